@@ -1,0 +1,8 @@
+//! hostwright turns typed host definitions into NixOS machines that are known to come back after a reboot.
+//!
+//! The library behind the program of that name; it promises no stable API. ARCHITECTURE.md has the picture: data flows
+//! one way, `source → fleet → resolve → check → compile → plan → report`, and `cli` is the only folder that prints.
+#![forbid(unsafe_code)]
+
+pub mod source;
+pub mod units;

@@ -1,0 +1,191 @@
+//! Reads a fleet's folder: the one place where definitions come from the disk.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use super::{Diagnostic, Diagnostics, FileId, Sources};
+
+/// The largest file that is read, in bytes. A definition is a page of text; what is larger is a mistake.
+pub const MAX_FILE_BYTES: u64 = 4 << 20;
+
+/// Everything of a fleet that was read, not yet understood.
+#[derive(Debug, Default)]
+pub struct FleetFiles {
+    /// The texts.
+    pub sources: Sources,
+    /// Path below the fleet's folder (with `/`) -> file, sorted.
+    pub files: BTreeMap<String, FileId>,
+    /// What is there and could not be read.
+    pub found: Diagnostics,
+}
+
+/// Why there is no fleet to read.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The folder has no fleet.toml.
+    #[error("{} is no fleet: there is no fleet.toml in it", .0.display())]
+    NoFleet(PathBuf),
+    /// The folder is not there or cannot be listed.
+    #[error("cannot read the folder {}: {why}", .path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        why: io::Error,
+    },
+}
+
+impl FleetFiles {
+    /// Returns a fleet from texts in memory, as `(path below the fleet, text)`.
+    pub fn in_memory<P: Into<String>, T: Into<String>>(files: impl IntoIterator<Item = (P, T)>) -> Self {
+        let mut fleet = Self::default();
+        for (path, text) in files {
+            fleet.add(path.into(), text.into());
+        }
+        fleet
+    }
+
+    /// Adds a text under its path.
+    pub fn add(&mut self, path: String, text: String) {
+        let id = self.sources.add(path.clone(), text);
+        self.files.insert(path, id);
+    }
+
+    /// Returns the files directly below a folder as (first segment below it, rest of the path, file).
+    pub fn below<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = (&'a str, &'a str, FileId)> {
+        self.files.iter().filter_map(move |(path, id)| {
+            let rest = path.strip_prefix(folder)?.strip_prefix('/')?;
+            let (name, rest) = rest.split_once('/')?;
+            Some((name, rest, *id))
+        })
+    }
+
+    fn refuse(&mut self, rule: &'static str, path: &str, message: String, help: &str) {
+        let id = self.sources.add(path, "");
+        let place = self.sources.start(id);
+        self.found.push(Diagnostic::error(rule, place, message).help(help));
+    }
+}
+
+/// Reads every file of the fleet in `root` that hostwright knows.
+///
+/// Files that are there and cannot be read (permissions, size, encoding, a link out of the fleet) are findings, so that
+/// the rest of the fleet is still checked.
+pub fn load(root: &Path) -> Result<FleetFiles, LoadError> {
+    let folder = |why| LoadError::Folder { path: root.to_owned(), why };
+    let root_real = root.canonicalize().map_err(folder)?;
+    if !root_real.is_dir() {
+        return Err(folder(io::Error::from(io::ErrorKind::NotADirectory)));
+    }
+    let mut fleet = FleetFiles::default();
+    if std::fs::symlink_metadata(root_real.join("fleet.toml")).is_err() {
+        return Err(LoadError::NoFleet(root.to_owned()));
+    }
+    let mut loader = Loader { root: &root_real, fleet: &mut fleet };
+    loader.read("fleet.toml");
+    for host in loader.names("hosts") {
+        let folder = format!("hosts/{host}");
+        for name in loader.names(&folder) {
+            if name == "host.toml" || name == "facts.json" || ends_with(&name, ".nix") {
+                loader.read(&format!("{folder}/{name}"));
+            }
+        }
+    }
+    for module in loader.names("modules") {
+        for name in ["module.toml", "default.nix.tera"] {
+            let path = format!("modules/{module}/{name}");
+            if loader.root.join(&path).exists() {
+                loader.read(&path);
+            }
+        }
+    }
+    for name in loader.names("templates") {
+        if ends_with(&name, ".tera") {
+            loader.read(&format!("templates/{name}"));
+        }
+    }
+    Ok(fleet)
+}
+
+fn ends_with(name: &str, ending: &str) -> bool {
+    name.len() > ending.len() && name.ends_with(ending)
+}
+
+struct Loader<'a> {
+    root: &'a Path,
+    fleet: &'a mut FleetFiles,
+}
+
+impl Loader<'_> {
+    /// Returns the sorted names in a folder; none where there is no such folder.
+    fn names(&mut self, folder: &str) -> Vec<String> {
+        let path = self.root.join(folder);
+        if !path.is_dir() {
+            return Vec::new();
+        }
+        let entries = match std::fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(why) => {
+                self.fleet.refuse(
+                    "file-unreadable",
+                    folder,
+                    format!("the folder cannot be listed: {why}"),
+                    "make it readable",
+                );
+                return Vec::new();
+            }
+        };
+        let mut names = Vec::new();
+        for entry in entries.flatten() {
+            match entry.file_name().into_string() {
+                Ok(name) if name.starts_with('.') => {}
+                Ok(name) => names.push(name),
+                Err(name) => {
+                    let shown = format!("{folder}/{}", name.to_string_lossy());
+                    self.fleet.refuse("name-invalid", &shown, "the name is not UTF-8".to_owned(), "rename it");
+                }
+            }
+        }
+        names.sort();
+        names
+    }
+
+    fn read(&mut self, path: &str) {
+        match self.text(path) {
+            Ok(text) => self.fleet.add(path.to_owned(), text),
+            Err((rule, message, help)) => self.fleet.refuse(rule, path, message, help),
+        }
+    }
+
+    fn text(&self, path: &str) -> Result<String, (&'static str, String, &'static str)> {
+        let unreadable = |why: io::Error| {
+            ("file-unreadable", format!("cannot be read: {why}"), "check that the file is there and its permissions")
+        };
+        let real = self.root.join(path).canonicalize().map_err(unreadable)?;
+        if !real.starts_with(self.root) {
+            let help = "put the file itself into the fleet: what a build depends on must be under its roof";
+            return Err(("file-unreadable", "a symbolic link leads out of the fleet".to_owned(), help));
+        }
+        let file = std::fs::File::open(&real).map_err(unreadable)?;
+        let about = file.metadata().map_err(unreadable)?;
+        if !about.is_file() {
+            return Err(("file-unreadable", "is not a regular file".to_owned(), "replace it with a file"));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(about.len().min(MAX_FILE_BYTES)).unwrap_or(0));
+        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            let message = format!("is larger than {} MiB", MAX_FILE_BYTES >> 20);
+            return Err((
+                "too-large",
+                message,
+                "a definition is a page of text: split it or remove what does not belong",
+            ));
+        }
+        String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            let line = error.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
+            ("file-unreadable", format!("is not UTF-8: line {line} has a byte that cannot be read"), "save it as UTF-8")
+        })
+    }
+}

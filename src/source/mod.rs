@@ -1,0 +1,24 @@
+//! Files, places in them, and what there is to say about a place.
+//!
+//! Here belong: reading a fleet's folder ([`load`]), the text of every file with its line table ([`Sources`]), trees of
+//! values that know their place ([`Node`]), and the one type of finding that leaves the program ([`Diagnostic`]).
+//! Not here: what the values mean (`fleet`), how findings are shown (`report`).
+//!
+//! Invariant: a [`Place`] always lies within the file it names and on character boundaries, because only this folder makes one from
+//! bytes. No parser's own error type crosses this folder's border.
+
+mod diagnostic;
+mod files;
+mod json;
+mod load;
+mod node;
+mod quote;
+mod toml;
+
+pub use diagnostic::{Allowed, Diagnostic, Diagnostics, Label, Level};
+pub use files::{FileId, Place, Position, SourceFile, Sources, Spanned};
+pub use json::parse_json;
+pub use load::{FleetFiles, LoadError, MAX_FILE_BYTES, load};
+pub use node::{Entry, Item, Kind, NORMAL, Node, ORDER, Table};
+pub use quote::{nearest, printable, quoted};
+pub use toml::parse_toml;

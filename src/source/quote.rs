@@ -1,0 +1,69 @@
+//! Words from outside inside messages: no control character reaches a terminal, and near misses get a suggestion.
+
+use std::fmt::Write as _;
+
+/// The longest piece of foreign text that a message repeats, in characters.
+const LONGEST: usize = 80;
+
+/// Returns the text with control, bidirectional-override and invisible characters as `\u{..}` escapes.
+pub fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let hidden =
+            matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+        if c.is_control() || hidden {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "{}", c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Returns the text in backticks, escaped and cut to a length that fits a message.
+pub fn quoted(text: &str) -> String {
+    let mut shown = printable(text);
+    if let Some((cut, _)) = shown.char_indices().nth(LONGEST) {
+        shown.truncate(cut);
+        shown.push('…');
+    }
+    format!("`{shown}`")
+}
+
+/// Returns up to three of `known` that are near to `word`, nearest first.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    // An edit distance costs the product of both lengths: a hostile key must not cost seconds.
+    if word.len() > 200 {
+        return Vec::new();
+    }
+    let mut near: Vec<(u32, &str)> = known
+        .into_iter()
+        .filter_map(|name| {
+            let score = strsim::jaro_winkler(word, name);
+            let edits = strsim::damerau_levenshtein(word, name);
+            let close = score > 0.88 || edits <= 1 + word.chars().count() / 5;
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a score lies between 0 and 1")]
+            close.then_some((((1.0 - score) * 10_000.0) as u32, name))
+        })
+        .collect();
+    near.sort_unstable();
+    near.dedup();
+    near.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_control_or_bidi_character_reaches_a_message() {
+        assert_eq!(quoted("a\u{1b}[31m\u{202e}b\n"), "`a\\u{1b}[31m\\u{202e}b\\u{a}`");
+    }
+
+    #[test]
+    fn the_nearest_key_comes_first_and_far_ones_not_at_all() {
+        assert_eq!(nearest("gatways", ["gateways", "addresses", "mtu"]), ["gateways"]);
+        assert!(nearest("zzz", ["gateways"]).is_empty());
+    }
+}

@@ -1,0 +1,18 @@
+//! Values of the field with an arithmetic of their own: releases, versions, sizes, time spans, addresses, dates.
+//!
+//! Each type is made from text by `FromStr` and prints what it was made from in its usual form. Not here: where a value
+//! stood (`source`), what it is for (`fleet`). The error of every `FromStr` is a sentence that says what form is wanted.
+
+mod address;
+mod release;
+mod size;
+mod span;
+mod version;
+
+pub use address::{Cidr, Mac, SocketAddress};
+pub use release::Release;
+pub use size::Size;
+pub use span::TimeSpan;
+pub use version::Version;
+
+pub use jiff::civil::Date;
