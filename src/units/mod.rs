@@ -9,6 +9,7 @@ mod size;
 mod span;
 mod version;
 
+pub(crate) use address::is_host_name;
 pub use address::{Cidr, Mac, SocketAddress};
 pub use release::Release;
 pub use size::Size;

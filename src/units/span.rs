@@ -27,6 +27,21 @@ const UNITS: &[(&str, u64)] = &[
 ];
 
 impl TimeSpan {
+    /// Returns a span of whole minutes.
+    pub fn minutes(minutes: u32) -> Self {
+        Self { seconds: u64::from(minutes) * 60, text: format!("{minutes}min") }
+    }
+
+    /// Returns a span of whole days.
+    pub fn days(days: u32) -> Self {
+        Self { seconds: u64::from(days) * 86_400, text: format!("{days}d") }
+    }
+
+    /// Returns a span of whole seconds.
+    pub fn of_seconds(seconds: u32) -> Self {
+        Self { seconds: u64::from(seconds), text: format!("{seconds}s") }
+    }
+
     /// Returns the seconds.
     pub fn seconds(&self) -> u64 {
         self.seconds

@@ -1,0 +1,393 @@
+//! Words of definitions with a form of their own: names, paths, keys, ids.
+//!
+//! Each is checked when it is read, so that what later becomes an argument, a path or an attribute name is safe by its type:
+//! none begins with `-`, none holds control characters, no path climbs.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::decode::{Cx, Decode, MapKey, from_string};
+use super::shape::{Scalar, Shape};
+use crate::source::{Kind, Node};
+use crate::units::{SocketAddress, is_host_name};
+
+/// Declares a string type whose form a function checks.
+macro_rules! word {
+    ($(#[$meta:meta])* $name:ident, $check:expr) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Returns the text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                let check: fn(&str) -> Result<(), &'static str> = $check;
+                check(text).map(|()| Self(text.to_owned())).map_err(str::to_owned)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+const NAME: &str = "a name is lower-case letters, digits and inner hyphens, 63 characters at most";
+
+/// Checks a name of hosts, disks, pools, interfaces, services, modules.
+pub fn check_name(text: &str) -> Result<(), &'static str> {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let ends = text.bytes().next().is_some_and(inner) && text.bytes().next_back().is_some_and(inner);
+    if ends && text.len() <= 63 && text.bytes().all(|b| inner(b) || b == b'-') { Ok(()) } else { Err(NAME) }
+}
+
+word! {
+    /// A name: `[a-z0-9]([a-z0-9-]*[a-z0-9])?`, 63 characters at most.
+    Name, check_name
+}
+
+word! {
+    /// An absolute path on the host, without `.` and `..` segments.
+    AbsPath, |text| {
+        let wanted = "an absolute path is wanted, without `..`, double slashes and control characters";
+        let whole = text == "/" || (text.starts_with('/') && !text.ends_with('/'));
+        let climbs = text.split('/').skip(1).any(|part| part == ".." || part == "." || (part.is_empty() && text != "/"));
+        if whole && !climbs && !text.chars().any(char::is_control) { Ok(()) } else { Err(wanted) }
+    }
+}
+
+impl AbsPath {
+    /// Returns a path that is written in the program itself.
+    pub(crate) fn known(path: &'static str) -> Self {
+        Self(path.to_owned())
+    }
+
+    /// Tells whether this path is `other` or lies below it.
+    pub fn is_below(&self, other: &str) -> bool {
+        other == "/" || self.0.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+word! {
+    /// A disk's name below /dev/disk/by-id. Full device paths are read too: a rule says why they are wrong.
+    DiskId, |text| {
+        let wanted = "a disk's id is its name below /dev/disk/by-id, such as `ata-TOSHIBA_DT01ACA200_Z3T0ABCD`";
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b"#+-.:=@_/\\".contains(&b);
+        let plain = !text.is_empty() && text.len() <= 255 && !text.starts_with('-') && text.bytes().all(fits);
+        if plain && !text.split('/').any(|part| part == "..") { Ok(()) } else { Err(wanted) }
+    }
+}
+
+word! {
+    /// Eight hexadecimal digits (gethostid(3)), in lower case.
+    HostId, |text| {
+        let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        if text.len() == 8 && text.bytes().all(hex) { Ok(()) } else { Err("a host id is eight hexadecimal digits in lower case, such as `2487cd1f`") }
+    }
+}
+
+word! {
+    /// A path of attribute names below `pkgs`, such as `linuxPackages_6_12` or `kdePackages.kate`.
+    PackageAttr, |text| {
+        let start = |b: u8| b.is_ascii_alphabetic() || b == b'_';
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b"_'-".contains(&b);
+        let part = |part: &str| part.bytes().next().is_some_and(start) && part.bytes().all(fits);
+        if text.len() <= 200 && text.split('.').all(part) { Ok(()) } else { Err("an attribute of nixpkgs is wanted, such as `linuxPackages_6_12`") }
+    }
+}
+
+word! {
+    /// A path of NixOS option names, such as `services.gitea`.
+    OptionPath, |text| {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b"_-".contains(&b);
+        let part = |part: &str| !part.is_empty() && part.bytes().all(fits);
+        if text.len() <= 200 && text.split('.').all(part) { Ok(()) } else { Err("the path of a NixOS option is wanted, such as `services.gitea`") }
+    }
+}
+
+word! {
+    /// A name of a kernel module or of one word of a kernel's command line.
+    KernelWord, |text| {
+        let fits = |c: char| c.is_ascii_graphic();
+        if !text.is_empty() && text.len() <= 255 && text.chars().all(fits) { Ok(()) } else { Err("one word without spaces is wanted") }
+    }
+}
+
+word! {
+    /// A dataset's name relative to its pool, such as `safe/gitea` (zfs(8)).
+    DatasetName, |text| {
+        let wanted = "a dataset's name is segments of letters, digits, `-`, `_`, `.`, `:` with `/` between them";
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b"-_.:".contains(&b);
+        let part = |part: &str| part.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric()) && part.bytes().all(fits);
+        if text.len() <= 200 && text.split('/').all(part) { Ok(()) } else { Err(wanted) }
+    }
+}
+
+word! {
+    /// A pool's name (zpool-create(8)): begins with a letter, and is none of the words that vdevs are described with.
+    PoolName, |text| {
+        let wanted = "a pool's name begins with a letter, is lower-case letters, digits, `-`, and is none of `mirror`, `raidz…`, \
+                      `draid…`, `spare…`, `log`";
+        let reserved = ["mirror", "raidz", "draid", "spare"].iter().any(|word| text.starts_with(word)) || text == "log";
+        let start = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
+        if start && !reserved && check_name(text).is_ok() { Ok(()) } else { Err(wanted) }
+    }
+}
+
+word! {
+    /// A property of a pool or dataset (zpoolprops(7), zfsprops(7)), user properties with a colon included.
+    PropertyName, |text| {
+        let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"@_:.-".contains(&b);
+        let plain = !text.is_empty() && text.len() <= 255 && !text.starts_with('-') && text.bytes().all(fits);
+        if plain { Ok(()) } else { Err("the name of a ZFS property is wanted, such as `compression`") }
+    }
+}
+
+word! {
+    /// An account name as `useradd` takes it.
+    Account, |text| {
+        let start = |b: u8| b.is_ascii_lowercase() || b == b'_';
+        let fits = |b: u8| start(b) || b.is_ascii_digit() || b == b'-';
+        if text.len() <= 31 && text.bytes().next().is_some_and(start) && text.bytes().all(fits) { Ok(()) }
+        else { Err("an account is lower-case letters, digits, `-` and `_`, 31 characters at most") }
+    }
+}
+
+word! {
+    /// A DNS name.
+    DnsName, |text| {
+        if is_host_name(text) { Ok(()) } else { Err("a DNS name is wanted, such as `tulpa.dev`") }
+    }
+}
+
+word! {
+    /// Octal file permissions, `0750`.
+    Mode, |text| {
+        let octal = (text.len() == 3 || text.len() == 4) && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
+        if octal { Ok(()) } else { Err("permissions are three or four octal digits in quotes: `\"0750\"`") }
+    }
+}
+
+word! {
+    /// A URL of http or https without spaces.
+    HttpUrl, |text| {
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        let fits = |c: char| c.is_ascii_graphic() && c != '"' && c != '\\';
+        if rest.is_some_and(|rest| !rest.is_empty() && rest.chars().all(fits)) { Ok(()) }
+        else { Err("a URL is wanted, such as `https://tulpa.dev/api/healthz`") }
+    }
+}
+
+/// Where a host is reached: `[user@]host[:port]`, or the deployer itself. Never begins with `-`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// The machine hostwright runs on.
+    Local,
+    /// Over ssh.
+    Ssh {
+        /// Account; ssh's own choice when absent.
+        user: Option<Account>,
+        /// Address or name, without brackets.
+        host: String,
+        /// TCP port; 22 or what ssh_config says when absent.
+        port: Option<u16>,
+    },
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = || "a target is `[user@]host[:port]`, such as `root@192.0.2.10`, or `local`".to_owned();
+        if text == "local" {
+            return Ok(Self::Local);
+        }
+        let (user, rest) = match text.split_once('@') {
+            Some((user, rest)) => (Some(user.parse().map_err(|_| wanted())?), rest),
+            None => (None, text),
+        };
+        if let Ok(address) = rest.parse::<SocketAddress>() {
+            return Ok(Self::Ssh { user, host: address.host, port: Some(address.port) });
+        }
+        let bare = rest.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(rest);
+        let known = bare.parse::<std::net::IpAddr>().is_ok() || is_host_name(bare);
+        if known { Ok(Self::Ssh { user, host: bare.to_owned(), port: None }) } else { Err(wanted()) }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local => f.write_str("local"),
+            Self::Ssh { user, host, port } => {
+                if let Some(user) = user {
+                    write!(f, "{user}@")?;
+                }
+                match port {
+                    Some(port) if host.contains(':') => write!(f, "[{host}]:{port}"),
+                    Some(port) => write!(f, "{host}:{port}"),
+                    None => f.write_str(host),
+                }
+            }
+        }
+    }
+}
+
+from_string! {
+    Name, "name", Some("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"), "a name, in quotes";
+    AbsPath, "path", Some("^/"), "an absolute path, in quotes";
+    DiskId, "disk id", None, "a disk's name below /dev/disk/by-id, in quotes";
+    HostId, "8 hex", Some("^[0-9a-f]{8}$"), "eight hexadecimal digits, in quotes";
+    PackageAttr, "package", None, "an attribute of nixpkgs, in quotes";
+    OptionPath, "option", None, "the path of a NixOS option, in quotes";
+    KernelWord, "word", Some("^[!-~]+$"), "one word, in quotes";
+    Account, "account", Some("^[a-z_][a-z0-9_-]{0,30}$"), "an account name, in quotes";
+    DnsName, "DNS name", None, "a DNS name, in quotes";
+    Mode, "mode", Some("^[0-7]{3,4}$"), "octal permissions, in quotes: `\"0750\"`";
+    HttpUrl, "url", Some("^https?://"), "a URL, in quotes";
+    Target, "target", None, "`[user@]host[:port]` or `local`, in quotes";
+}
+
+/// A value of a ZFS property: text, a number, or a switch (`true` is `on`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PropertyValue(String);
+
+impl PropertyValue {
+    /// Returns the value as `zfs set` takes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Decode for PropertyValue {
+    fn shape() -> Shape {
+        let scalar = |form, json| Shape::Scalar(Scalar { form, json, pattern: None, wanted: "a property's value" });
+        Shape::OneOf(vec![scalar("str", "string"), scalar("int", "integer"), bool::shape()])
+    }
+
+    fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
+        match &node.kind {
+            Kind::Str(_) => String::decode(node, cx).map(Self),
+            Kind::Int(value) => Some(Self(value.to_string())),
+            Kind::Bool(value) => Some(Self(if *value { "on" } else { "off" }.to_owned())),
+            _ => cx.invalid(node, "a property's value is text, a number or a switch"),
+        }
+    }
+}
+
+/// One port or a range of ports, `443` or `"8000-8010"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ports {
+    /// The first port.
+    pub first: u16,
+    /// The last port, the first itself for a single one.
+    pub last: u16,
+}
+
+impl Ports {
+    /// Tells whether a port is among them.
+    pub fn contains(self, port: u16) -> bool {
+        (self.first..=self.last).contains(&port)
+    }
+}
+
+impl Decode for Ports {
+    fn shape() -> Shape {
+        let range = Scalar {
+            form: "\"a-b\"",
+            json: "string",
+            pattern: Some("^[0-9]+-[0-9]+$"),
+            wanted: "a range `\"8000-8010\"`",
+        };
+        Shape::OneOf(vec![u16::shape(), Shape::Scalar(range)])
+    }
+
+    fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
+        let wanted = "a port is `443`, a range of ports `\"8000-8010\"`";
+        match &node.kind {
+            Kind::Int(_) => u16::decode(node, cx).map(|port| Self { first: port, last: port }),
+            Kind::Str(text) => {
+                let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
+                let ends = text.split_once('-').and_then(|(first, last)| Some((port(first)?, port(last)?)));
+                match ends {
+                    Some((first, last)) if first <= last => Some(Self { first, last }),
+                    _ => cx.refused(node.place, text, wanted),
+                }
+            }
+            _ => cx.invalid(node, wanted),
+        }
+    }
+}
+
+/// Declares what the names of a table may be.
+macro_rules! map_keys {
+    ($($(#[$meta:meta])* $name:ident => $type:ty, $pattern:literal;)*) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct $name;
+
+        impl MapKey for $name {
+            fn check(name: &str) -> Result<(), String> {
+                name.parse::<$type>().map(|_| ()).map_err(|wanted| wanted.to_string())
+            }
+
+            fn pattern() -> &'static str {
+                $pattern
+            }
+        }
+    )*};
+}
+
+map_keys! {
+    /// Names of hosts, disks, interfaces, services, modules.
+    NameKey => Name, "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
+    /// Names of pools.
+    PoolKey => PoolName, "^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$";
+    /// Names of datasets below their pool.
+    DatasetKey => DatasetName, "^[A-Za-z0-9][A-Za-z0-9._:-]*(/[A-Za-z0-9][A-Za-z0-9._:-]*)*$";
+    /// Names of ZFS properties.
+    PropertyKey => PropertyName, "^[a-z0-9@_:.][a-z0-9@_:.-]*$";
+    /// Account names.
+    AccountKey => Account, "^[a-z_][a-z0-9_-]{0,30}$";
+    /// Addresses, as names of tables.
+    AddressKey => std::net::IpAddr, "^[0-9A-Fa-f.:]+$";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_could_become_options_or_climb_are_refused() {
+        for bad in ["", "-a", "a-", "..", "a..b", "a/b", "A", "a b", "ä", &"a".repeat(64)] {
+            assert!(bad.parse::<Name>().is_err(), "{bad}");
+        }
+        for bad in ["/a/../b", "a", "/a/", "//", "/a//b", "/a\nb", "/."] {
+            assert!(bad.parse::<AbsPath>().is_err(), "{bad}");
+        }
+        for bad in ["-oProxyCommand=x", "root@-x", "a b", "ro ot@h", "", "x@", "h:0"] {
+            assert!(bad.parse::<Target>().is_err(), "{bad}");
+        }
+        for bad in ["mirror1", "raidz", "log", "0pool", "spare"] {
+            assert!(bad.parse::<PoolName>().is_err(), "{bad}");
+        }
+        assert!("root@[2001:db8::1]:2222".parse::<Target>().is_ok() && "2001:db8::1".parse::<Target>().is_ok());
+    }
+
+    #[test]
+    fn a_path_lies_below_itself_and_its_parents_only() {
+        let path: AbsPath = "/var/lib".parse().unwrap();
+        assert!(path.is_below("/") && path.is_below("/var") && path.is_below("/var/lib"));
+        assert!(!path.is_below("/va") && !path.is_below("/var/lib/x"));
+    }
+}

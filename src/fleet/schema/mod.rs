@@ -1,0 +1,15 @@
+//! What the keys of a fleet's files are: one module a part of a host, one a further file.
+//!
+//! These tables are the reference: `hostwright schema` and docs/schema.md are printed from them.
+
+pub mod access;
+pub mod deploy;
+pub mod disks;
+pub mod facts_file;
+pub mod fleet_file;
+pub mod host;
+pub mod machine;
+pub mod module_file;
+pub mod network;
+pub mod services;
+pub mod zfs;
