@@ -37,6 +37,8 @@ pub struct Host {
     pub file: FileId,
     /// Its definition, imports and defaults merged in.
     pub def: HostFile,
+    /// The merged definition as a tree, for looking a route up.
+    pub tree: Node,
     /// facts.json.
     pub facts: Option<FactsFile>,
     /// The user's own NixOS modules beside it, as (file name, file).
@@ -273,7 +275,7 @@ impl Context<'_> {
         let merged = merge(layers, &HostFile::shape(), is_prefix, &mut found);
         let def = merged.and_then(|mut merged| {
             merged.place = self.sources.start(tree.file);
-            HostFile::decode(&merged, &mut Cx::new(&mut found))
+            Some((HostFile::decode(&merged, &mut Cx::new(&mut found))?, merged))
         });
         let facts = tree.facts.map(|file| self.facts(file, &mut found));
         let own_folder = format!("hosts/{}/", tree.name);
@@ -284,10 +286,11 @@ impl Context<'_> {
             }
         }
         let readable = complete && facts != Some(None) && found.is_empty();
-        let host = def.filter(|_| readable).map(|def| Host {
+        let host = def.filter(|_| readable).map(|(def, merged)| Host {
             name: tree.name,
             file: tree.file,
             def,
+            tree: merged,
             facts: facts.flatten(),
             nix: tree.nix,
             imports: names,

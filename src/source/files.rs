@@ -106,6 +106,11 @@ impl Sources {
         place_in(self.file(file).text(), file, start, end)
     }
 
+    /// Returns the first place of the first file: fleet.toml, for what concerns the fleet as a whole.
+    pub fn first(&self) -> Option<Place> {
+        (!self.files.is_empty()).then(|| self.start(FileId(0)))
+    }
+
     /// Returns the first place of a file, for what concerns the file as a whole.
     pub fn start(&self, file: FileId) -> Place {
         self.place(file, 0, 0)

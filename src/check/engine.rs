@@ -1,0 +1,149 @@
+//! Runs the rules over a fleet.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rayon::prelude::*;
+
+use super::rule::{Check, Finding, Findings, FleetCx, HostCx, Rule, Unchecked};
+use super::{allow, rules};
+use crate::facts::{Facts, Found};
+use crate::fleet;
+use crate::resolve::{Resolved, ResolvedHost, resolve};
+use crate::source::{Diagnostic, Diagnostics, FleetFiles, Place, Sources};
+use crate::units::Date;
+
+/// The outcome of a check.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// Every finding, those that are allowed included, in the order of the files.
+    pub findings: Diagnostics,
+    /// What could not be checked.
+    pub unchecked: Vec<Unchecked>,
+    /// How many rules were run.
+    pub rules: usize,
+}
+
+/// Checks the hosts that `wanted` names (all of them when it is empty) and the fleet. `found` is what reading and resolving found.
+pub fn check(
+    fleet: &Resolved<'_>,
+    wanted: &[String],
+    found: Diagnostics,
+    facts: &Facts,
+    sources: &Sources,
+    today: Date,
+) -> Checked {
+    let fleet_cx = FleetCx { fleet, facts, sources, today };
+    let mut outcomes: Vec<Findings> = rules::all()
+        .filter_map(|rule| {
+            run(rule, None, sources, |found| match rule.check {
+                Check::Fleet(check) => {
+                    check(&fleet_cx, found);
+                    true
+                }
+                _ => false,
+            })
+        })
+        .collect();
+    let subjects: Vec<&ResolvedHost<'_>> = fleet.hosts.iter().filter(|host| is_wanted(wanted, host.name)).collect();
+    let of_hosts: Vec<Vec<Findings>> = subjects
+        .par_iter()
+        .map(|host| {
+            let cx = HostCx { host, fleet, facts, sources, today };
+            let check_host = |rule: &'static Rule| {
+                run(rule, Some(host), sources, |found| match rule.check {
+                    Check::Host(check) => {
+                        check(&cx, found);
+                        true
+                    }
+                    _ => false,
+                })
+            };
+            rules::all().filter_map(check_host).collect()
+        })
+        .collect();
+    outcomes.extend(of_hosts.into_iter().flatten());
+
+    let mut checked = Checked { findings: found, unchecked: Vec::new(), rules: rules::all().count() };
+    for outcome in outcomes {
+        checked.findings.extend(outcome.found);
+        checked.unchecked.extend(outcome.unchecked);
+    }
+    checked.findings.retain(|finding| finding.host.as_deref().is_none_or(|host| is_wanted(wanted, host)));
+    allow::apply(fleet, wanted, &mut checked.findings, today);
+    checked.findings.sort_by(|a, b| key(a, sources).cmp(&key(b, sources)));
+    checked.unchecked.sort();
+    checked
+}
+
+fn is_wanted(wanted: &[String], host: &str) -> bool {
+    wanted.is_empty() || wanted.iter().any(|name| name == host)
+}
+
+/// Findings come in the order of the files, whatever order the threads finished in.
+fn key<'a>(finding: &'a Diagnostic, sources: &'a Sources) -> (&'a str, u32, &'a str, Option<&'a str>, &'a str) {
+    let Place { file, start, .. } = finding.primary.place;
+    (sources.file(file).path(), start, finding.rule, finding.host.as_deref(), &finding.message)
+}
+
+/// Runs one rule over one subject. A panic inside is that rule's finding and not the end of the run.
+fn run(
+    rule: &'static Rule,
+    host: Option<&ResolvedHost<'_>>,
+    sources: &Sources,
+    check: impl FnOnce(&mut Findings) -> bool,
+) -> Option<Findings> {
+    let mut found = Findings::new(rule, host.map(|host| host.name));
+    match catch_unwind(AssertUnwindSafe(|| check(&mut found))) {
+        Ok(true) => Some(found),
+        Ok(false) => None,
+        Err(_) => {
+            let place = host.map(|host| host.place).or_else(|| sources.first())?;
+            let mut broken = Findings::new(rule, host.map(|host| host.name));
+            let message = format!("internal error in the rule `{}`: it could not finish", rule.id);
+            broken.report(Finding::at(place, message).help("report it with this definition; the other rules have run"));
+            Some(broken)
+        }
+    }
+}
+
+/// A fleet read, resolved and checked, handed to `then` together with what was found.
+///
+/// `then` gets no fleet when fleet.toml itself has errors.
+pub fn check_files<R>(
+    files: &mut FleetFiles,
+    facts: &Facts,
+    wanted: &[String],
+    today: Date,
+    then: impl FnOnce(Option<&Resolved<'_>>, Outcome, &Sources) -> R,
+) -> R {
+    // Which release a host runs is only known once it is read; prefixes hardly differ between releases.
+    let newest = facts.releases().newest();
+    let index = newest.and_then(|release| facts.options(release));
+    let is_prefix = |route: &[&str]| match route {
+        ["nixos", option @ ..] => index.is_some_and(|index| matches!(index.lookup(option), Found::Prefix)),
+        _ => false,
+    };
+    let reading = fleet::read(files, crate::modules::embedded(), &is_prefix);
+    let mut found = reading.found;
+    let name = reading.fleet.as_ref().map(|fleet| fleet.file.fleet.name.to_string());
+    let Some(fleet) = &reading.fleet else {
+        found.sort_by(|a, b| key(a, &files.sources).cmp(&key(b, &files.sources)));
+        let checked = Checked { findings: found, unchecked: Vec::new(), rules: rules::all().count() };
+        return then(None, Outcome { checked, fleet: name, hosts: reading.hosts }, &files.sources);
+    };
+    let resolved = resolve(fleet, facts, &files.sources, &mut found);
+    let checked = check(&resolved, wanted, found, facts, &files.sources, today);
+    let hosts = if wanted.is_empty() { reading.hosts } else { wanted.len() };
+    then(Some(&resolved), Outcome { checked, fleet: name, hosts }, &files.sources)
+}
+
+/// What a check of files found.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The findings.
+    pub checked: Checked,
+    /// The fleet's name, where fleet.toml says it.
+    pub fleet: Option<String>,
+    /// How many hosts were looked at, those with input errors included.
+    pub hosts: usize,
+}

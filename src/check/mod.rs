@@ -1,0 +1,21 @@
+//! The rules and the engine that runs them.
+//!
+//! A rule is two neighbours with one stem below `rules/<group>/`: `x.rs` holds a static [`Rule`] and its function, `x.md` says why
+//! it exists and how to mend what it reports, with a bad and a good example that the tests run. Both need their two lines in
+//! the group's `mod.rs`; a test says so when one is forgotten.
+//!
+//! A rule sees one subject (a host, or the fleet), reports [`Finding`]s at places, and knows nothing of levels being allowed
+//! away, of output or of other rules. A fact that it lacks makes it report *unchecked*, never a guess.
+//!
+//! What the findings guarantee: they stand at a place that exists, they come in the order of the files, and the same input
+//! with the same date gives the same findings.
+
+mod allow;
+mod engine;
+mod example;
+mod rule;
+pub mod rules;
+
+pub use engine::{Checked, Outcome, check, check_files};
+pub use example::{Example, Expected, SCAFFOLD, examples, page};
+pub use rule::{Check, Finding, Findings, FleetCx, Group, HostCx, Rule, Unchecked};

@@ -1,0 +1,5 @@
+//! deploy
+
+use crate::check::rule::Rule;
+
+pub(super) static RULES: &[&Rule] = &[];

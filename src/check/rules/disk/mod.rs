@@ -1,0 +1,5 @@
+//! disk
+
+use crate::check::rule::Rule;
+
+pub(super) static RULES: &[&Rule] = &[];

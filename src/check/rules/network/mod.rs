@@ -1,0 +1,5 @@
+//! network
+
+use crate::check::rule::Rule;
+
+pub(super) static RULES: &[&Rule] = &[];

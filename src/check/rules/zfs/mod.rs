@@ -1,0 +1,5 @@
+//! access
+
+use crate::check::rule::Rule;
+
+pub(super) static RULES: &[&Rule] = &[];

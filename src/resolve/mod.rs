@@ -1,0 +1,289 @@
+//! What a definition refers to and what follows from it: channels, partitions with their offsets, pool members with their
+//! devices, ports of services, the systems that may import a pool.
+//!
+//! `check`, `compile` and `plan` take these values, so that each thing is worked out once and in one way. Not here: whether
+//! the result is wise (`check`), how it is written in Nix (`compile`).
+//!
+//! Invariant: every reference of a [`ResolvedHost`] leads somewhere; one that does not is a finding `reference-unknown`, and
+//! that host is left out.
+
+mod services;
+mod storage;
+mod zfs;
+
+use std::net::IpAddr;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::facts::Facts;
+use crate::fleet::schema::deploy::{RebootTest, RebootTestTable};
+use crate::fleet::schema::fleet_file::{BuildOn, Channel, Deployer};
+use crate::fleet::schema::host::{HostFile, System};
+use crate::fleet::schema::machine::{Firmware, Loader};
+use crate::fleet::schema::network::Interface;
+use crate::fleet::{Fleet, Host};
+use crate::source::{Diagnostic, Diagnostics, Place, Spanned, nearest, quoted};
+
+pub use services::{Listen, ResolvedService, ServicePort};
+pub use storage::{
+    ALIGNMENT, MemberUse, Mount, MountSource, ResolvedDisk, ResolvedMember, ResolvedPartition, ResolvedPool,
+    ResolvedVdev, VdevClass,
+};
+pub use zfs::{SystemRole, ZfsSystem};
+
+/// A fleet whose references lead somewhere.
+#[derive(Debug)]
+pub struct Resolved<'f> {
+    /// The fleet as read.
+    pub fleet: &'f Fleet,
+    /// The deployer and its channel.
+    pub deployer: Option<ResolvedDeployer<'f>>,
+    /// The hosts, by name.
+    pub hosts: Vec<ResolvedHost<'f>>,
+}
+
+/// The deployer and its channel.
+#[derive(Debug, Clone, Copy)]
+pub struct ResolvedDeployer<'f> {
+    /// The deployer.
+    pub def: &'f Deployer,
+    /// What it evaluates with, or has itself.
+    pub channel: ChannelRef<'f>,
+}
+
+/// A channel, and where it is named.
+#[derive(Debug, Clone, Copy)]
+pub struct ChannelRef<'f> {
+    /// Its name.
+    pub name: &'f str,
+    /// The channel.
+    pub channel: &'f Channel,
+    /// Where it is named.
+    pub at: Place,
+}
+
+/// A host whose references lead somewhere.
+#[derive(Debug)]
+pub struct ResolvedHost<'f> {
+    /// Its name.
+    pub name: &'f str,
+    /// Its definition.
+    pub def: &'f HostFile,
+    /// Its files: facts, own modules.
+    pub source: &'f Host,
+    /// The start of its host.toml, for what concerns it as a whole.
+    pub place: Place,
+    /// The channel it runs.
+    pub channel: ChannelRef<'f>,
+    /// The channel its installer was built from.
+    pub installer: Option<ChannelRef<'f>>,
+    /// The channel its rescue system was built from.
+    pub rescue: Option<ChannelRef<'f>>,
+    /// Its host id.
+    pub host_id: HostIdOf,
+    /// Its disks, in the order of the file.
+    pub disks: Vec<ResolvedDisk<'f>>,
+    /// Its pools, in the order of the file.
+    pub pools: Vec<ResolvedPool<'f>>,
+    /// What it mounts, parents first.
+    pub mounts: Vec<Mount<'f>>,
+    /// Its services, in the order of the file.
+    pub services: Vec<ResolvedService<'f>>,
+    /// The systems that may import its pools, the one to be deployed first.
+    pub systems: Vec<ZfsSystem>,
+}
+
+/// A host id and whether it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostIdOf {
+    /// Eight hexadecimal digits.
+    pub id: String,
+    /// Where it is written; none when it follows from the host's name.
+    pub place: Option<Place>,
+}
+
+impl<'f> ResolvedHost<'f> {
+    /// Returns where derivations for this host are built.
+    pub fn build_on(&self, fleet: &Resolved<'_>) -> BuildOn {
+        let own = self.def.deploy.as_ref().and_then(|deploy| deploy.build_on.as_ref()).map(|build_on| build_on.value);
+        let deployer = fleet.deployer.map(|deployer| {
+            let same = deployer.def.system.value.as_str() == crate::fleet::decode::Word::word(self.def.system.value);
+            let default = if same { BuildOn::Deployer } else { BuildOn::Target };
+            deployer.def.build_on.as_ref().map_or(default, |build_on| build_on.value)
+        });
+        own.or(deployer).unwrap_or(BuildOn::Deployer)
+    }
+
+    /// Tells whether the machine may boot through UEFI.
+    pub fn has_uefi(&self) -> bool {
+        self.def.machine.firmware.value != Firmware::Bios
+    }
+
+    /// Tells whether the machine may boot through BIOS.
+    pub fn has_bios(&self) -> bool {
+        self.def.machine.firmware.value != Firmware::Uefi
+    }
+
+    /// Returns the interfaces by name.
+    pub fn interfaces(&self) -> impl Iterator<Item = (&'f str, &'f Interface)> {
+        let interfaces = self.def.network.as_ref().map(|network| &network.interfaces.map);
+        interfaces.into_iter().flatten().map(|(name, interface)| (name.as_str(), &interface.value))
+    }
+
+    /// Returns the address on which the machine is reached from outside: its first global address, IPv4 first.
+    pub fn main_address(&self) -> Option<IpAddr> {
+        let mut addresses: Vec<IpAddr> = self
+            .interfaces()
+            .flat_map(|(_, interface)| interface.addresses.iter().map(|address| address.address))
+            .collect();
+        addresses.sort_by_key(IpAddr::is_ipv6);
+        addresses.first().copied()
+    }
+
+    /// Returns the reboot test as tuned; none when it is left at its defaults or written as a mere switch.
+    pub fn reboot_test(&self) -> Option<&'f RebootTestTable> {
+        match self.def.deploy.as_ref()?.reboot_test.as_ref()? {
+            RebootTest::Tuned(table) => Some(table),
+            RebootTest::Switch(_) => None,
+        }
+    }
+
+    /// Tells whether the loader can boot an entry once and fall back by itself (REBOOT: one-shot).
+    ///
+    /// GRUB needs its grubenv on a plain partition, which a `filesystem` partition with ext4 or FAT is.
+    pub fn boots_once(&self) -> bool {
+        match self.def.boot.loader.value {
+            Loader::SystemdBoot => true,
+            Loader::Other => false,
+            Loader::Grub => self.mounts.iter().any(|mount| {
+                let path = mount.path;
+                let plain = matches!(mount.source, MountSource::Partition { .. });
+                plain && (path == "/boot" || (path == "/" && !self.mounts.iter().any(|other| other.path == "/boot")))
+            }),
+        }
+    }
+
+    /// Returns Nix's name of the machine's system.
+    pub fn system(&self) -> System {
+        self.def.system.value
+    }
+}
+
+/// Resolves a fleet; what leads nowhere is reported.
+pub fn resolve<'f>(
+    fleet: &'f Fleet,
+    facts: &Facts,
+    sources: &crate::source::Sources,
+    found: &mut Diagnostics,
+) -> Resolved<'f> {
+    let deployer = fleet.file.deployer.as_ref().and_then(|def| {
+        let channel = channel(fleet, &def.channel, found)?;
+        Some(ResolvedDeployer { def, channel })
+    });
+    let mut hosts = Vec::with_capacity(fleet.hosts.len());
+    for host in fleet.hosts.values() {
+        let before = found.len();
+        let resolved = resolve_host(fleet, host, facts, sources, found);
+        for finding in found.iter_mut().skip(before) {
+            finding.host = Some(host.name.clone());
+        }
+        if found.len() == before {
+            hosts.extend(resolved);
+        }
+    }
+    Resolved { fleet, deployer, hosts }
+}
+
+fn resolve_host<'f>(
+    fleet: &'f Fleet,
+    host: &'f Host,
+    facts: &Facts,
+    sources: &crate::source::Sources,
+    found: &mut Diagnostics,
+) -> Option<ResolvedHost<'f>> {
+    let def = &host.def;
+    let channel_of_host = channel(fleet, &def.channel, found);
+    let optional = |named: Option<&'f Spanned<crate::fleet::scalar::Name>>, found: &mut Diagnostics| {
+        named.and_then(|named| channel(fleet, named, found))
+    };
+    let installer = optional(def.installer.as_ref().and_then(|installer| installer.channel.as_ref()), found);
+    let rescue = optional(def.machine.rescue.as_ref().and_then(|rescue| rescue.channel.as_ref()), found);
+    interfaces(def, found);
+    let disks = storage::disks(host);
+    for mirror in &def.boot.mirrors {
+        reference("disk", mirror.as_str(), mirror.place, def.disks.keys().map(String::as_str), found);
+    }
+    let pools = storage::pools(host, &disks, found);
+    let services = services::services(fleet, host, found);
+    let channel = channel_of_host?;
+    let mounts = storage::mounts(&disks, &pools);
+    let systems = zfs::systems(host, channel, installer, rescue, facts, sources);
+    let place = sources.start(host.file);
+    Some(ResolvedHost {
+        name: &host.name,
+        def,
+        source: host,
+        place,
+        channel,
+        installer,
+        rescue,
+        host_id: host_id(host),
+        disks,
+        pools,
+        mounts,
+        services,
+        systems,
+    })
+}
+
+/// Returns the host id that is written, else one that follows from the name and so never changes by itself.
+fn host_id(host: &Host) -> HostIdOf {
+    if let Some(id) = host.def.network.as_ref().and_then(|network| network.host_id.as_ref()) {
+        return HostIdOf { id: id.to_string(), place: Some(id.place) };
+    }
+    let digest = Sha256::digest(format!("hostwright host id of {}", host.name));
+    let id = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    HostIdOf { id, place: None }
+}
+
+fn channel<'f>(
+    fleet: &'f Fleet,
+    named: &'f Spanned<crate::fleet::scalar::Name>,
+    found: &mut Diagnostics,
+) -> Option<ChannelRef<'f>> {
+    let known = fleet.channels();
+    reference("channel", named.as_str(), named.place, known.keys().map(String::as_str), found);
+    let channel = fleet.channel(named.as_str())?;
+    Some(ChannelRef { name: named.as_str(), channel, at: named.place })
+}
+
+fn interfaces(def: &HostFile, found: &mut Diagnostics) {
+    let Some(network) = &def.network else { return };
+    let known = || network.interfaces.keys().map(String::as_str);
+    for name in &network.wait_online {
+        reference("interface", name.as_str(), name.place, known(), found);
+    }
+    if let Some(firewall) = &network.firewall {
+        for (name, opening) in &*firewall.interfaces {
+            reference("interface", name, opening.key, known(), found);
+        }
+    }
+}
+
+/// Reports a name that nothing defines, with the nearest ones.
+fn reference<'a>(what: &str, name: &str, place: Place, known: impl Iterator<Item = &'a str>, found: &mut Diagnostics) {
+    let known: Vec<&str> = known.collect();
+    if known.contains(&name) {
+        return;
+    }
+    let finding = Diagnostic::error("reference-unknown", place, format!("there is no {what} {}", quoted(name)));
+    let listed = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let near = nearest(name, known.iter().copied());
+    found.push(if !near.is_empty() {
+        finding.help(format!("nearest: {}", listed(&near)))
+    } else if known.is_empty() {
+        finding.help(format!("define it: this definition has no {what} at all"))
+    } else {
+        finding.help(format!("there are {}", listed(&known)))
+    });
+}

@@ -1,0 +1,149 @@
+//! The systems that may have to import a host's pools, and the ZFS of each.
+
+use super::ChannelRef;
+use crate::facts::Facts;
+use crate::fleet::Host;
+use crate::fleet::schema::machine::Method;
+use crate::source::{Place, Sources};
+use crate::units::{Release, Version};
+
+/// What a system is to the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SystemRole {
+    /// The generation to be deployed.
+    New,
+    /// A generation that stays in the boot menu.
+    Rollback,
+    /// The rescue system.
+    Rescue,
+    /// The installer: it makes the pools.
+    Installer,
+}
+
+impl SystemRole {
+    /// Returns what such a system is called in messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "the generation to be deployed",
+            Self::Rollback => "a generation in the boot menu",
+            Self::Rescue => "the rescue system",
+            Self::Installer => "the installer",
+        }
+    }
+}
+
+/// A system that may import the host's pools.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZfsSystem {
+    /// What it is.
+    pub role: SystemRole,
+    /// What it is called: a channel's release, a generation's number.
+    pub name: String,
+    /// Its NixOS release, where it has one.
+    pub release: Option<Release>,
+    /// Its OpenZFS; none when nothing known says.
+    pub zfs: Option<Version>,
+    /// The oldest OpenZFS that it may have: `zfs`, or that of the nearest older release the facts know.
+    pub at_least: Option<Version>,
+    /// Where it is named.
+    pub place: Place,
+    /// The release of its channel in fleet.toml; where it is named when it has no channel.
+    pub release_place: Place,
+}
+
+/// Returns the systems that may import a host's pools, the one to be deployed first.
+pub(super) fn systems(
+    host: &Host,
+    channel: ChannelRef<'_>,
+    installer: Option<ChannelRef<'_>>,
+    rescue: Option<ChannelRef<'_>>,
+    facts: &Facts,
+    sources: &Sources,
+) -> Vec<ZfsSystem> {
+    let mut systems = vec![deployed(host, channel, facts)];
+    let system = host.facts.as_ref().and_then(|facts| facts.system.as_ref());
+    for generation in system.and_then(|system| system.generations.as_ref()).into_iter().flatten() {
+        let version = generation.zfs.as_ref().and_then(|zfs| zfs.value.parse().ok());
+        let number = generation.number.as_ref().map_or_else(|| "?".to_owned(), |number| number.value.to_string());
+        let place = generation.zfs.as_ref().map_or(generation.place, |zfs| zfs.place);
+        systems.push(ZfsSystem {
+            role: SystemRole::Rollback,
+            name: format!("generation {number}"),
+            release: None,
+            zfs: version,
+            at_least: version,
+            place,
+            release_place: place,
+        });
+    }
+    if let Some(def) = &host.def.machine.rescue {
+        let stated = def.zfs.as_ref().map(|zfs| (zfs.value, zfs.place));
+        let fallback = sources.start(host.file);
+        systems.push(of_channel(SystemRole::Rescue, rescue, stated, fallback, facts));
+    }
+    if let Some(def) = &host.def.installer {
+        let makes_pools = def.method.value != Method::Existing || def.channel.is_some() || def.zfs.is_some();
+        if makes_pools {
+            let stated = def.zfs.as_ref().map(|zfs| (zfs.value, zfs.place));
+            systems.push(of_channel(SystemRole::Installer, installer, stated, def.place, facts));
+        }
+    }
+    systems
+}
+
+/// Returns the generation to be deployed: `[zfs] package` decides before the channel's default.
+fn deployed(host: &Host, channel: ChannelRef<'_>, facts: &Facts) -> ZfsSystem {
+    let mut system = of_channel(SystemRole::New, Some(channel), None, channel.at, facts);
+    if let Some(package) = host.def.zfs.as_ref().and_then(|zfs| zfs.package.as_ref()) {
+        system.zfs = version_of(package.as_str(), channel.channel.release.value, facts);
+        system.at_least = system.zfs;
+        system.place = package.place;
+        system.release_place = package.place;
+        system.name = package.to_string();
+    }
+    system
+}
+
+fn of_channel(
+    role: SystemRole,
+    channel: Option<ChannelRef<'_>>,
+    stated: Option<(Version, Place)>,
+    fallback: Place,
+    facts: &Facts,
+) -> ZfsSystem {
+    let release = channel.map(|channel| channel.channel.release.value);
+    let release_place = channel.map_or(fallback, |channel| channel.channel.release.place);
+    if let Some((version, place)) = stated {
+        return ZfsSystem {
+            role,
+            name: release.map_or_else(|| format!("OpenZFS {version}"), |release| release.to_string()),
+            release,
+            zfs: Some(version),
+            at_least: Some(version),
+            place,
+            release_place: place,
+        };
+    }
+    let of_channel = channel.and_then(|channel| channel.channel.zfs.as_ref()).map(|zfs| zfs.value);
+    let known = |release: Release| facts.releases().zfs(release).map(|figure| figure.value);
+    let zfs = of_channel.or_else(|| release.and_then(known));
+    let older = || release.and_then(|release| facts.releases().zfs_or_older(release)).map(|(_, figure)| figure.value);
+    ZfsSystem {
+        role,
+        name: release.map_or_else(|| role.as_str().to_owned(), |release| release.to_string()),
+        release,
+        zfs,
+        at_least: zfs.or_else(older),
+        place: channel.map_or(fallback, |channel| channel.at),
+        release_place,
+    }
+}
+
+/// Returns the version of a ZFS package attribute: from the package facts, else from the attribute's own name (`zfs_2_3`).
+fn version_of(attribute: &str, release: Release, facts: &Facts) -> Option<Version> {
+    if let crate::facts::PackageFact::Version(version) = facts.packages().find(attribute, release) {
+        return version.parse().ok();
+    }
+    let numbers = attribute.strip_prefix("zfs_")?;
+    numbers.replace('_', ".").parse().ok()
+}
