@@ -8,6 +8,7 @@ pub mod check;
 pub mod facts;
 pub mod fleet;
 pub mod modules;
+pub mod report;
 pub mod resolve;
 pub mod source;
 pub mod units;
