@@ -4,5 +4,7 @@
 //! one way, `source → fleet → resolve → check → compile → plan → report`, and `cli` is the only folder that prints.
 #![forbid(unsafe_code)]
 
+pub mod nix;
 pub mod source;
+pub mod text;
 pub mod units;
