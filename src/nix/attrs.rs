@@ -18,26 +18,34 @@ impl Attrs {
     /// at the path is replaced and returned. Where something that is no set stands on the way, both become parts of a
     /// `lib.mkMerge`, so nothing is lost.
     pub fn set<T: AsRef<str>>(&mut self, path: &[T], value: impl Into<Value>) -> Option<Value> {
-        let (last, way) = path.split_last()?;
-        self.sub(way).0.insert(last.as_ref().to_owned(), value.into())
+        let mut value = Some(value.into());
+        let mut replaced = None;
+        self.edit(path, &mut |attrs, name| {
+            replaced = value.take().and_then(|value| attrs.0.insert(name.to_owned(), value));
+        });
+        replaced
     }
 
     /// Adds an element to the list at a path, which is made if need be. Another value that stands there is kept beside it
     /// by `lib.mkMerge`, as NixOS merges lists.
     pub fn push<T: AsRef<str>>(&mut self, path: &[T], element: impl Into<Value>) {
-        let Some((last, way)) = path.split_last() else { return };
-        let slot = self.sub(way).0.entry(last.as_ref().to_owned()).or_insert_with(|| Value::List(Vec::new()));
-        match slot {
-            Value::List(list) => list.push(element.into()),
-            Value::Merge(parts) => match parts.last_mut() {
-                Some(Value::List(list)) => list.push(element.into()),
-                _ => parts.push(Value::List(vec![element.into()])),
-            },
-            other => {
-                let kept = std::mem::replace(other, Value::Null);
-                *other = Value::Merge(vec![kept, Value::List(vec![element.into()])]);
+        let mut element = Some(element.into());
+        self.edit(path, &mut |attrs, name| {
+            let list = || Value::List(Vec::new());
+            let parts = match attrs.0.entry(name.to_owned()).or_insert_with(list) {
+                Value::List(list) => return list.extend(element.take()),
+                Value::Merge(parts) => parts,
+                other => {
+                    let kept = std::mem::replace(other, Value::Null);
+                    *other = Value::Merge(vec![kept, Value::List(element.take().into_iter().collect())]);
+                    return;
+                }
+            };
+            match parts.last_mut() {
+                Some(Value::List(list)) => list.extend(element.take()),
+                _ => parts.push(Value::List(element.take().into_iter().collect())),
             }
-        }
+        });
     }
 
     /// Puts another set over this one: sets merge, lists follow one another, and of two other values both stay as parts of
@@ -48,12 +56,12 @@ impl Attrs {
                 None => {
                     self.0.insert(name, value);
                 }
+                Some(own) if *own == value && !matches!(own, Value::Attrs(_) | Value::List(_)) => {}
                 Some(own) => match (&mut *own, value) {
                     (Value::Attrs(own), Value::Attrs(value)) => own.merge(value),
                     (Value::List(own), Value::List(value)) => own.extend(value),
                     (Value::Merge(parts), Value::Merge(more)) => parts.extend(more),
                     (Value::Merge(parts), value) => parts.push(value),
-                    (_, value) if *own == value => {}
                     (_, value) => {
                         let kept = std::mem::replace(own, Value::Null);
                         *own = Value::Merge(vec![kept, value]);
@@ -89,10 +97,30 @@ impl Attrs {
         self.0.is_empty()
     }
 
-    /// Returns the set at a path, made if need be.
-    fn sub<T: AsRef<str>>(&mut self, path: &[T]) -> &mut Self {
-        let Some((first, rest)) = path.split_first() else { return self };
-        self.0.entry(first.as_ref().to_owned()).or_insert_with(|| Value::Attrs(Self::new())).as_attrs_mut().sub(rest)
+    /// Runs `edit` on the innermost set of a path and the path's last name; sets on the way are made.
+    fn edit<T: AsRef<str>>(&mut self, path: &[T], edit: &mut dyn FnMut(&mut Self, &str)) {
+        let Some((first, rest)) = path.split_first() else { return };
+        if rest.is_empty() {
+            return edit(self, first.as_ref());
+        }
+        let slot = self.0.entry(first.as_ref().to_owned()).or_insert_with(|| Value::Attrs(Self::new()));
+        match slot {
+            Value::Attrs(attrs) => attrs.edit(rest, edit),
+            Value::Merge(parts) => match parts.last_mut() {
+                Some(Value::Attrs(attrs)) => attrs.edit(rest, edit),
+                _ => {
+                    let mut attrs = Self::new();
+                    attrs.edit(rest, edit);
+                    parts.push(Value::Attrs(attrs));
+                }
+            },
+            other => {
+                let kept = std::mem::replace(other, Value::Null);
+                let mut attrs = Self::new();
+                attrs.edit(rest, edit);
+                *other = Value::Merge(vec![kept, Value::Attrs(attrs)]);
+            }
+        }
     }
 }
 
@@ -123,7 +151,7 @@ mod tests {
         attrs.set(&["a", "c"], 3);
         let set: Attrs = [("b", 2), ("c", 3)].into_iter().collect();
         assert_eq!(attrs.get(&["a"]), Some(&Value::Merge(vec![Value::from(1), Value::Attrs(set)])));
-        assert_eq!(attrs.set(&["a"], 4).is_some(), true);
+        assert!(attrs.set(&["a"], 4).is_some());
     }
 
     #[test]

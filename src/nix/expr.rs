@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use rnix::ast::AstNode as _;
 use rnix::{SyntaxKind, SyntaxNode};
 
 use super::Value;
@@ -26,23 +25,15 @@ impl Expr {
     /// Takes Nix as a user wrote it, which must be one expression and nothing else; the places in errors are bytes of
     /// the text.
     pub fn parse(text: &str) -> Result<Self, NixSyntaxError> {
-        let root = parse(text).map_err(|errors| {
-            errors.into_iter().next().unwrap_or_else(|| NixSyntaxError::new(text, "no expression", 0, text.len()))
-        })?;
-        let expr = root.expr().ok_or_else(|| NixSyntaxError::new(text, "no expression", 0, text.len()))?;
+        let none = || NixSyntaxError::new(text, "there is no expression", 0, text.len());
+        let root = parse(text).map_err(|errors| errors.into_iter().next().unwrap_or_else(none))?;
+        let expr = root.children().next().ok_or_else(none)?;
         // The formatter refuses some text that rnix reads, such as `1 < 2 < 3`, as Nix does too.
         super::print::format(text)?;
-        let commented = root.syntax().children_with_tokens().any(|part| part.kind() == SyntaxKind::TOKEN_COMMENT);
-        // Comments before the first and after the last token may also lie inside the outermost node.
-        let range = expr.syntax().text_range();
-        let whole = text.trim();
-        let commented = commented || usize::from(range.len()) != whole.len();
-        Ok(Self {
-            text: whole.to_owned(),
-            simple: is_simple(expr.syntax()),
-            commented,
-            names: names(root.syntax()),
-        })
+        let text = text.trim();
+        // Comments around the expression lie beside it, in the root.
+        let commented = usize::from(expr.text_range().len()) != text.len();
+        Ok(Self { text: text.to_owned(), simple: is_simple(&expr), commented, names: names(&root) })
     }
 
     /// Returns a variable or an attribute of one: `Expr::select("pkgs", "linuxPackages_6_12")`, and with an empty path the
@@ -113,11 +104,13 @@ impl Expr {
 /// Tells whether a node binds as tightly as an element of a list must.
 fn is_simple(node: &SyntaxNode) -> bool {
     use SyntaxKind::{
-        NODE_ATTR_SET, NODE_IDENT, NODE_LIST, NODE_LITERAL, NODE_PAREN, NODE_SELECT, NODE_STRING, TOKEN_OR,
+        NODE_ATTR_SET, NODE_IDENT, NODE_LIST, NODE_LITERAL, NODE_PAREN, NODE_PATH_ABS, NODE_PATH_HOME, NODE_PATH_REL,
+        NODE_PATH_SEARCH, NODE_SELECT, NODE_STRING, TOKEN_OR,
     };
     match node.kind() {
         NODE_SELECT => !node.children_with_tokens().any(|part| part.kind() == TOKEN_OR),
-        kind => matches!(kind, NODE_IDENT | NODE_STRING | NODE_LIST | NODE_ATTR_SET | NODE_PAREN | NODE_LITERAL),
+        NODE_IDENT | NODE_STRING | NODE_LIST | NODE_ATTR_SET | NODE_PAREN | NODE_LITERAL => true,
+        kind => matches!(kind, NODE_PATH_ABS | NODE_PATH_HOME | NODE_PATH_REL | NODE_PATH_SEARCH),
     }
 }
 
@@ -166,7 +159,9 @@ mod tests {
         for simple in ["a.b", "\"x\"", "[ 1 ]", "{ }", "(f x)", "./a", "1", "rec { }", "a.\"b\""] {
             assert_eq!(printed(simple).1, simple);
         }
-        for wide in ["f x", "a + b", "-1", "x: x", "a.b or c", "with a; b", "let a = 1; in a", "if a then b else c", "!a"] {
+        for wide in
+            ["f x", "a + b", "-1", "x: x", "a.b or c", "with a; b", "let a = 1; in a", "if a then b else c", "!a"]
+        {
             assert_eq!(printed(wide), (wide.to_owned(), format!("({wide})")));
         }
     }
@@ -174,7 +169,10 @@ mod tests {
     #[test]
     fn the_variables_of_an_expression_are_told_from_names_of_attributes() {
         let names = |text: &str| Expr::parse(text).unwrap().names.into_iter().collect::<Vec<_>>().join(" ");
-        assert_eq!(names("{ lib, x ? config.y, ... }@args: pkgs.lib.id { inherit a; inherit (b) c; d = e.f; }"), "a b config e pkgs");
+        assert_eq!(
+            names("{ lib, x ? config.y, ... }@args: pkgs.lib.id { inherit a; inherit (b) c; d = e.f; }"),
+            "a b config e pkgs"
+        );
         assert_eq!(names("with pkgs; [ \"${vim}\" ./lib ]"), "pkgs vim");
     }
 

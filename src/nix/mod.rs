@@ -23,5 +23,5 @@ pub use attrs::Attrs;
 pub use expr::Expr;
 pub use module::Module;
 pub use print::format;
-pub use read::{MAX_NESTING, NixSyntaxError, parse, syntax_errors};
+pub use read::{MAX_NESTING, NixSyntaxError, cast, node, parse, syntax_errors};
 pub use value::{NixPath, NixPathError, Value};

@@ -30,17 +30,18 @@ pub(super) fn nesting(text: &str) -> usize {
         if kind.is_trivia() {
             continue;
         }
+        let outermost = open.len() == 1;
         let Some(top) = open.last_mut() else { break };
         let operand = starts_operand(kind);
         match kind {
             TOKEN_R_PAREN | TOKEN_R_BRACK | TOKEN_R_BRACE | TOKEN_INTERPOL_END | TOKEN_STRING_END | TOKEN_IN => {
                 depth -= top.chain;
                 // What closes nothing is an error for the parser; the outermost level stays.
-                if open.len() > 1 {
+                if outermost {
+                    top.chain = 0;
+                } else {
                     open.pop();
                     depth -= 1;
-                } else {
-                    top.chain = 0;
                 }
             }
             TOKEN_SEMICOLON if top.waiting > 0 => top.waiting -= 1,
@@ -102,7 +103,29 @@ mod tests {
 
     #[test]
     fn every_way_to_nest_is_counted() {
-        for unit in ["(", "[", "{a=", "!", "- ", "a + ", "[] ++ ", "a -> ", "f ", "x: ", "a.", "\"${", "with a; ", "assert a; ", "if a then b else ", "a ? b ", "a or ", "let a = ", "''${", "a { } ", "${"] {
+        for unit in [
+            "(",
+            "[",
+            "{a=",
+            "!",
+            "- ",
+            "a + ",
+            "[] ++ ",
+            "a -> ",
+            "f ",
+            "x: ",
+            "a.",
+            "\"${",
+            "with a; ",
+            "assert a; ",
+            "if a then b else ",
+            "a ? b ",
+            "a or ",
+            "let a = ",
+            "''${",
+            "a { } ",
+            "${",
+        ] {
             let text = unit.repeat(1000);
             assert!(nesting(&text) >= 999, "{unit}: {}", nesting(&text));
         }

@@ -1,6 +1,7 @@
 //! Reading Nix: syntax trees and syntax errors of text that others wrote.
 
-use rnix::{ParseError, Root, SyntaxKind, TextRange};
+use rnix::ast::AstNode;
+use rnix::{ParseError, Root, SyntaxKind, SyntaxNode, TextRange};
 
 use super::nesting::nesting;
 
@@ -35,16 +36,26 @@ impl NixSyntaxError {
     }
 }
 
-/// Parses a Nix file; the errors are never empty when the tree is missing or incomplete.
-pub fn parse(text: &str) -> Result<Root, Vec<NixSyntaxError>> {
+/// Parses a Nix file to its root node, whose one child node is the expression. The errors are never empty.
+pub fn parse(text: &str) -> Result<SyntaxNode, Vec<NixSyntaxError>> {
     if let Some(error) = NixSyntaxError::too_deep(text) {
         return Err(vec![error]);
     }
     let parsed = Root::parse(text);
     if parsed.errors().is_empty() {
-        return Ok(parsed.tree());
+        return Ok(parsed.syntax());
     }
     Err(parsed.errors().iter().map(|error| from_rnix(text, error)).collect())
+}
+
+/// Returns a node as one of rnix's types, if it is of that kind.
+pub fn cast<T: AstNode>(node: SyntaxNode) -> Option<T> {
+    T::cast(node)
+}
+
+/// Returns the node below one of rnix's types.
+pub fn node<T: AstNode>(typed: &T) -> &SyntaxNode {
+    typed.syntax()
 }
 
 /// Returns the syntax errors of a Nix file, in the order in which the parser met them.
@@ -120,7 +131,7 @@ mod tests {
     fn an_error_lies_within_the_text_and_says_what_is_missing() {
         let errors = syntax_errors("{ a = 1 }");
         assert_eq!(errors.first().map(|error| error.message.as_str()), Some("expected `;`"), "{errors:?}");
-        for text in ["{ ä = ", "\"ä", "''", "}", "a b ; ü", "{ a, a }: 1", "( \u{1f600}", "", "\0", "/* ä"] {
+        for text in ["{ ä = ", "\"ä", "''", "}", "a b ; ü", "a@{ b }@c: 1", "( \u{1f600}", "", "\0", "/* ä"] {
             let errors = syntax_errors(text);
             assert!(!errors.is_empty(), "{text}");
             for error in errors {
@@ -132,7 +143,24 @@ mod tests {
 
     #[test]
     fn deep_nesting_is_an_error_and_no_crash() {
-        for unit in ["(", "[", "{a=", "!", "- ", "a + ", "[] ++ ", "f ", "x: ", "a.", "\"${", "''${", "with a; ", "if a then b else ", "let a = ", "a ? b "] {
+        for unit in [
+            "(",
+            "[",
+            "{a=",
+            "!",
+            "- ",
+            "a + ",
+            "[] ++ ",
+            "f ",
+            "x: ",
+            "a.",
+            "\"${",
+            "''${",
+            "with a; ",
+            "if a then b else ",
+            "let a = ",
+            "a ? b ",
+        ] {
             let errors = syntax_errors(&unit.repeat(10_000));
             assert!(errors.iter().any(|error| error.message.contains("levels deep")), "{unit} {errors:?}");
             // Just below the bound the parser itself runs.

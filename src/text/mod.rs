@@ -18,6 +18,7 @@ mod template_tests;
 
 pub use html::Html;
 pub use markdown::Md;
+pub(crate) use nix::NUL_THROW;
 pub use nix::{NixFloat, NixFloatError, NixString, NulInNix, nix_attribute, nix_int};
 pub use shell::{ShellCommand, ShellWord};
 pub use template::{EMBEDDED, Language, TemplateError, Templates};

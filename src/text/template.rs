@@ -10,7 +10,6 @@
 //! one by its name, or adds what its own templates include. A template includes and extends those of its own language.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 
 use tera::{Context, ErrorKind, Kwargs, State, Tera, TeraResult, Value};
 
