@@ -1,1 +1,5 @@
-fn main() {}
+//! The promises of the program that need more than the library: other programs as judges, files, whole runs.
+#![allow(clippy::disallowed_methods, reason = "tests start programs and read files and the environment")]
+#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
+
+mod quoting;

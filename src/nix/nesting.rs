@@ -1,0 +1,133 @@
+//! How deeply Nix text nests, counted before any parser recurses into it.
+//!
+//! rnix and nixfmt_rs both bound the nesting of whole expressions, but not that of lists, of prefix operators and of
+//! chains of operators and arguments, whose trees are as deep as they are long: without this count some kilobytes of
+//! text would end the program.
+
+use rnix::SyntaxKind::{
+    self, TOKEN_ASSERT, TOKEN_COLON, TOKEN_COMMA, TOKEN_ELSE, TOKEN_IF, TOKEN_IN, TOKEN_INTERPOL_END,
+    TOKEN_INTERPOL_START, TOKEN_L_BRACE, TOKEN_L_BRACK, TOKEN_L_PAREN, TOKEN_LET, TOKEN_R_BRACE, TOKEN_R_BRACK,
+    TOKEN_R_PAREN, TOKEN_SEMICOLON, TOKEN_STRING_END, TOKEN_STRING_START, TOKEN_THEN, TOKEN_WITH,
+};
+
+/// One bracket that is open, with the length of the chain that stands in it so far.
+struct Open {
+    kind: SyntaxKind,
+    chain: usize,
+    /// How many `with` and `assert` wait for their semicolon, which does not end what they stand in.
+    waiting: usize,
+}
+
+/// Returns at least the depth of the tree that the text parses to, in levels of brackets and links of chains.
+///
+/// An element of a list and a binding of a set start anew, so that long ones count as one level.
+pub(super) fn nesting(text: &str) -> usize {
+    let mut open = vec![Open { kind: TOKEN_L_PAREN, chain: 0, waiting: 0 }];
+    let mut depth = 0;
+    let mut deepest = 0;
+    let mut after_operand = false;
+    for (kind, _) in rnix::tokenize(text) {
+        if kind.is_trivia() {
+            continue;
+        }
+        let outermost = open.len() == 1;
+        let Some(top) = open.last_mut() else { break };
+        let operand = starts_operand(kind);
+        match kind {
+            TOKEN_R_PAREN | TOKEN_R_BRACK | TOKEN_R_BRACE | TOKEN_INTERPOL_END | TOKEN_STRING_END | TOKEN_IN => {
+                depth -= top.chain;
+                // What closes nothing is an error for the parser; the outermost level stays.
+                if outermost {
+                    top.chain = 0;
+                } else {
+                    open.pop();
+                    depth -= 1;
+                }
+            }
+            TOKEN_SEMICOLON if top.waiting > 0 => top.waiting -= 1,
+            TOKEN_SEMICOLON | TOKEN_COMMA => {
+                depth -= top.chain;
+                top.chain = 0;
+            }
+            _ => {
+                if top.kind == TOKEN_L_BRACK && operand && after_operand {
+                    depth -= top.chain;
+                    top.chain = 0;
+                }
+                // An operand after an operand is an argument; everything else but an operand links a chain.
+                if !operand || after_operand || opens(kind) {
+                    top.chain += 1;
+                    depth += 1;
+                }
+                top.waiting += usize::from(matches!(kind, TOKEN_WITH | TOKEN_ASSERT));
+                if opens(kind) {
+                    open.push(Open { kind, chain: 0, waiting: 0 });
+                    depth += 1;
+                }
+            }
+        }
+        deepest = deepest.max(depth);
+        after_operand = ends_operand(kind);
+    }
+    deepest
+}
+
+fn opens(kind: SyntaxKind) -> bool {
+    matches!(
+        kind,
+        TOKEN_L_PAREN | TOKEN_L_BRACK | TOKEN_L_BRACE | TOKEN_INTERPOL_START | TOKEN_STRING_START | TOKEN_LET
+    )
+}
+
+fn starts_operand(kind: SyntaxKind) -> bool {
+    kind.is_fn_arg()
+}
+
+fn ends_operand(kind: SyntaxKind) -> bool {
+    let closes = matches!(kind, TOKEN_R_PAREN | TOKEN_R_BRACK | TOKEN_R_BRACE | TOKEN_STRING_END);
+    let word = !matches!(kind, TOKEN_COLON | TOKEN_IF | TOKEN_THEN | TOKEN_ELSE);
+    closes || (starts_operand(kind) && !opens(kind) && word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_files_are_not_deep() {
+        assert!(nesting(&format!("{{ {} }}", "a.b = \"x ${y} z\"; ".repeat(5000))) < 10);
+        assert!(nesting(&format!("with pkgs; [ {} ]", "a.b (f x) [ ] \"s\" ".repeat(5000))) < 10);
+        assert!(nesting(&format!("{{ {} }}: 1", "a ? 1, ".repeat(5000))) < 10);
+        assert!(nesting(&format!("let {} in 1", "a = with b; c; ".repeat(5000))) < 10);
+    }
+
+    #[test]
+    fn every_way_to_nest_is_counted() {
+        for unit in [
+            "(",
+            "[",
+            "{a=",
+            "!",
+            "- ",
+            "a + ",
+            "[] ++ ",
+            "a -> ",
+            "f ",
+            "x: ",
+            "a.",
+            "\"${",
+            "with a; ",
+            "assert a; ",
+            "if a then b else ",
+            "a ? b ",
+            "a or ",
+            "let a = ",
+            "''${",
+            "a { } ",
+            "${",
+        ] {
+            let text = unit.repeat(1000);
+            assert!(nesting(&text) >= 999, "{unit}: {}", nesting(&text));
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Reading Nix: syntax trees and syntax errors of text that others wrote.
+
+use rnix::ast::AstNode;
+use rnix::{ParseError, Root, SyntaxKind, SyntaxNode, TextRange};
+
+use super::nesting::nesting;
+
+/// The deepest nesting that is read, as levels of brackets and links of operator chains. Hand-written files stay
+/// below 100; a parser that recurses needs a bound.
+pub const MAX_NESTING: usize = 512;
+
+/// Where and why text is not Nix.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct NixSyntaxError {
+    /// What is wrong, as a phrase.
+    pub message: String,
+    /// The first byte of the place; on a character boundary within the text.
+    pub start: usize,
+    /// The byte after the place.
+    pub end: usize,
+}
+
+impl NixSyntaxError {
+    /// Makes an error at a range, moved onto character boundaries within the text.
+    pub(super) fn new(text: &str, message: impl Into<String>, start: usize, end: usize) -> Self {
+        let start = text.floor_char_boundary(start.min(text.len()));
+        let end = text.ceil_char_boundary(end.clamp(start, text.len()));
+        Self { message: message.into(), start, end }
+    }
+
+    /// Returns the error of text that nests too deeply, if it does.
+    pub(super) fn too_deep(text: &str) -> Option<Self> {
+        (nesting(text) > MAX_NESTING)
+            .then(|| Self::new(text, format!("nested more than {MAX_NESTING} levels deep"), 0, text.len()))
+    }
+}
+
+/// Parses a Nix file to its root node, whose one child node is the expression. The errors are never empty.
+pub fn parse(text: &str) -> Result<SyntaxNode, Vec<NixSyntaxError>> {
+    if let Some(error) = NixSyntaxError::too_deep(text) {
+        return Err(vec![error]);
+    }
+    let parsed = Root::parse(text);
+    if parsed.errors().is_empty() {
+        return Ok(parsed.syntax());
+    }
+    Err(parsed.errors().iter().map(|error| from_rnix(text, error)).collect())
+}
+
+/// Returns a node as one of rnix's types, if it is of that kind.
+pub fn cast<T: AstNode>(node: SyntaxNode) -> Option<T> {
+    T::cast(node)
+}
+
+/// Returns the node below one of rnix's types.
+pub fn node<T: AstNode>(typed: &T) -> &SyntaxNode {
+    typed.syntax()
+}
+
+/// Returns the syntax errors of a Nix file, in the order in which the parser met them.
+pub fn syntax_errors(text: &str) -> Vec<NixSyntaxError> {
+    parse(text).err().unwrap_or_default()
+}
+
+/// Says an error of rnix in words.
+fn from_rnix(text: &str, error: &ParseError) -> NixSyntaxError {
+    let at = |range: &TextRange, message: String| {
+        NixSyntaxError::new(text, message, range.start().into(), range.end().into())
+    };
+    let end = |message: String| NixSyntaxError::new(text, message, text.trim_end().len(), text.len());
+    match error {
+        ParseError::Unexpected(range) => at(range, "unexpected text".to_owned()),
+        ParseError::UnexpectedExtra(range) => at(range, "text after the end of the expression".to_owned()),
+        ParseError::UnexpectedWanted(_, range, wanted) => at(range, format!("expected {}", words(wanted))),
+        ParseError::UnexpectedDoubleBind(range) => at(range, "the argument set is named twice".to_owned()),
+        ParseError::UnexpectedEOF => end("the file ends within an expression".to_owned()),
+        ParseError::UnexpectedEOFWanted(wanted) => end(format!("the file ends where {} is expected", words(wanted))),
+        ParseError::DuplicatedArgs(range, name) => at(range, format!("the argument `{name}` is named twice")),
+        other => NixSyntaxError::new(text, other.to_string(), 0, text.len()),
+    }
+}
+
+/// Names what a parser expected, as it is written.
+fn words(kinds: &[SyntaxKind]) -> String {
+    let mut words: Vec<&str> = kinds.iter().map(|kind| word(*kind)).collect();
+    words.dedup();
+    match words.split_last() {
+        None => "something else".to_owned(),
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+    }
+}
+
+/// Returns how a token is written or called.
+fn word(kind: SyntaxKind) -> &'static str {
+    match kind {
+        SyntaxKind::TOKEN_IDENT => "a name",
+        SyntaxKind::TOKEN_STRING_START => "a string",
+        SyntaxKind::TOKEN_STRING_CONTENT => "text",
+        SyntaxKind::TOKEN_STRING_END => "the end of the string",
+        SyntaxKind::TOKEN_INTERPOL_START => "`${`",
+        SyntaxKind::TOKEN_INTERPOL_END | SyntaxKind::TOKEN_R_BRACE => "`}`",
+        SyntaxKind::TOKEN_L_BRACE => "`{`",
+        SyntaxKind::TOKEN_L_BRACK => "`[`",
+        SyntaxKind::TOKEN_R_BRACK => "`]`",
+        SyntaxKind::TOKEN_L_PAREN => "`(`",
+        SyntaxKind::TOKEN_R_PAREN => "`)`",
+        SyntaxKind::TOKEN_SEMICOLON => "`;`",
+        SyntaxKind::TOKEN_COLON => "`:`",
+        SyntaxKind::TOKEN_COMMA => "`,`",
+        SyntaxKind::TOKEN_ASSIGN => "`=`",
+        SyntaxKind::TOKEN_AT => "`@`",
+        SyntaxKind::TOKEN_QUESTION => "`?`",
+        SyntaxKind::TOKEN_ELLIPSIS => "`...`",
+        SyntaxKind::TOKEN_IN => "`in`",
+        SyntaxKind::TOKEN_THEN => "`then`",
+        SyntaxKind::TOKEN_ELSE => "`else`",
+        SyntaxKind::TOKEN_REC => "`rec`",
+        SyntaxKind::TOKEN_OR => "`or`",
+        SyntaxKind::TOKEN_INHERIT => "`inherit`",
+        _ => "an expression",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_lies_within_the_text_and_says_what_is_missing() {
+        let errors = syntax_errors("{ a = 1 }");
+        assert_eq!(errors.first().map(|error| error.message.as_str()), Some("expected `;`"), "{errors:?}");
+        for text in ["{ ä = ", "\"ä", "''", "}", "a b ; ü", "a@{ b }@c: 1", "( \u{1f600}", "", "\0", "/* ä"] {
+            let errors = syntax_errors(text);
+            assert!(!errors.is_empty(), "{text}");
+            for error in errors {
+                assert!(text.get(error.start..error.end).is_some(), "{text} {error:?}");
+            }
+        }
+        assert!(syntax_errors("{ pkgs, ... }: { }").is_empty());
+    }
+
+    #[test]
+    fn deep_nesting_is_an_error_and_no_crash() {
+        for unit in [
+            "(",
+            "[",
+            "{a=",
+            "!",
+            "- ",
+            "a + ",
+            "[] ++ ",
+            "f ",
+            "x: ",
+            "a.",
+            "\"${",
+            "''${",
+            "with a; ",
+            "if a then b else ",
+            "let a = ",
+            "a ? b ",
+        ] {
+            let errors = syntax_errors(&unit.repeat(10_000));
+            assert!(errors.iter().any(|error| error.message.contains("levels deep")), "{unit} {errors:?}");
+            // Just below the bound the parser itself runs.
+            syntax_errors(&unit.repeat(MAX_NESTING / 2 - 1));
+        }
+    }
+}
