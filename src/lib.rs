@@ -4,5 +4,6 @@
 //! one way, `source → fleet → resolve → check → compile → plan → report`, and `cli` is the only folder that prints.
 #![forbid(unsafe_code)]
 
+pub mod facts;
 pub mod source;
 pub mod units;

@@ -1,0 +1,98 @@
+//! Facts about the outside world: NixOS options and releases, nixpkgs packages, OpenZFS.
+//!
+//! Here belong: the tables (data from the folder `facts/`, packed by [`pack`] and looked up in place), the types of
+//! options, and the comparison of a value with its type. Not here: what a finding says about it (`check`), and reading
+//! files (callers hand over bytes).
+//!
+//! Invariant: a fact that is missing reads as missing (`None`, `Unknown`, an accepting type) and is never a guess; where
+//! another release answers, the answer names it. Opening the facts costs nothing, because nothing is parsed before it is
+//! asked for.
+
+mod bytes;
+mod name;
+mod nearest;
+mod options;
+pub mod pack;
+mod packages;
+mod pattern;
+mod releases;
+mod types;
+mod value;
+mod zfs;
+
+use std::borrow::Cow;
+
+use crate::units::Release;
+
+pub use name::{join_name, split_name};
+pub use options::{Alias, AliasKind, Found, OptionIndex, OptionRef};
+pub use packages::{PackageFact, Packages};
+pub use releases::{Figure, ReleaseFacts, Releases, StateDefault};
+pub use types::{Literal, Shape, Type};
+pub use value::{Fault, TypeFault, check_value};
+pub use zfs::{Feature, Features, Grub, Import, ImportVerdict, Line, PointRelease, Zfs};
+
+/// All fact tables of a run: the embedded ones, or a user's own in their place.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    options: Vec<Cow<'static, [u8]>>,
+    zfs: Cow<'static, [u8]>,
+    releases: Cow<'static, [u8]>,
+    packages: Cow<'static, [u8]>,
+}
+
+impl Facts {
+    /// Returns the facts that the program carries.
+    pub fn embedded() -> Self {
+        Self {
+            options: vec![
+                Cow::Borrowed(include_bytes!("../../facts/packed/options-20.09.bin")),
+                Cow::Borrowed(include_bytes!("../../facts/packed/options-26.11.bin")),
+            ],
+            zfs: Cow::Borrowed(include_bytes!("../../facts/packed/zfs.bin")),
+            releases: Cow::Borrowed(include_bytes!("../../facts/packed/releases.bin")),
+            packages: Cow::Borrowed(include_bytes!("../../facts/packed/packages.bin")),
+        }
+    }
+
+    /// Puts a packed option table before all others: it answers for its release from then on, also where the program
+    /// carries one. Bytes that are no table are refused with `false`.
+    pub fn add_options(&mut self, table: Vec<u8>) -> bool {
+        let fits = OptionIndex::open(&table).is_some();
+        if fits {
+            self.options.insert(0, Cow::Owned(table));
+        }
+        fits
+    }
+
+    /// Returns the option index that answers for a release: its own, else the nearest by time (of two equally near ones
+    /// the newer, which knows old names as aliases). None only when there is no table at all.
+    pub fn options(&self, release: Release) -> Option<OptionIndex<'_>> {
+        let indexes = self.options.iter().filter_map(|table| OptionIndex::open(table));
+        let far = |index: &OptionIndex<'_>| {
+            let distance = index.release.half_years_to(release);
+            (distance.unsigned_abs(), distance > 0)
+        };
+        indexes.min_by_key(far).map(|index| index.asked_for(release))
+    }
+
+    /// Returns every option index, a user's own first.
+    pub fn option_indexes(&self) -> impl Iterator<Item = OptionIndex<'_>> {
+        self.options.iter().filter_map(|table| OptionIndex::open(table))
+    }
+
+    /// Returns the facts about OpenZFS.
+    pub fn zfs(&self) -> Zfs<'_> {
+        Zfs::new(&self.zfs)
+    }
+
+    /// Returns the facts about NixOS releases.
+    pub fn releases(&self) -> Releases<'_> {
+        Releases::new(&self.releases)
+    }
+
+    /// Returns the facts about packages.
+    pub fn packages(&self) -> Packages<'_> {
+        Packages::new(&self.packages)
+    }
+}

@@ -1,0 +1,433 @@
+//! The options of a NixOS release: which names there are, what type each has, and what became of old names.
+//!
+//! Here belong: finding a name (a list of segments) in a packed table, aliases, and what may stand below an option.
+//! Not here: suggestions (`nearest`), values (`value`).
+//!
+//! An option index is a tree of name segments. A name that is no declared option may still be legal: below an
+//! attribute set, in an open submodule or in a JSON value. Where the tables cannot tell, a name is legal.
+//!
+//! Layout, sections after the strings: 1 release and base, 2 nodes (16 bytes: segment, first child, number of children
+//! with [`flag`]s in the top byte, type or none), breadth first, children sorted with placeholders first; 3 types (see
+//! `types`); 4 aliases by node (28 bytes: node, kind, target, end of a chain (empty: a removal), text, file, since).
+
+use super::bytes::{NONE, Packed};
+use super::name::{is_placeholder, split_name};
+use super::types::{Shape, Type};
+use crate::units::Release;
+
+/// What a node is, as bits.
+pub(super) mod flag {
+    pub(crate) const OPTION: u8 = 1;
+    pub(crate) const HIDDEN: u8 = 2;
+    pub(crate) const INTERNAL: u8 = 4;
+    pub(crate) const READ_ONLY: u8 = 8;
+    pub(crate) const REQUIRED: u8 = 16;
+    pub(crate) const ALIAS: u8 = 32;
+    pub(crate) const PLACEHOLDER: u8 = 64;
+}
+
+/// What an alias is.
+pub(super) mod alias_kind {
+    pub(crate) const RENAMED: u32 = 0;
+    pub(crate) const PERMANENT: u32 = 1;
+    pub(crate) const REMOVED: u32 = 2;
+    pub(crate) const CHANGED: u32 = 3;
+}
+
+const NODES: usize = 2;
+const ALIASES: usize = 4;
+const NODE: usize = 16;
+const ALIAS: usize = 28;
+
+/// The option index that answers for a release.
+#[derive(Debug, Clone, Copy)]
+pub struct OptionIndex<'a> {
+    /// The release whose options these are.
+    pub release: Release,
+    /// The release that was asked for.
+    pub asked: Release,
+    /// Whether it is the release's own index. A release and the unstable channel before it count as one.
+    pub exact: bool,
+    /// What the index was made from, in words.
+    pub base: &'a str,
+    table: Packed<'a>,
+}
+
+/// A declared option.
+#[derive(Debug, Clone, Copy)]
+pub struct OptionRef<'a> {
+    index: OptionIndex<'a>,
+    node: u32,
+}
+
+/// What a name is.
+#[derive(Debug, Clone)]
+pub enum Found<'a> {
+    /// A declared option.
+    Option(OptionRef<'a>),
+    /// No option itself; options lie below it.
+    Prefix,
+    /// Not declared, and legal: an instance in an attribute set, or below something open. With its type.
+    Free(Type<'a>),
+    /// An old name, or below one.
+    Alias(Alias<'a>),
+    /// Not legal.
+    Unknown {
+        /// How many leading segments are known; the parent is when only the last is not.
+        known: usize,
+    },
+}
+
+/// What became of an old name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alias<'a> {
+    /// What happened.
+    pub kind: AliasKind,
+    /// How many leading segments of the name asked for are the old name: it may stand for a whole subtree.
+    pub len: usize,
+    /// The name to use, with what followed the old name; placeholders are filled in.
+    pub to: Option<Vec<String>>,
+    /// The last name of a chain of renames, when there is one.
+    pub last: Option<Vec<String>>,
+    /// A rename that leads to a removed option.
+    pub leads_to_removed: bool,
+    /// Why it was removed and what to do, in NixOS's words (cut at 220 characters); empty when NixOS says nothing.
+    pub text: &'a str,
+    /// The file in nixpkgs that says so.
+    pub file: &'a str,
+    /// The release since which the old name warns; known of few.
+    pub since: Option<Release>,
+}
+
+/// The kinds of alias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AliasKind {
+    /// Still works and warns.
+    Renamed,
+    /// A second name, without a warning.
+    Permanent,
+    /// Setting it fails the evaluation.
+    Removed,
+    /// Still works and warns; the value is converted on the way.
+    Changed,
+}
+
+/// A place in the tree, its type, and the type of what is not declared there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spot<'a> {
+    pub(super) node: Option<u32>,
+    /// The option's or instance's type; none for a mere prefix.
+    pub(super) ty: Option<Type<'a>>,
+    /// Of a prefix inside an open submodule: the free type at this depth.
+    pub(super) free: Option<Type<'a>>,
+}
+
+impl<'a> OptionIndex<'a> {
+    /// Opens a packed table; none when the bytes are no option table.
+    pub(super) fn open(bytes: &'a [u8]) -> Option<Self> {
+        let table = Packed::new(bytes);
+        let meta = table.section(1);
+        let release: Release = table.text(meta.u32(0)?)?.parse().ok()?;
+        let base = meta.u32(4).and_then(|at| table.text(at)).unwrap_or_default();
+        Some(Self { release, asked: release, exact: true, base, table })
+    }
+
+    pub(super) fn asked_for(self, asked: Release) -> Self {
+        Self { asked, exact: asked.base() == self.release.base(), ..self }
+    }
+
+    /// Returns what a name is. Segments are attribute names as they are, without quotes.
+    pub fn lookup(self, loc: &[&str]) -> Found<'a> {
+        let mut spot = self.root();
+        let mut alias = None;
+        for (at, segment) in loc.iter().enumerate() {
+            let Some(next) = self.step(spot, segment) else {
+                return match alias {
+                    Some((node, len)) => {
+                        self.alias_at(node, loc, len).map_or(Found::Unknown { known: at }, Found::Alias)
+                    }
+                    None => Found::Unknown { known: at },
+                };
+            };
+            spot = next;
+            if let Some(node) = spot.node.filter(|node| self.flags(*node) & flag::ALIAS != 0) {
+                alias = Some((node, at + 1));
+            }
+        }
+        if let Some(alias) = alias.and_then(|(node, len)| self.alias_at(node, loc, len)) {
+            return Found::Alias(alias);
+        }
+        match (spot.node, spot.ty) {
+            (Some(node), _) if self.flags(node) & flag::OPTION != 0 => Found::Option(OptionRef { index: self, node }),
+            (_, Some(ty)) => Found::Free(ty),
+            _ => Found::Prefix,
+        }
+    }
+
+    /// Returns the declared option of a name, through renames; none for a prefix, a free name, a removed or unknown one.
+    pub fn option(self, loc: &[&str]) -> Option<OptionRef<'a>> {
+        match self.lookup(loc) {
+            Found::Option(option) => Some(option),
+            Found::Alias(Alias { kind: AliasKind::Renamed | AliasKind::Permanent, to: Some(to), last, .. }) => {
+                let to = last.unwrap_or(to);
+                match self.lookup(&to.iter().map(String::as_str).collect::<Vec<_>>()) {
+                    Found::Option(option) => Some(option),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns the type of what stands at a name: of an option, of an instance, of a free value; none for a prefix and
+    /// for what is unknown.
+    pub fn type_of(self, loc: &[&str]) -> Option<Type<'a>> {
+        loc.iter().try_fold(self.root(), |spot, segment| self.step(spot, segment))?.ty
+    }
+
+    /// Returns the names declared directly below a name, sorted; placeholders as they are.
+    pub fn members(self, loc: &[&str]) -> Vec<&'a str> {
+        let spot = loc.iter().try_fold(self.root(), |spot, segment| self.step(spot, segment));
+        let node = spot.and_then(|spot| spot.node);
+        node.into_iter().flat_map(|node| self.children(node)).filter_map(|child| self.segment(child)).collect()
+    }
+
+    /// Returns the members of a submodule instance (`["fileSystems", "/"]`) that somebody has to set: visible, without a
+    /// default and without an empty value of their type.
+    pub fn required_members(self, loc: &[&str]) -> Vec<(&'a str, OptionRef<'a>)> {
+        let spot = loc.iter().try_fold(self.root(), |spot, segment| self.step(spot, segment));
+        let Some(node) = spot.and_then(|spot| spot.node) else { return Vec::new() };
+        let hidden = flag::HIDDEN | flag::INTERNAL | flag::READ_ONLY | flag::ALIAS | flag::PLACEHOLDER;
+        self.children(node)
+            .filter(|child| self.flags(*child) & (hidden | flag::REQUIRED) == flag::REQUIRED)
+            .filter_map(|node| Some((self.segment(node)?, OptionRef { index: self, node })))
+            .filter(|(_, option)| !option.ty().has_empty_value())
+            .collect()
+    }
+
+    /// Visits every declared option with its name, in the order of the names (placeholders first).
+    pub fn each(self, visit: &mut dyn FnMut(&[&'a str], OptionRef<'a>)) {
+        self.walk(0, &mut Vec::new(), visit);
+    }
+
+    fn walk(self, node: u32, name: &mut Vec<&'a str>, visit: &mut dyn FnMut(&[&'a str], OptionRef<'a>)) {
+        if self.flags(node) & flag::OPTION != 0 {
+            visit(name, OptionRef { index: self, node });
+        }
+        for child in self.children(node) {
+            name.push(self.segment(child).unwrap_or_default());
+            self.walk(child, name, visit);
+            name.pop();
+        }
+    }
+
+    pub(super) fn root(self) -> Spot<'a> {
+        Spot { node: Some(0), ty: None, free: None }
+    }
+
+    /// Goes one segment down; none when nothing of that name can stand there.
+    pub(super) fn step(self, spot: Spot<'a>, segment: &str) -> Option<Spot<'a>> {
+        let around = spot.ty.or(spot.free);
+        let mut opaque = true;
+        // The module system's own options: at the top and in every submodule, and mostly undeclared in the tables.
+        if segment == "_module" {
+            let node = spot.node.and_then(|node| self.child(node, segment));
+            return Some(Spot { node, ty: Some(Type::anything()), free: None });
+        }
+        if let Some(node) = spot.node {
+            opaque = self.count(node) == 0;
+            if let Some(child) = self.child(node, segment) {
+                let ty = self.type_at(child);
+                let free = if ty.is_none() { around.and_then(|ty| below(ty, segment, false)) } else { None };
+                return Some(Spot { node: Some(child), ty, free });
+            }
+            if let Some(child) = self.placeholder(node, false) {
+                let ty = self.type_at(child).or_else(|| around.and_then(|ty| below(ty, segment, false)));
+                return Some(Spot { node: Some(child), ty: ty.or(Some(Type::anything())), free: None });
+            }
+        }
+        Some(Spot { node: None, ty: Some(below(around?, segment, opaque)?), free: None })
+    }
+
+    /// Goes into the elements of a list.
+    pub(super) fn element(self, spot: Spot<'a>, element: Type<'a>) -> Spot<'a> {
+        let node = spot.node.and_then(|node| self.placeholder(node, true));
+        Spot { node, ty: node.and_then(|node| self.type_at(node)).or(Some(element)), free: None }
+    }
+
+    pub(super) fn flags(self, node: u32) -> u8 {
+        self.field(node, 2).map_or(0, |field| field.to_le_bytes()[3])
+    }
+
+    pub(super) fn children(self, node: u32) -> impl Iterator<Item = u32> {
+        let first = self.field(node, 1).unwrap_or(0);
+        // Children stand behind their parent; anything else is a damaged table, and a walk over it must end.
+        let count = if first > node { self.count(node) } else { 0 };
+        first..first.saturating_add(count)
+    }
+
+    pub(super) fn segment(self, node: u32) -> Option<&'a str> {
+        self.table.text(self.field(node, 0)?)
+    }
+
+    fn count(self, node: u32) -> u32 {
+        self.field(node, 2).unwrap_or(0) & 0x00ff_ffff
+    }
+
+    fn field(self, node: u32, field: usize) -> Option<u32> {
+        self.table.section(NODES).u32((node as usize).checked_mul(NODE)? + field * 4)
+    }
+
+    fn type_at(self, node: u32) -> Option<Type<'a>> {
+        self.field(node, 3).filter(|at| *at != NONE).map(|at| Type::new(self.table, at))
+    }
+
+    /// Returns the child that stands for any name or, with `list`, for any element.
+    fn placeholder(self, node: u32, list: bool) -> Option<u32> {
+        self.children(node).take_while(|child| self.flags(*child) & flag::PLACEHOLDER != 0).find(|child| {
+            match self.segment(*child) {
+                Some("<name?>") => true,
+                Some(segment) => (segment == "*") == list,
+                None => false,
+            }
+        })
+    }
+
+    fn child(self, node: u32, segment: &str) -> Option<u32> {
+        let range = self.children(node);
+        let texts = self.table.section(0);
+        let nodes = self.table.section(NODES);
+        let key = (!is_placeholder(segment), segment.as_bytes());
+        let (mut low, mut high) = range.size_hint().1.map(|len| (0, len))?;
+        let first = self.field(node, 1)? as usize;
+        while low < high {
+            let middle = low.midpoint(high);
+            let found = texts.text_bytes(nodes.u32((first + middle) * NODE)?)?;
+            let literal = nodes.u32((first + middle) * NODE + 8)?.to_le_bytes()[3] & flag::PLACEHOLDER == 0;
+            match (literal, found).cmp(&key) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Equal => return u32::try_from(first + middle).ok(),
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        None
+    }
+
+    /// Returns the alias of a node that was reached by the first `len` segments of `loc`.
+    pub(super) fn alias_at<S: AsRef<str>>(self, node: u32, loc: &[S], len: usize) -> Option<Alias<'a>> {
+        let section = self.table.section(ALIASES);
+        let (mut low, mut high) = (0, section.len() / ALIAS);
+        while low < high {
+            let middle = low.midpoint(high);
+            if section.u32(middle * ALIAS)? < node {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        let at = low * ALIAS;
+        if section.u32(at)? != node {
+            return None;
+        }
+        let text = |field: usize| section.u32(at + field * 4).and_then(|at| self.table.text(at));
+        let target = |name: &str| {
+            let mut to = split_name(name);
+            // Both names share what stands before and at a placeholder.
+            for (segment, own) in to.iter_mut().zip(loc).filter(|(segment, _)| is_placeholder(segment)) {
+                own.as_ref().clone_into(segment);
+            }
+            to.extend(loc.iter().skip(len).map(|segment| segment.as_ref().to_owned()));
+            to
+        };
+        Some(Alias {
+            kind: match section.u32(at + 4)? {
+                alias_kind::PERMANENT => AliasKind::Permanent,
+                alias_kind::REMOVED => AliasKind::Removed,
+                alias_kind::CHANGED => AliasKind::Changed,
+                _ => AliasKind::Renamed,
+            },
+            len,
+            to: text(2).map(target),
+            last: text(3).filter(|name| !name.is_empty()).map(target),
+            leads_to_removed: text(3) == Some(""),
+            text: text(4).unwrap_or_default(),
+            file: text(5).unwrap_or_default(),
+            since: text(6).and_then(|since| since.parse().ok()),
+        })
+    }
+}
+
+impl<'a> OptionRef<'a> {
+    /// Returns the type.
+    pub fn ty(self) -> Type<'a> {
+        self.index.type_at(self.node).unwrap_or_else(Type::anything)
+    }
+
+    /// Tells whether it must not be set.
+    pub fn read_only(self) -> bool {
+        self.has(flag::READ_ONLY)
+    }
+
+    /// Tells whether the manual leaves it out; setting it is legal.
+    pub fn hidden(self) -> bool {
+        self.has(flag::HIDDEN)
+    }
+
+    /// Tells whether it is meant for other modules; setting it is legal.
+    pub fn internal(self) -> bool {
+        self.has(flag::INTERNAL)
+    }
+
+    /// Tells whether it has no declared default. Its value is asked for only when its module is in use.
+    pub fn required(self) -> bool {
+        self.has(flag::REQUIRED)
+    }
+
+    fn has(self, bit: u8) -> bool {
+        self.index.flags(self.node) & bit != 0
+    }
+}
+
+/// Returns the type of an attribute that is not declared below a value of a type; none when there can be no such
+/// attribute. `opaque`: nothing is known about the members of a submodule, so any may be declared.
+fn below<'a>(ty: Type<'a>, segment: &str, opaque: bool) -> Option<Type<'a>> {
+    match ty.shape() {
+        Shape::NullOr(element) | Shape::Unique(element) => below(element, segment, opaque),
+        Shape::AttrsOf { element, .. } | Shape::LoaOf(element) => Some(element),
+        Shape::Submodule { free: Some(free) } => below(free, segment, opaque),
+        Shape::Submodule { free: None } => opaque.then(Type::anything),
+        Shape::Coerced { to, from } => {
+            let accepted = || from.is_none_or(|from| below(from, segment, true).is_some()).then(Type::anything);
+            below(to, segment, opaque).or_else(accepted)
+        }
+        Shape::Either(alternatives) => {
+            let mut found = alternatives.into_iter().filter_map(|alternative| below(alternative, segment, true));
+            match (found.next(), found.next()) {
+                (Some(only), None) => Some(only),
+                (Some(_), Some(_)) => Some(Type::anything()),
+                _ => None,
+            }
+        }
+        Shape::AttrTag(tags) => tags.into_iter().find(|(name, _)| *name == segment).map(|(_, ty)| ty),
+        Shape::Attrs
+        | Shape::Anything
+        | Shape::Raw
+        | Shape::Unspecified
+        | Shape::Value { .. }
+        | Shape::FunctionTo(_)
+        | Shape::Other(_) => Some(Type::anything()),
+        Shape::Bool
+        | Shape::Int { .. }
+        | Shape::Float
+        | Shape::Number { .. }
+        | Shape::Str { .. }
+        | Shape::NonEmptyStr
+        | Shape::SingleLineStr
+        | Shape::Pattern(_)
+        | Shape::Separated(_)
+        | Shape::Path { .. }
+        | Shape::Package
+        | Shape::ListOf { .. }
+        | Shape::Enum(_) => None,
+    }
+}

@@ -1,0 +1,154 @@
+//! Packs the JSON facts of the folder `facts/` into the tables that are looked up in place.
+//!
+//! Here belong: reading the JSON (and its zstd wrapping) and laying out sections. Not here: looking anything up; every
+//! layout is described beside its reader.
+//!
+//! Invariant: the same JSON gives the same bytes, and every reference points backwards to something already written, so
+//! that no table can hold a cycle.
+
+mod options;
+mod packages;
+mod releases;
+mod types;
+mod writer;
+mod zfs;
+
+use std::io::Read as _;
+
+use serde_json::Value;
+
+/// Why facts cannot be packed.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// A source is no JSON, or not the JSON that is wanted.
+    #[error("{file}: {why}")]
+    Source {
+        /// The source's name.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// The kinds of table, each made from the JSON files named with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableKind {
+    /// `types-REL.json[.zst]` and `aliases-REL.json`.
+    Options,
+    /// `zfs.json`.
+    Zfs,
+    /// `releases.json`.
+    Releases,
+    /// `packages.json`.
+    Packages,
+}
+
+/// A packed table and what it is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipe {
+    /// The table's name below `facts/packed/`.
+    pub table: &'static str,
+    /// What it holds.
+    pub kind: TableKind,
+    /// The files below `facts/` that it is made from.
+    pub sources: &'static [&'static str],
+}
+
+/// Every embedded table.
+pub const RECIPES: &[Recipe] = &[
+    Recipe {
+        table: "options-20.09.bin",
+        kind: TableKind::Options,
+        sources: &["types-20.09.json.zst", "aliases-20.09.json"],
+    },
+    Recipe {
+        table: "options-26.11.bin",
+        kind: TableKind::Options,
+        sources: &["types-26.11.json.zst", "aliases-26.11.json"],
+    },
+    Recipe { table: "packages.bin", kind: TableKind::Packages, sources: &["packages.json"] },
+    Recipe { table: "releases.bin", kind: TableKind::Releases, sources: &["releases.json"] },
+    Recipe { table: "zfs.bin", kind: TableKind::Zfs, sources: &["zfs.json"] },
+];
+
+/// Packs one table from its sources, given as `(name, bytes)` in the order of [`Recipe::sources`]; a source whose bytes
+/// are a zstd frame is unpacked first.
+pub fn pack(kind: TableKind, sources: &[(&str, Vec<u8>)]) -> Result<Vec<u8>, PackError> {
+    let mut read = Vec::new();
+    for (name, bytes) in sources {
+        read.push((*name, json(name, bytes)?));
+    }
+    let empty = ("", Value::Null);
+    let first = read.first().unwrap_or(&empty);
+    let packed = match kind {
+        TableKind::Options => options::pack(&first.1, read.get(1).map(|(_, aliases)| aliases)),
+        TableKind::Zfs => zfs::pack(&first.1),
+        TableKind::Releases => releases::pack(&first.1),
+        TableKind::Packages => packages::pack(&first.1),
+    };
+    packed.map_err(|why| PackError::Source { file: first.0.to_owned(), why })
+}
+
+/// Packs every embedded table. `read` returns a file below `facts/`; the result is `(name below facts/packed/, bytes)`.
+pub fn pack_all(read: impl Fn(&str) -> Vec<u8>) -> Result<Vec<(String, Vec<u8>)>, PackError> {
+    RECIPES
+        .iter()
+        .map(|recipe| {
+            let sources: Vec<_> = recipe.sources.iter().map(|name| (*name, read(name))).collect();
+            Ok((recipe.table.to_owned(), pack(recipe.kind, &sources)?))
+        })
+        .collect()
+}
+
+fn json(name: &str, bytes: &[u8]) -> Result<Value, PackError> {
+    let wrong = |why: String| PackError::Source { file: name.to_owned(), why };
+    // The magic number of a zstd frame, RFC 8878 section 3.1.1.
+    let unpacked = if bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        let mut out = Vec::new();
+        let mut decoder = ruzstd::decoding::StreamingDecoder::new(bytes).map_err(|why| wrong(why.to_string()))?;
+        decoder.read_to_end(&mut out).map_err(|why| wrong(why.to_string()))?;
+        out
+    } else {
+        bytes.to_vec()
+    };
+    serde_json::from_slice(&unpacked).map_err(|why| wrong(why.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::disallowed_methods, reason = "compares the committed tables with the data on the disk")]
+
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_embedded_tables_are_what_the_data_packs_to() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("facts");
+        let packed = pack_all(|name| std::fs::read(folder.join(name)).unwrap()).unwrap();
+        for (name, bytes) in packed {
+            let path = folder.join("packed").join(&name);
+            if std::env::var_os("UPDATE").is_some() {
+                std::fs::write(&path, &bytes).unwrap();
+            }
+            assert!(
+                std::fs::read(&path).is_ok_and(|old| old == bytes),
+                "facts/packed/{name} is not what facts/ packs to: run `UPDATE=1 cargo test --lib facts::pack`"
+            );
+        }
+    }
+
+    #[test]
+    fn a_source_that_is_not_what_is_wanted_is_refused_by_name() {
+        for (kind, text) in [
+            (TableKind::Zfs, "{"),
+            (TableKind::Zfs, "{}"),
+            (TableKind::Options, "[]"),
+            (TableKind::Releases, "{\"order\": [1]}"),
+            (TableKind::Packages, "null"),
+        ] {
+            let error = pack(kind, &[("mine.json", text.into())]).unwrap_err();
+            assert!(error.to_string().starts_with("mine.json: "), "{error}");
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! A value against the type of its option.
+//!
+//! Here belong: the verdicts of `check` in nixpkgs `lib/types.nix`, for values that stand in a definition as literals.
+//! Not here: rules and their levels (`check`), merging (`resolve`).
+//!
+//! Invariant: no false finding. A Nix expression is never judged; a type that the facts do not know, an alternative that
+//! may fit, a submodule whose members are unknown all accept. A package is written as its attribute name.
+
+use super::name::join_name;
+use super::options::{Alias, AliasKind, OptionIndex, Spot, flag};
+use super::pattern;
+use super::types::{Literal, Shape, Type};
+use crate::source::{Kind, Node, Place, nearest, quoted};
+
+/// What is wrong with a value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fault<'a> {
+    /// No such option, nor can one be declared there.
+    Unknown,
+    /// The value cannot have the type.
+    Type,
+    /// The option is set by NixOS itself.
+    ReadOnly,
+    /// The option's name is an old one. A second permanent name is no fault.
+    Alias(Alias<'a>),
+}
+
+/// A fault and where it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TypeFault<'a> {
+    /// What kind of fault.
+    pub fault: Fault<'a>,
+    /// The place of the key for a name that is wrong, of the value for a value that is.
+    pub place: Place,
+    /// The segments of the option's name; a list element is `[n]`.
+    pub route: Vec<String>,
+    /// What is wrong, as a phrase.
+    pub message: String,
+    /// The type that is wanted, in NixOS's words; empty where that is not the point.
+    pub wanted: String,
+    /// Near names or enum members that may be meant.
+    pub nearest: Vec<String>,
+}
+
+/// Compares a value that stands at an option name (empty: a whole set of definitions) with the types of the index.
+/// Returns every fault in the order of the value.
+pub fn check_value<'a>(index: OptionIndex<'a>, loc: &[&str], node: &Node) -> Vec<TypeFault<'a>> {
+    let mut checker = Checker { index, route: Vec::new(), faults: Vec::new() };
+    let mut spot = index.root();
+    for (at, segment) in loc.iter().enumerate() {
+        checker.route.push((*segment).to_owned());
+        let Some(next) = index.step(spot, segment) else {
+            checker.route.extend(loc.iter().skip(at + 1).map(|segment| (*segment).to_owned()));
+            checker.unknown(node.place);
+            return checker.faults;
+        };
+        spot = next;
+        if at + 1 < loc.len() && checker.alias(spot, node.place) {
+            // The rest of the name is judged under its proper name.
+            let Some(next) = checker.follow(spot) else { return checker.faults };
+            spot = next;
+        }
+    }
+    checker.option(spot, node, node.place);
+    checker.faults
+}
+
+struct Checker<'a> {
+    index: OptionIndex<'a>,
+    route: Vec<String>,
+    faults: Vec<TypeFault<'a>>,
+}
+
+impl<'a> Checker<'a> {
+    fn fault(&mut self, fault: Fault<'a>, place: Place, message: String, wanted: String, nearest: Vec<String>) {
+        self.faults.push(TypeFault { fault, place, route: self.route.clone(), message, wanted, nearest });
+    }
+
+    fn name(&self) -> String {
+        quoted(&join_name(&self.route))
+    }
+
+    fn unknown(&mut self, place: Place) {
+        let route: Vec<&str> = self.route.iter().map(String::as_str).collect();
+        let near = self.index.nearest(&route);
+        let message = format!("there is no option {}", self.name());
+        self.fault(Fault::Unknown, place, message, String::new(), near);
+    }
+
+    /// Checks what stands at a spot that was reached by name: aliases and read-only options first.
+    fn option(&mut self, spot: Spot<'a>, node: &Node, key: Place) {
+        if let Some(at) = spot.node.filter(|at| self.index.flags(*at) & flag::READ_ONLY != 0) {
+            if self.index.flags(at) & flag::ALIAS == 0 {
+                let message = format!("{} is set by NixOS itself and cannot be changed", self.name());
+                self.fault(Fault::ReadOnly, key, message, String::new(), Vec::new());
+            }
+            return;
+        }
+        if self.alias(spot, key) {
+            if let Some(spot) = self.follow(spot) {
+                self.value(spot, node);
+            }
+            return;
+        }
+        self.value(spot, node);
+    }
+
+    /// Tells whether a spot is an old name, and says so unless the name is permanent.
+    fn alias(&mut self, spot: Spot<'a>, place: Place) -> bool {
+        let Some(at) = spot.node.filter(|at| self.index.flags(*at) & flag::ALIAS != 0) else { return false };
+        let Some(alias) = self.index.alias_at(at, &self.route, self.route.len()) else { return false };
+        let to = alias.last.as_ref().or(alias.to.as_ref()).map(|to| quoted(&join_name(to)));
+        let message = match (alias.kind, to) {
+            (AliasKind::Permanent, _) => return true,
+            (AliasKind::Renamed, Some(to)) => format!("{} was renamed to {to}", self.name()),
+            (AliasKind::Changed, Some(to)) => format!("{} was replaced by {to}", self.name()),
+            _ => format!("{} was removed", self.name()),
+        };
+        self.fault(Fault::Alias(alias), place, message, String::new(), Vec::new());
+        true
+    }
+
+    /// Returns where an old name leads; none when its value is converted on the way or leads nowhere.
+    fn follow(&self, spot: Spot<'a>) -> Option<Spot<'a>> {
+        let alias = self.index.alias_at(spot.node?, &self.route, self.route.len())?;
+        if !matches!(alias.kind, AliasKind::Renamed | AliasKind::Permanent) || alias.leads_to_removed {
+            return None;
+        }
+        let target = alias.last.or(alias.to)?;
+        let spot = target.iter().try_fold(self.index.root(), |spot, segment| self.index.step(spot, segment))?;
+        // A chain that the facts did not resolve to its end is not followed further.
+        spot.node.is_none_or(|at| self.index.flags(at) & flag::ALIAS == 0).then_some(spot)
+    }
+
+    fn value(&mut self, spot: Spot<'a>, node: &Node) {
+        if matches!(node.kind, Kind::Nix(_)) {
+            return;
+        }
+        match spot.ty {
+            Some(ty) => self.typed(spot, ty, node),
+            None => match &node.kind {
+                Kind::Table(_) => self.members(spot, node),
+                _ if spot.free.is_some() => {}
+                _ => {
+                    let message = format!("{} is a set of options, not {}", self.name(), node.describe());
+                    self.fault(Fault::Type, node.place, message, "a set of options".to_owned(), Vec::new());
+                }
+            },
+        }
+    }
+
+    /// Checks the attributes of a table, each by its name.
+    fn members(&mut self, spot: Spot<'a>, node: &Node) {
+        for (name, entry) in node.as_table().into_iter().flatten() {
+            self.route.push(name.clone());
+            match self.index.step(spot, name) {
+                Some(next) => self.option(next, &entry.node, entry.key),
+                None => self.unknown(entry.key),
+            }
+            self.route.pop();
+        }
+    }
+
+    fn typed(&mut self, spot: Spot<'a>, ty: Type<'a>, node: &Node) {
+        if let Err(near) = at_root(ty, node) {
+            return self.wrong(ty, node, near);
+        }
+        match ty.shape() {
+            Shape::NullOr(element) if !matches!(node.kind, Kind::Null) => self.typed(spot, element, node),
+            Shape::Unique(element) => self.typed(spot, element, node),
+            Shape::ListOf { element, .. } => self.elements(spot, element, node),
+            Shape::LoaOf(element) => match node.kind {
+                Kind::List(_) => self.elements(spot, element, node),
+                _ => self.members(Spot { ty: Some(ty), ..spot }, node),
+            },
+            Shape::AttrsOf { .. } | Shape::Submodule { .. } | Shape::AttrTag(_) => {
+                self.members(Spot { ty: Some(ty), ..spot }, node);
+            }
+            Shape::Either(alternatives) => {
+                let fitting = alternatives.into_iter().filter(|alternative| at_root(*alternative, node).is_ok());
+                // The members of a submodule in an alternative are not in the facts.
+                let hidden = Spot { node: None, ty: None, free: None };
+                self.any_of(fitting.map(|alternative| (hidden, alternative)).collect(), node);
+            }
+            Shape::Coerced { to, from: Some(from) } => {
+                let mut ways = Vec::new();
+                if at_root(to, node).is_ok() {
+                    ways.push((spot, to));
+                }
+                if at_root(from, node).is_ok() {
+                    ways.push((Spot { node: None, ty: None, free: None }, from));
+                }
+                self.any_of(ways, node);
+            }
+            _ => {}
+        }
+    }
+
+    /// Reports the faults of the only way to read a value; where there are several ways, nothing unless all have faults.
+    fn any_of(&mut self, ways: Vec<(Spot<'a>, Type<'a>)>, node: &Node) {
+        let before = self.faults.len();
+        let mut kept: Option<Vec<TypeFault<'a>>> = None;
+        for (spot, ty) in ways {
+            self.typed(spot, ty, node);
+            let faults = self.faults.split_off(before);
+            if faults.is_empty() {
+                return;
+            }
+            // NixOS takes the first alternative whose outermost form fits.
+            kept = kept.or(Some(faults));
+        }
+        self.faults.extend(kept.unwrap_or_default());
+    }
+
+    fn elements(&mut self, spot: Spot<'a>, element: Type<'a>, node: &Node) {
+        let spot = self.index.element(spot, element);
+        for (at, item) in node.as_list().into_iter().flatten().enumerate() {
+            self.route.push(format!("[{at}]"));
+            self.value(spot, &item.node);
+            self.route.pop();
+        }
+    }
+
+    fn wrong(&mut self, ty: Type<'a>, node: &Node, near: Vec<String>) {
+        let wanted = ty.describe();
+        let what = match &node.kind {
+            Kind::Str(text) => quoted(&format!("{text:?}")),
+            Kind::Int(int) => format!("`{int}`"),
+            Kind::Float(float) => format!("`{float:?}`"),
+            Kind::Bool(value) => format!("`{value}`"),
+            _ => node.describe().to_owned(),
+        };
+        let message = format!("{} cannot be {what}", self.name());
+        self.fault(Fault::Type, node.place, message, wanted, near);
+    }
+}
+
+/// Tells whether a value's outermost form fits a type, as `check` in nixpkgs does; with near enum members if not.
+fn at_root(ty: Type<'_>, node: &Node) -> Result<(), Vec<String>> {
+    let verdict = |fits: bool| if fits { Ok(()) } else { Err(Vec::new()) };
+    if matches!(node.kind, Kind::Nix(_)) {
+        return Ok(());
+    }
+    // A date of TOML is written to Nix as a string.
+    let text = match &node.kind {
+        Kind::Str(text) | Kind::Date(text) => Some(text.as_str()),
+        _ => None,
+    };
+    let is_table = matches!(node.kind, Kind::Table(_));
+    match ty.shape() {
+        Shape::Anything | Shape::Raw | Shape::Unspecified | Shape::Other(_) | Shape::Value { .. } => Ok(()),
+        Shape::Bool => verdict(matches!(node.kind, Kind::Bool(_))),
+        Shape::Int { min, max, .. } => verdict(matches!(node.kind, Kind::Int(int) if (min..=max).contains(&int))),
+        Shape::Float => verdict(matches!(node.kind, Kind::Float(_))),
+        Shape::Number { min, max, .. } => verdict(match node.kind {
+            #[expect(clippy::cast_precision_loss, reason = "Nix compares an integer with a float the same way")]
+            Kind::Int(int) => (min..=max).contains(&(int as f64)),
+            Kind::Float(float) => (min..=max).contains(&float),
+            _ => false,
+        }),
+        Shape::Str { .. } | Shape::Separated(_) => verdict(text.is_some()),
+        Shape::NonEmptyStr => verdict(text.is_some_and(|text| text.chars().any(|c| !matches!(c, ' ' | '\t' | '\n')))),
+        Shape::SingleLineStr => verdict(text.is_some_and(|text| {
+            let line = text.strip_suffix('\n').unwrap_or(text);
+            !line.contains(['\n', '\r'])
+        })),
+        Shape::Pattern(pattern) => verdict(text.is_some_and(|text| pattern::matches(pattern, text) != Some(false))),
+        // A package is written as its attribute name, so any string may be one.
+        Shape::Package => verdict(text.is_some()),
+        Shape::Path { absolute, in_store, .. } => verdict(text.is_some_and(|text| {
+            absolute.is_none_or(|absolute| text.starts_with('/') == absolute)
+                && in_store.is_none_or(|inside| text.starts_with("/nix/store/") == inside)
+        })),
+        Shape::Attrs | Shape::AttrsOf { .. } => verdict(is_table),
+        // A module may also be a function or a path to one.
+        Shape::Submodule { .. } => verdict(is_table || text.is_some_and(|text| text.starts_with('/'))),
+        Shape::ListOf { non_empty, .. } => verdict(match &node.kind {
+            Kind::List(items) => !non_empty || !items.is_empty(),
+            _ => false,
+        }),
+        Shape::LoaOf(_) => verdict(is_table || matches!(node.kind, Kind::List(_))),
+        // A set with `__functor` is a function to Nix.
+        Shape::FunctionTo(_) => verdict(is_table),
+        Shape::NullOr(element) => match node.kind {
+            Kind::Null => Ok(()),
+            _ => at_root(element, node),
+        },
+        Shape::Unique(element) => at_root(element, node),
+        Shape::Either(alternatives) => {
+            let mut near = Vec::new();
+            for alternative in alternatives {
+                match at_root(alternative, node) {
+                    Ok(()) => return Ok(()),
+                    Err(more) => near.extend(more),
+                }
+            }
+            Err(near)
+        }
+        Shape::Coerced { from: None, .. } => Ok(()),
+        Shape::Coerced { to, from: Some(from) } => {
+            at_root(to, node).or_else(|near| at_root(from, node).map_err(|_| near))
+        }
+        Shape::AttrTag(tags) => verdict(match &node.kind {
+            Kind::Table(table) => table.len() == 1 && table.keys().all(|key| tags.iter().any(|(name, _)| name == key)),
+            _ => false,
+        }),
+        Shape::Enum(members) => {
+            if members.iter().any(|member| is_member(*member, &node.kind)) {
+                return Ok(());
+            }
+            let names = members.iter().filter_map(|member| match member {
+                Literal::Str(name) => Some(*name),
+                _ => None,
+            });
+            Err(text.map(|text| nearest(text, names)).unwrap_or_default().into_iter().map(str::to_owned).collect())
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "Nix's == compares numbers the same way")]
+fn is_member(member: Literal<'_>, value: &Kind) -> bool {
+    match (member, value) {
+        (Literal::Str(name), Kind::Str(text)) => name == text,
+        (Literal::Int(a), Kind::Int(b)) => a == *b,
+        (Literal::Int(a), Kind::Float(b)) => a as f64 == *b,
+        (Literal::Float(a), Kind::Int(b)) => a == *b as f64,
+        (Literal::Float(a), Kind::Float(b)) => a == *b,
+        (Literal::Bool(a), Kind::Bool(b)) => a == *b,
+        (Literal::Null, Kind::Null) | (Literal::Other, _) => true,
+        _ => false,
+    }
+}
