@@ -16,8 +16,6 @@ pub mod pack;
 mod packages;
 mod pattern;
 mod releases;
-#[cfg(test)]
-mod scratch;
 mod types;
 mod value;
 mod zfs;

@@ -420,7 +420,7 @@ fn either_phrase(alternatives: &[Type<'_>]) -> String {
 }
 
 fn enum_phrase(members: &[Literal<'_>]) -> (String, Class) {
-    let names: Vec<String> = members.iter().map(ToString::to_string).collect();
+    let names: Vec<String> = members.iter().map(|member| member.to_string()).collect();
     match names.as_slice() {
         [] => ("impossible (empty enum)".to_owned(), Class::Noun),
         [one] => (format!("value {one} (singular enum)"), Class::Noun),
