@@ -4,7 +4,13 @@
 //! one way, `source → fleet → resolve → check → compile → plan → report`, and `cli` is the only folder that prints.
 #![forbid(unsafe_code)]
 
+pub mod check;
 pub mod facts;
+pub mod fleet;
+pub mod modules;
+pub mod nix;
+pub mod report;
+pub mod resolve;
 pub mod source;
 pub mod text;
 pub mod units;
