@@ -1,3 +1,7 @@
-//! The program: see the library's `cli`.
+//! The program. Everything it does is in the library's `cli`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hostwright::cli::main()
+}

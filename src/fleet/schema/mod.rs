@@ -5,11 +5,15 @@
 pub mod access;
 pub mod deploy;
 pub mod disks;
+pub mod documents;
 pub mod facts_file;
 pub mod fleet_file;
 pub mod host;
 pub mod machine;
 pub mod module_file;
 pub mod network;
+mod reference;
 pub mod services;
 pub mod zfs;
+
+pub use reference::reference;

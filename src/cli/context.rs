@@ -1,0 +1,165 @@
+//! What most commands begin with: the fleet's folder, its files, the date.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::terminal::Terminal;
+use super::{ExitStatus, Failure};
+use crate::check::{Group, Outcome, rules};
+use crate::report::{self, CheckReport, Format, Options, RuleText, Unchecked};
+use crate::resolve::Resolved;
+use crate::source::{self, FleetFiles, Level, LoadError, Sources, nearest, printable};
+use crate::units::Date;
+
+/// Returns the fleet's folder: the one that is named, else the nearest upwards with a fleet.toml.
+#[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
+pub(super) fn fleet_folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
+    if let Some(named) = named {
+        return Ok(named.to_owned());
+    }
+    let here = std::env::current_dir().map_err(|why| Failure::new(format!("cannot tell the current folder: {why}")))?;
+    let found = here.ancestors().find(|folder| folder.join("fleet.toml").exists());
+    found.map(Path::to_owned).ok_or_else(|| {
+        no_fleet(Failure::new(format!("no fleet here: there is no fleet.toml in {} or above it", shown(&here))))
+    })
+}
+
+fn no_fleet(failure: Failure) -> Failure {
+    failure.help("`hostwright init` makes a new fleet here").help("`hostwright --fleet DIR …` names a fleet elsewhere")
+}
+
+/// Returns a path as it is shown to people.
+pub(super) fn shown(path: &Path) -> String {
+    printable(&path.display().to_string())
+}
+
+/// Reads the files of a fleet.
+pub(super) fn load(folder: &Path) -> Result<FleetFiles, Failure> {
+    source::load(folder).map_err(|error| {
+        let failure = Failure::new(printable(&error.to_string()));
+        match error {
+            LoadError::NoFleet(_) => no_fleet(failure),
+            LoadError::Folder { .. } => failure.help("check the path and its permissions"),
+        }
+    })
+}
+
+/// Reads a date of the command line.
+pub(super) fn parse_date(text: &str) -> Result<Date, String> {
+    let date = text.parse().ok().filter(|_| text.len() == 10);
+    date.ok_or_else(|| "a date is wanted, such as 2026-11-21".to_owned())
+}
+
+/// Returns the date that was asked for, else today's (UTC).
+#[expect(clippy::disallowed_methods, reason = "the command line is where the clock is read")]
+pub(super) fn today(asked: Option<Date>) -> Result<Date, Failure> {
+    if let Some(date) = asked {
+        return Ok(date);
+    }
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let days = i64::try_from(since.as_secs() / 86_400).unwrap_or(0);
+    let epoch = Date::constant(1970, 1, 1);
+    epoch
+        .checked_add(jiff::Span::new().days(days))
+        .map_err(|_| Failure::new("the clock of this machine is out of range").help("`--today DATE` says the date"))
+}
+
+/// Checks that every host that was named is there.
+pub(super) fn known_hosts(files: &FleetFiles, wanted: &[String]) -> Result<(), Failure> {
+    let known: Vec<&str> =
+        files.below("hosts").filter(|(_, rest, _)| *rest == "host.toml").map(|(name, _, _)| name).collect();
+    for host in wanted {
+        if !known.contains(&host.as_str()) {
+            let failure = Failure::new(format!("there is no host {}", source::quoted(host)));
+            return Err(match nearest(host, known.iter().copied()).first() {
+                Some(near) => failure.help(format!("nearest: `{near}`")),
+                None if known.is_empty() => failure.help("the fleet has no hosts: make hosts/NAME/host.toml"),
+                None => failure.help(format!("the hosts are {}", known.join(", "))),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Returns the exit status that findings mean: input errors 2, others at or above `fail_on` 1.
+pub(super) fn status(outcome: &Outcome, fail_on: Level) -> ExitStatus {
+    let counted = || outcome.checked.findings.iter().filter(|finding| finding.allowed.is_none());
+    let is_input = |rule: &str| rules::find(rule).is_some_and(|rule| rule.group == Group::Input);
+    if counted().any(|finding| finding.level == Level::Error && is_input(finding.rule)) {
+        ExitStatus::Invalid
+    } else if counted().any(|finding| finding.level >= fail_on) {
+        ExitStatus::Findings
+    } else {
+        ExitStatus::Success
+    }
+}
+
+/// A check's outcome in the form that `report` takes.
+pub(super) struct Report<'a> {
+    pub(super) outcome: &'a Outcome,
+    pub(super) sources: &'a Sources,
+    unchecked: Vec<Unchecked>,
+}
+
+impl<'a> Report<'a> {
+    pub(super) fn new(outcome: &'a Outcome, sources: &'a Sources) -> Self {
+        let unchecked = outcome.checked.unchecked.iter().map(|unchecked| Unchecked {
+            rule: unchecked.rule,
+            host: unchecked.host.clone(),
+            why: unchecked.why.clone(),
+        });
+        Self { outcome, sources, unchecked: unchecked.collect() }
+    }
+
+    pub(super) fn as_check_report(&self) -> CheckReport<'_> {
+        CheckReport {
+            fleet: self.outcome.fleet.as_deref(),
+            findings: &self.outcome.checked.findings,
+            unchecked: &self.unchecked,
+            hosts: self.outcome.hosts,
+            rules: self.outcome.checked.rules,
+            sources: self.sources,
+        }
+    }
+
+    /// Returns the report in a format.
+    pub(super) fn write(
+        &self,
+        terminal: &Terminal,
+        format: Format,
+        fail_on: Level,
+        folder: &str,
+        elapsed: Option<Duration>,
+    ) -> String {
+        let rules: Vec<RuleText<'_>> = rules::all()
+            .map(|rule| RuleText { id: rule.id, summary: rule.summary, help_markdown: rule.doc, level: rule.level })
+            .collect();
+        let options = Options {
+            format,
+            verbosity: terminal.verbosity,
+            color: terminal.color,
+            elapsed,
+            fail_on,
+            folder,
+            rules: &rules,
+            ..Options::default()
+        };
+        report::write(&self.as_check_report(), &options)
+    }
+}
+
+/// Commands that write check first. Returns the fleet and hosts to go on with, or the status to stop with, the errors printed.
+pub(super) fn clean<'f>(
+    terminal: &Terminal,
+    fleet: Option<&'f Resolved<'f>>,
+    report: &Report<'_>,
+) -> Result<Result<&'f Resolved<'f>, ExitStatus>, Failure> {
+    let status = status(report.outcome, Level::Error);
+    match fleet {
+        Some(fleet) if status == ExitStatus::Success => Ok(Ok(fleet)),
+        _ => {
+            terminal.print(&report.write(terminal, Format::Human, Level::Error, "", None))?;
+            Ok(Err(if status == ExitStatus::Success { ExitStatus::Invalid } else { status }))
+        }
+    }
+}

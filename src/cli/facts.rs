@@ -1,0 +1,30 @@
+//! `hostwright facts`
+
+use std::path::{Path, PathBuf};
+
+use super::terminal::Terminal;
+use super::{ExitStatus, Failure, output};
+use crate::facts::pack;
+
+/// The fact tables.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Pack the data of a folder `facts` into the tables that the program carries
+    Pack {
+        /// The folder
+        #[arg(value_name = "DIR", default_value = "facts")]
+        folder: PathBuf,
+    },
+}
+
+pub(super) fn run(terminal: &Terminal, command: &Command) -> Result<ExitStatus, Failure> {
+    let Command::Pack { folder } = command;
+    let tables = pack::pack_all(|name| output::read(&folder.join(name)));
+    let tables = tables.map_err(|error| Failure::new(error.to_string()))?;
+    for (name, bytes) in &tables {
+        let path: &Path = name.as_ref();
+        output::replace(&folder.join("packed").join(path.file_name().unwrap_or(path.as_os_str())), bytes)?;
+        terminal.print(&format!("packed   {name} ({} bytes)\n", bytes.len()))?;
+    }
+    Ok(ExitStatus::Success)
+}

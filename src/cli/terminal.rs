@@ -1,0 +1,69 @@
+//! What reaches standard output and standard error.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use super::{ColorWhen, Failure};
+use crate::report::Verbosity;
+
+/// Where a command prints to, and how.
+#[derive(Debug)]
+pub(super) struct Terminal {
+    pub(super) color: bool,
+    color_err: bool,
+    pub(super) verbosity: Verbosity,
+}
+
+impl Terminal {
+    pub(super) fn new(color: ColorWhen, quiet: bool, verbose: bool) -> Self {
+        let auto = |choice: anstream::ColorChoice| choice != anstream::ColorChoice::Never;
+        let (color, color_err) = match color {
+            ColorWhen::Always => (true, true),
+            ColorWhen::Never => (false, false),
+            ColorWhen::Auto => {
+                (auto(anstream::AutoStream::choice(&io::stdout())), auto(anstream::AutoStream::choice(&io::stderr())))
+            }
+        };
+        let verbosity = match (quiet, verbose) {
+            (true, _) => Verbosity::Quiet,
+            (_, true) => Verbosity::Verbose,
+            _ => Verbosity::Normal,
+        };
+        Self { color, color_err, verbosity }
+    }
+
+    /// Tells whether somebody is looking at standard output.
+    pub(super) fn is_interactive(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        self.verbosity == Verbosity::Quiet
+    }
+
+    /// Prints to standard output. A closed pipe is no error: whoever reads has read enough.
+    pub(super) fn print(&self, text: &str) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::new(format!("cannot write to standard output: {error}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Prints to standard error, where the text of a machine format would be in the way.
+    pub(super) fn note(&self, text: &str) {
+        // Nothing can be done about a standard error that cannot be written.
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    /// Prints what ended the run, and the ways out.
+    pub(super) fn failure(&self, failure: &Failure) {
+        let (red, bold, reset) = if self.color_err { ("\u{1b}[1;31m", "\u{1b}[1m", "\u{1b}[0m") } else { ("", "", "") };
+        let mut text = format!("{red}error{reset}{bold}: {}{reset}\n", failure.message);
+        for help in &failure.help {
+            text.push_str(&format!("  = help: {help}\n"));
+        }
+        self.note(&text);
+    }
+}
