@@ -16,6 +16,8 @@ pub mod pack;
 mod packages;
 mod pattern;
 mod releases;
+#[cfg(test)]
+mod tests;
 mod types;
 mod value;
 mod zfs;

@@ -7,6 +7,9 @@ use crate::source;
 /// How many names are suggested at most.
 const MOST: usize = 3;
 
+/// When more options than this end in the same words, none of them is the one that was meant.
+const AMBIGUOUS: usize = 12;
+
 impl OptionIndex<'_> {
     /// Returns up to three names of declared options near an unknown one, nearest first: first what is spelt alike beside
     /// the unknown segment, then options that end in the same words elsewhere.
@@ -79,14 +82,19 @@ impl OptionIndex<'_> {
             if option.hidden() || option.internal() || !end.eq_ignore_ascii_case(last) {
                 return;
             }
+            // `enable` ends a thousand names: the segment before it has to be the same too, or all but one of the others.
+            let same = |(a, b): &(&&str, &&str)| a.eq_ignore_ascii_case(b);
+            let run = front.iter().rev().zip(above.iter().rev()).take_while(same).count();
             let shared =
                 front.iter().filter(|segment| above.iter().any(|own| own.eq_ignore_ascii_case(segment))).count();
-            // `enable` ends a thousand names: the rest has to be the same but for one segment.
-            if shared > 0 && shared + 1 >= above.len() && shared + 2 >= front.len() && shared * 2 >= front.len() {
+            if run > 0 || (shared > 0 && shared == above.len() && shared + 1 == front.len()) {
                 let name = name.iter().map(|segment| (*segment).to_owned()).collect();
                 found.push((front.len() + above.len() - 2 * shared, front.len(), name));
             }
         });
+        if found.len() > AMBIGUOUS {
+            return;
+        }
         found.sort();
         for (_, _, name) in found.into_iter().take(MOST) {
             if !names.contains(&name) {
