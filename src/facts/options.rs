@@ -272,6 +272,48 @@ impl<'a> OptionIndex<'a> {
         self.table.text(self.field(node, 0)?)
     }
 
+    /// Returns the visible options whose last segment is this one, whatever its case.
+    pub(super) fn ends_in(self, last: &str) -> impl Iterator<Item = u32> {
+        let nodes = self.table.section(NODES);
+        let texts = self.table.section(0);
+        let count = u32::try_from(nodes.len() / NODE).unwrap_or(0);
+        (0..count).filter(move |node| {
+            let text = self.field(*node, 0).and_then(|at| texts.text_bytes(at));
+            text.is_some_and(|text| text.eq_ignore_ascii_case(last.as_bytes()))
+                && self.flags(*node) & (flag::OPTION | flag::HIDDEN | flag::INTERNAL) == flag::OPTION
+        })
+    }
+
+    /// Returns the node above one; none for the root. Children stand in the order of their parents, and a node without
+    /// children has the place where they would be.
+    pub(super) fn parent(self, node: u32) -> Option<u32> {
+        if node == 0 {
+            return None;
+        }
+        let (mut low, mut high) = (0, node);
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.field(middle, 1)? <= node {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low.checked_sub(1)
+    }
+
+    /// Returns the segments of a node's name.
+    pub(super) fn path(self, node: u32) -> Vec<&'a str> {
+        let mut path: Vec<&str> = Vec::new();
+        let mut at = node;
+        while let Some(parent) = self.parent(at) {
+            path.push(self.segment(at).unwrap_or_default());
+            at = parent;
+        }
+        path.reverse();
+        path
+    }
+
     fn count(self, node: u32) -> u32 {
         self.field(node, 2).unwrap_or(0) & 0x00ff_ffff
     }

@@ -12,6 +12,9 @@ use super::pattern;
 use super::types::{Literal, Shape, Type};
 use crate::source::{Kind, Node, Place, nearest, quoted};
 
+/// How many unknown options of one value get suggestions.
+const SUGGESTED: usize = 20;
+
 /// What is wrong with a value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fault<'a> {
@@ -45,7 +48,7 @@ pub struct TypeFault<'a> {
 /// Compares a value that stands at an option name (empty: a whole set of definitions) with the types of the index.
 /// Returns every fault in the order of the value.
 pub fn check_value<'a>(index: OptionIndex<'a>, loc: &[&str], node: &Node) -> Vec<TypeFault<'a>> {
-    let mut checker = Checker { index, route: Vec::new(), faults: Vec::new() };
+    let mut checker = Checker { index, route: Vec::new(), faults: Vec::new(), unknown: 0 };
     let mut spot = Spot::ROOT;
     for (at, segment) in loc.iter().enumerate() {
         checker.route.push((*segment).to_owned());
@@ -69,6 +72,8 @@ struct Checker<'a> {
     index: OptionIndex<'a>,
     route: Vec<String>,
     faults: Vec<TypeFault<'a>>,
+    /// How many unknown options were met.
+    unknown: usize,
 }
 
 impl<'a> Checker<'a> {
@@ -81,8 +86,10 @@ impl<'a> Checker<'a> {
     }
 
     fn unknown(&mut self, place: Place) {
+        // A suggestion costs a millisecond, and whoever has hundreds of unknown options needs no suggestions.
         let route: Vec<&str> = self.route.iter().map(String::as_str).collect();
-        let near = self.index.nearest(&route);
+        let near = if self.unknown < SUGGESTED { self.index.nearest(&route) } else { Vec::new() };
+        self.unknown += 1;
         let message = format!("there is no option {}", self.name());
         self.fault(Fault::Unknown, place, message, String::new(), near);
     }

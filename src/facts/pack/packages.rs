@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::TableKind;
 use super::writer::{Put as _, Writer, to_u32};
 use super::zfs::{list, table};
 use crate::facts::packages::{NOTES, REMOVED, UNKNOWN, VERSION};
@@ -52,5 +53,5 @@ pub(super) fn pack(source: &Value) -> Result<Vec<u8>, String> {
     }
     writer.section(names);
     writer.section(entries);
-    Ok(writer.finish())
+    Ok(writer.finish(TableKind::Packages))
 }

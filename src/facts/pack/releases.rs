@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::TableKind;
 use super::writer::{Put as _, Writer, to_u32};
 use super::zfs::{list, table};
 use crate::facts::releases::FIGURES;
@@ -45,5 +46,5 @@ pub(super) fn pack(source: &Value) -> Result<Vec<u8>, String> {
     }
     writer.section(options);
     writer.section(steps);
-    Ok(writer.finish())
+    Ok(writer.finish(TableKind::Releases))
 }

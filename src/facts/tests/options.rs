@@ -5,6 +5,7 @@ use std::io::Read as _;
 
 use serde_json::Value;
 
+use crate::facts::pack::{TableKind, pack};
 use crate::facts::{AliasKind, Facts, Found, OptionIndex, join_name, split_name};
 use crate::units::Release;
 
@@ -199,10 +200,10 @@ fn a_release_without_an_index_is_answered_by_the_nearest_and_says_so() {
 #[test]
 fn a_users_own_table_answers_before_the_embedded_ones() {
     let mine = br#"{"release": "26.05", "base": "mine", "options": {"a.<name>.b": {"type": {"t": "bool"}}}}"#;
-    let table =
-        crate::facts::pack::pack(crate::facts::pack::TableKind::Options, &[("mine.json", mine.to_vec())]).unwrap();
+    let table = pack(TableKind::Options, &[("mine.json", mine.to_vec())]).unwrap();
     let mut facts = Facts::embedded();
-    assert!(facts.add_options(table) && !facts.add_options(b"no table".to_vec()));
+    assert!(!facts.add(TableKind::Zfs, table.clone()) && !facts.add(TableKind::Options, b"no table".to_vec()));
+    assert!(facts.add(TableKind::Options, table));
     let index = index(&facts, "26.05");
     assert!(index.exact && index.base == "mine");
     assert_eq!(kind(index, "a.x.b"), "boolean");

@@ -51,7 +51,7 @@ fn types_are_described_in_the_words_of_nixos() {
     let source = format!(r#"{{"release": "26.05", "options": {{{}}}}}"#, options.join(", "));
     let table = pack(TableKind::Options, &[("mine.json", source.into_bytes())]).unwrap();
     let mut facts = Facts::embedded();
-    assert!(facts.add_options(table));
+    assert!(facts.add(TableKind::Options, table));
     let index = facts.options("26.05".parse().unwrap()).unwrap();
     for (number, (ty, wanted)) in DESCRIPTIONS.iter().enumerate() {
         let name = format!("o{number}");
