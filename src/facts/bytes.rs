@@ -1,6 +1,7 @@
 //! Reading a packed table in place: numbers and strings at offsets, never a panic, never a copy.
 //!
-//! A table is a header, a directory of sections and the sections. All numbers are little-endian. A string is a `u32`
+//! A table is a header (magic, number of sections, kind), a directory of sections (start, length) and the sections. All
+//! numbers are little-endian. A string is a `u32`
 //! offset into section 0, where its length stands as `u16` before its bytes. What lies outside the table reads as
 //! nothing, so a damaged table gives fewer facts and never a wrong place in memory.
 
@@ -33,7 +34,7 @@ impl<'a> Packed<'a> {
         let all = Section { bytes: self.bytes };
         let found = || {
             let entry = 8 + number.checked_mul(8)?;
-            let count = all.u32(4)? as usize;
+            let count = usize::from(all.u16(4)?);
             if number >= count {
                 return None;
             }
@@ -42,6 +43,11 @@ impl<'a> Packed<'a> {
             self.bytes.get(start..start.checked_add(len)?)
         };
         Section { bytes: found().unwrap_or_default() }
+    }
+
+    /// Returns the kind of table, as its writer numbered it.
+    pub(super) fn kind(self) -> Option<u16> {
+        Section { bytes: self.bytes }.u16(6)
     }
 
     /// Returns the string at an offset of the string section.
@@ -75,6 +81,11 @@ impl<'a> Section<'a> {
     /// Returns the byte at an offset.
     pub(super) fn u8(self, at: usize) -> Option<u8> {
         self.bytes.get(at).copied()
+    }
+
+    /// Returns the `u16` at an offset.
+    pub(super) fn u16(self, at: usize) -> Option<u16> {
+        self.array(at).map(u16::from_le_bytes)
     }
 
     /// Returns the `u32` at an offset.

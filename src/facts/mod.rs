@@ -16,6 +16,8 @@ pub mod pack;
 mod packages;
 mod pattern;
 mod releases;
+#[cfg(test)]
+mod tests;
 mod types;
 mod value;
 mod zfs;
@@ -23,6 +25,8 @@ mod zfs;
 use std::borrow::Cow;
 
 use crate::units::Release;
+use bytes::Packed;
+use pack::TableKind;
 
 pub use name::{join_name, split_name};
 pub use options::{Alias, AliasKind, Found, OptionIndex, OptionRef};
@@ -55,14 +59,20 @@ impl Facts {
         }
     }
 
-    /// Puts a packed option table before all others: it answers for its release from then on, also where the program
-    /// carries one. Bytes that are no table are refused with `false`.
-    pub fn add_options(&mut self, table: Vec<u8>) -> bool {
-        let fits = OptionIndex::open(&table).is_some();
-        if fits {
-            self.options.insert(0, Cow::Owned(table));
+    /// Puts a packed table in the place of an embedded one. An option table answers for its release before all others,
+    /// and the others stay. Bytes that are no table of this kind are refused with `false`.
+    pub fn add(&mut self, kind: TableKind, table: Vec<u8>) -> bool {
+        if Packed::new(&table).kind() != Some(kind.number()) {
+            return false;
         }
-        fits
+        let table = Cow::Owned(table);
+        match kind {
+            TableKind::Options => self.options.insert(0, table),
+            TableKind::Zfs => self.zfs = table,
+            TableKind::Releases => self.releases = table,
+            TableKind::Packages => self.packages = table,
+        }
+        true
     }
 
     /// Returns the option index that answers for a release: its own, else the nearest by time (of two equally near ones

@@ -79,7 +79,7 @@ pub(super) fn is_placeholder(segment: &str) -> bool {
 }
 
 /// Tells whether a segment is the place of a list element, `[3]`.
-fn is_element(segment: &str) -> bool {
+pub(super) fn is_element(segment: &str) -> bool {
     segment
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))

@@ -7,6 +7,9 @@ use crate::source;
 /// How many names are suggested at most.
 const MOST: usize = 3;
 
+/// When more options than this end in the same words, none of them is the one that was meant.
+const AMBIGUOUS: usize = 12;
+
 impl OptionIndex<'_> {
     /// Returns up to three names of declared options near an unknown one, nearest first: first what is spelt alike beside
     /// the unknown segment, then options that end in the same words elsewhere.
@@ -70,25 +73,32 @@ impl OptionIndex<'_> {
         }
     }
 
-    /// Finds options elsewhere that end in the same segment and share most of the others.
+    /// Finds options elsewhere that end in the same segments, or lie one segment deeper below the same ones.
     fn elsewhere(self, loc: &[&str], names: &mut Vec<Vec<String>>) {
         let Some((last, above)) = loc.split_last() else { return };
-        let mut found: Vec<(usize, usize, Vec<String>)> = Vec::new();
-        self.each(&mut |name, option| {
-            let Some((end, front)) = name.split_last() else { return };
-            if option.hidden() || option.internal() || !end.eq_ignore_ascii_case(last) {
-                return;
+        let same = |a: Option<&str>, b: &str| a.is_some_and(|a| a.eq_ignore_ascii_case(b));
+        let mut found: Vec<(usize, Vec<&str>)> = Vec::new();
+        for node in self.ends_in(last) {
+            let Some(parent) = self.parent(node) else { continue };
+            // `enable` ends a thousand names: the segment before it has to be the same too, or all above that.
+            let beside = above.last().is_some_and(|before| same(self.segment(parent), before));
+            let mut front: Vec<&str> = self.path(parent);
+            let deeper = !above.is_empty()
+                && front.len() == above.len() + 1
+                && above.iter().all(|own| front.iter().any(|segment| segment.eq_ignore_ascii_case(own)));
+            if beside || deeper {
+                let shared = front.iter().filter(|segment| above.iter().any(|own| own.eq_ignore_ascii_case(segment)));
+                let distance = front.len() + above.len() - 2 * shared.count().min(above.len());
+                front.extend(self.segment(node));
+                found.push((distance, front));
             }
-            let shared =
-                front.iter().filter(|segment| above.iter().any(|own| own.eq_ignore_ascii_case(segment))).count();
-            // `enable` ends a thousand names: the rest has to be the same but for one segment.
-            if shared > 0 && shared + 1 >= above.len() && shared + 2 >= front.len() && shared * 2 >= front.len() {
-                let name = name.iter().map(|segment| (*segment).to_owned()).collect();
-                found.push((front.len() + above.len() - 2 * shared, front.len(), name));
-            }
-        });
+        }
+        if found.len() > AMBIGUOUS {
+            return;
+        }
         found.sort();
-        for (_, _, name) in found.into_iter().take(MOST) {
+        for (_, name) in found {
+            let name: Vec<String> = name.into_iter().map(str::to_owned).collect();
             if !names.contains(&name) {
                 names.push(name);
             }

@@ -122,6 +122,11 @@ pub(super) struct Spot<'a> {
     pub(super) free: Option<Type<'a>>,
 }
 
+impl Spot<'_> {
+    /// The top of the tree, where all options lie.
+    pub(super) const ROOT: Self = Self { node: Some(0), ty: None, free: None };
+}
+
 impl<'a> OptionIndex<'a> {
     /// Opens a packed table; none when the bytes are no option table.
     pub(super) fn open(bytes: &'a [u8]) -> Option<Self> {
@@ -138,7 +143,7 @@ impl<'a> OptionIndex<'a> {
 
     /// Returns what a name is. Segments are attribute names as they are, without quotes.
     pub fn lookup(self, loc: &[&str]) -> Found<'a> {
-        let mut spot = self.root();
+        let mut spot = Spot::ROOT;
         let mut alias = None;
         for (at, segment) in loc.iter().enumerate() {
             let Some(next) = self.step(spot, segment) else {
@@ -182,20 +187,21 @@ impl<'a> OptionIndex<'a> {
     /// Returns the type of what stands at a name: of an option, of an instance, of a free value; none for a prefix and
     /// for what is unknown.
     pub fn type_of(self, loc: &[&str]) -> Option<Type<'a>> {
-        loc.iter().try_fold(self.root(), |spot, segment| self.step(spot, segment))?.ty
+        loc.iter().try_fold(Spot::ROOT, |spot, segment| self.step(spot, segment))?.ty
     }
 
     /// Returns the names declared directly below a name, sorted; placeholders as they are.
     pub fn members(self, loc: &[&str]) -> Vec<&'a str> {
-        let spot = loc.iter().try_fold(self.root(), |spot, segment| self.step(spot, segment));
+        let spot = loc.iter().try_fold(Spot::ROOT, |spot, segment| self.step(spot, segment));
         let node = spot.and_then(|spot| spot.node);
         node.into_iter().flat_map(|node| self.children(node)).filter_map(|child| self.segment(child)).collect()
     }
 
-    /// Returns the members of a submodule instance (`["fileSystems", "/"]`) that somebody has to set: visible, without a
-    /// default and without an empty value of their type.
+    /// Returns the members of a submodule instance (`["boot", "initrd", "luks", "devices", "x"]`) that are visible, have no
+    /// default and no empty value of their type. NixOS fails on a missing one only when it asks for it, and it asks for
+    /// some in certain settings only (nginx's `sslCertificate`): no error follows from this alone.
     pub fn required_members(self, loc: &[&str]) -> Vec<(&'a str, OptionRef<'a>)> {
-        let spot = loc.iter().try_fold(self.root(), |spot, segment| self.step(spot, segment));
+        let spot = loc.iter().try_fold(Spot::ROOT, |spot, segment| self.step(spot, segment));
         let Some(node) = spot.and_then(|spot| spot.node) else { return Vec::new() };
         let hidden = flag::HIDDEN | flag::INTERNAL | flag::READ_ONLY | flag::ALIAS | flag::PLACEHOLDER;
         self.children(node)
@@ -219,10 +225,6 @@ impl<'a> OptionIndex<'a> {
             self.walk(child, name, visit);
             name.pop();
         }
-    }
-
-    pub(super) fn root(self) -> Spot<'a> {
-        Spot { node: Some(0), ty: None, free: None }
     }
 
     /// Goes one segment down; none when nothing of that name can stand there.
@@ -268,6 +270,48 @@ impl<'a> OptionIndex<'a> {
 
     pub(super) fn segment(self, node: u32) -> Option<&'a str> {
         self.table.text(self.field(node, 0)?)
+    }
+
+    /// Returns the visible options whose last segment is this one, whatever its case.
+    pub(super) fn ends_in(self, last: &str) -> impl Iterator<Item = u32> {
+        let nodes = self.table.section(NODES);
+        let texts = self.table.section(0);
+        let count = u32::try_from(nodes.len() / NODE).unwrap_or(0);
+        (0..count).filter(move |node| {
+            let text = self.field(*node, 0).and_then(|at| texts.text_bytes(at));
+            text.is_some_and(|text| text.eq_ignore_ascii_case(last.as_bytes()))
+                && self.flags(*node) & (flag::OPTION | flag::HIDDEN | flag::INTERNAL) == flag::OPTION
+        })
+    }
+
+    /// Returns the node above one; none for the root. Children stand in the order of their parents, and a node without
+    /// children has the place where they would be.
+    pub(super) fn parent(self, node: u32) -> Option<u32> {
+        if node == 0 {
+            return None;
+        }
+        let (mut low, mut high) = (0, node);
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.field(middle, 1)? <= node {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low.checked_sub(1)
+    }
+
+    /// Returns the segments of a node's name.
+    pub(super) fn path(self, node: u32) -> Vec<&'a str> {
+        let mut path: Vec<&str> = Vec::new();
+        let mut at = node;
+        while let Some(parent) = self.parent(at) {
+            path.push(self.segment(at).unwrap_or_default());
+            at = parent;
+        }
+        path.reverse();
+        path
     }
 
     fn count(self, node: u32) -> u32 {

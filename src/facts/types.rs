@@ -370,7 +370,7 @@ impl<'a> Type<'a> {
                 (format!("attribute-tagged union with choices: {}", names.join(", ")), Class::Noun)
             }
             Shape::Enum(members) => enum_phrase(&members),
-            Shape::Other(text) => simple(text),
+            Shape::Other(text) => (text.to_owned(), Class::None),
         }
     }
 
@@ -420,7 +420,7 @@ fn either_phrase(alternatives: &[Type<'_>]) -> String {
 }
 
 fn enum_phrase(members: &[Literal<'_>]) -> (String, Class) {
-    let names: Vec<String> = members.iter().map(|member| member.to_string()).collect();
+    let names: Vec<String> = members.iter().map(ToString::to_string).collect();
     match names.as_slice() {
         [] => ("impossible (empty enum)".to_owned(), Class::Noun),
         [one] => (format!("value {one} (singular enum)"), Class::Noun),

@@ -6,11 +6,14 @@
 //! Invariant: no false finding. A Nix expression is never judged; a type that the facts do not know, an alternative that
 //! may fit, a submodule whose members are unknown all accept. A package is written as its attribute name.
 
-use super::name::join_name;
+use super::name::{is_element, join_name};
 use super::options::{Alias, AliasKind, OptionIndex, Spot, flag};
 use super::pattern;
 use super::types::{Literal, Shape, Type};
 use crate::source::{Kind, Node, Place, nearest, quoted};
+
+/// How many unknown options of one value get suggestions.
+const SUGGESTED: usize = 20;
 
 /// What is wrong with a value.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,8 +48,8 @@ pub struct TypeFault<'a> {
 /// Compares a value that stands at an option name (empty: a whole set of definitions) with the types of the index.
 /// Returns every fault in the order of the value.
 pub fn check_value<'a>(index: OptionIndex<'a>, loc: &[&str], node: &Node) -> Vec<TypeFault<'a>> {
-    let mut checker = Checker { index, route: Vec::new(), faults: Vec::new() };
-    let mut spot = index.root();
+    let mut checker = Checker { index, route: Vec::new(), faults: Vec::new(), unknown: 0 };
+    let mut spot = Spot::ROOT;
     for (at, segment) in loc.iter().enumerate() {
         checker.route.push((*segment).to_owned());
         let Some(next) = index.step(spot, segment) else {
@@ -69,6 +72,8 @@ struct Checker<'a> {
     index: OptionIndex<'a>,
     route: Vec<String>,
     faults: Vec<TypeFault<'a>>,
+    /// How many unknown options were met.
+    unknown: usize,
 }
 
 impl<'a> Checker<'a> {
@@ -81,8 +86,10 @@ impl<'a> Checker<'a> {
     }
 
     fn unknown(&mut self, place: Place) {
+        // A suggestion costs a millisecond, and whoever has hundreds of unknown options needs no suggestions.
         let route: Vec<&str> = self.route.iter().map(String::as_str).collect();
-        let near = self.index.nearest(&route);
+        let near = if self.unknown < SUGGESTED { self.index.nearest(&route) } else { Vec::new() };
+        self.unknown += 1;
         let message = format!("there is no option {}", self.name());
         self.fault(Fault::Unknown, place, message, String::new(), near);
     }
@@ -127,7 +134,10 @@ impl<'a> Checker<'a> {
             return None;
         }
         let target = alias.last.or(alias.to)?;
-        let spot = target.iter().try_fold(self.index.root(), |spot, segment| self.index.step(spot, segment))?;
+        let spot = target.iter().try_fold(Spot::ROOT, |spot, segment| match list_element(spot, segment) {
+            Some(element) => Some(self.index.element(spot, element)),
+            None => self.index.step(spot, segment),
+        })?;
         // A chain that the facts did not resolve to its end is not followed further.
         spot.node.is_none_or(|at| self.index.flags(at) & flag::ALIAS == 0).then_some(spot)
     }
@@ -235,6 +245,18 @@ impl<'a> Checker<'a> {
     }
 }
 
+/// Returns the element type of a spot that is a list, when the segment is the place of an element.
+fn list_element<'a>(spot: Spot<'a>, segment: &str) -> Option<Type<'a>> {
+    let mut ty = spot.ty.filter(|_| is_element(segment))?;
+    loop {
+        match ty.shape() {
+            Shape::ListOf { element, .. } | Shape::LoaOf(element) => return Some(element),
+            Shape::NullOr(element) | Shape::Unique(element) | Shape::Coerced { to: element, .. } => ty = element,
+            _ => return None,
+        }
+    }
+}
+
 /// Tells whether a value's outermost form fits a type, as `check` in nixpkgs does; with near enum members if not.
 fn at_root(ty: Type<'_>, node: &Node) -> Result<(), Vec<String>> {
     let verdict = |fits: bool| if fits { Ok(()) } else { Err(Vec::new()) };
@@ -248,7 +270,12 @@ fn at_root(ty: Type<'_>, node: &Node) -> Result<(), Vec<String>> {
     };
     let is_table = matches!(node.kind, Kind::Table(_));
     match ty.shape() {
-        Shape::Anything | Shape::Raw | Shape::Unspecified | Shape::Other(_) | Shape::Value { .. } => Ok(()),
+        Shape::Anything
+        | Shape::Raw
+        | Shape::Unspecified
+        | Shape::Other(_)
+        | Shape::Value { .. }
+        | Shape::Coerced { from: None, .. } => Ok(()),
         Shape::Bool => verdict(matches!(node.kind, Kind::Bool(_))),
         Shape::Int { min, max, .. } => verdict(matches!(node.kind, Kind::Int(int) if (min..=max).contains(&int))),
         Shape::Float => verdict(matches!(node.kind, Kind::Float(_))),
@@ -258,20 +285,20 @@ fn at_root(ty: Type<'_>, node: &Node) -> Result<(), Vec<String>> {
             Kind::Float(float) => (min..=max).contains(&float),
             _ => false,
         }),
-        Shape::Str { .. } | Shape::Separated(_) => verdict(text.is_some()),
+        // A package is written as its attribute name, so any string may be one.
+        Shape::Str { .. } | Shape::Separated(_) | Shape::Package => verdict(text.is_some()),
         Shape::NonEmptyStr => verdict(text.is_some_and(|text| text.chars().any(|c| !matches!(c, ' ' | '\t' | '\n')))),
         Shape::SingleLineStr => verdict(text.is_some_and(|text| {
             let line = text.strip_suffix('\n').unwrap_or(text);
             !line.contains(['\n', '\r'])
         })),
         Shape::Pattern(pattern) => verdict(text.is_some_and(|text| pattern::matches(pattern, text) != Some(false))),
-        // A package is written as its attribute name, so any string may be one.
-        Shape::Package => verdict(text.is_some()),
         Shape::Path { absolute, in_store, .. } => verdict(text.is_some_and(|text| {
             absolute.is_none_or(|absolute| text.starts_with('/') == absolute)
                 && in_store.is_none_or(|inside| text.starts_with("/nix/store/") == inside)
         })),
-        Shape::Attrs | Shape::AttrsOf { .. } => verdict(is_table),
+        // A set with `__functor` is a function to Nix.
+        Shape::Attrs | Shape::AttrsOf { .. } | Shape::FunctionTo(_) => verdict(is_table),
         // A module may also be a function or a path to one.
         Shape::Submodule { .. } => verdict(is_table || text.is_some_and(|text| text.starts_with('/'))),
         Shape::ListOf { non_empty, .. } => verdict(match &node.kind {
@@ -279,8 +306,6 @@ fn at_root(ty: Type<'_>, node: &Node) -> Result<(), Vec<String>> {
             _ => false,
         }),
         Shape::LoaOf(_) => verdict(is_table || matches!(node.kind, Kind::List(_))),
-        // A set with `__functor` is a function to Nix.
-        Shape::FunctionTo(_) => verdict(is_table),
         Shape::NullOr(element) => match node.kind {
             Kind::Null => Ok(()),
             _ => at_root(element, node),
@@ -296,7 +321,6 @@ fn at_root(ty: Type<'_>, node: &Node) -> Result<(), Vec<String>> {
             }
             Err(near)
         }
-        Shape::Coerced { from: None, .. } => Ok(()),
         Shape::Coerced { to, from: Some(from) } => {
             at_root(to, node).or_else(|near| at_root(from, node).map_err(|_| near))
         }

@@ -371,12 +371,23 @@ impl<'a> Zfs<'a> {
     fn number(self, name: &str) -> Option<usize> {
         let name = name.strip_prefix("feature@").unwrap_or(name);
         let section = self.table.section(1);
-        let count = section.len() / FEATURE;
-        let field = if name.contains(':') { 4 } else { 0 };
-        let is = |number: &usize| {
-            section.u32(number * FEATURE + field).and_then(|at| self.table.text(at)).is_some_and(|text| text == name)
+        let text = |number: usize, field: usize| {
+            section.u32(number * FEATURE + field).and_then(|at| self.table.text(at)).unwrap_or_default()
         };
-        (0..count).find(is)
+        let count = section.len() / FEATURE;
+        if name.contains(':') {
+            return (0..count).find(|number| text(*number, 4) == name);
+        }
+        let (mut low, mut high) = (0, count);
+        while low < high {
+            let middle = low.midpoint(high);
+            if text(middle, 0) < name {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        (text(low, 0) == name).then_some(low)
     }
 
     fn numbered(self, number: usize) -> Option<Feature<'a>> {

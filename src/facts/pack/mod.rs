@@ -43,6 +43,18 @@ pub enum TableKind {
     Packages,
 }
 
+impl TableKind {
+    /// Returns the number that stands in a table's header.
+    pub(super) fn number(self) -> u16 {
+        match self {
+            Self::Options => 1,
+            Self::Zfs => 2,
+            Self::Releases => 3,
+            Self::Packages => 4,
+        }
+    }
+}
+
 /// A packed table and what it is made from.
 #[derive(Debug, Clone, Copy)]
 pub struct Recipe {

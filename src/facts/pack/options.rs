@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::TableKind;
 use super::types::Types;
 use super::writer::{Put as _, Writer, to_u32};
 use super::zfs::table;
@@ -77,7 +78,7 @@ pub(super) fn pack(options: &Value, aliases: Option<&Value>) -> Result<Vec<u8>, 
     writer.section(nodes);
     writer.section(types.finish());
     writer.section(alias_rows);
-    Ok(writer.finish())
+    Ok(writer.finish(TableKind::Options))
 }
 
 fn add_aliases(root: &mut Tree, aliases: &Value) -> Result<(), String> {

@@ -4,20 +4,24 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::TableKind;
 use super::writer::{Put as _, Writer, to_u32};
 use super::zfs::{list, table};
 use crate::facts::packages::{NOTES, REMOVED, UNKNOWN, VERSION};
+
+/// Release, kind, version and source of one fact.
+type Entry<'a> = (&'a str, u32, Option<&'a str>, Option<&'a str>);
 
 pub(super) fn pack(source: &Value) -> Result<Vec<u8>, String> {
     let mut writer = Writer::default();
     let mut columns = Vec::new();
     for release in list(source, "releases")? {
         let release = release.as_str().ok_or("`releases` holds names")?;
-        columns.u32(writer.text(release)).u32(writer.maybe(source["bases"][release].as_str()));
+        columns.u32(writer.text(release)).u32(writer.maybe(source["bases"].get(release).and_then(Value::as_str)));
     }
     writer.section(columns);
 
-    let mut packages: BTreeMap<&str, Vec<(&str, u32, Option<&str>, Option<&str>)>> = BTreeMap::new();
+    let mut packages: BTreeMap<&str, Vec<Entry<'_>>> = BTreeMap::new();
     for (name, versions) in table(source, "packages")? {
         let entries = packages.entry(name).or_default();
         for (release, fact) in versions.as_object().into_iter().flatten() {
@@ -49,5 +53,5 @@ pub(super) fn pack(source: &Value) -> Result<Vec<u8>, String> {
     }
     writer.section(names);
     writer.section(entries);
-    Ok(writer.finish())
+    Ok(writer.finish(TableKind::Packages))
 }

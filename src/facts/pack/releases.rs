@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::TableKind;
 use super::writer::{Put as _, Writer, to_u32};
 use super::zfs::{list, table};
 use crate::facts::releases::FIGURES;
@@ -12,14 +13,13 @@ pub(super) fn pack(source: &Value) -> Result<Vec<u8>, String> {
     let mut first = 0;
     for name in list(source, "order")? {
         let name = name.as_str().ok_or("`order` holds names")?;
-        let facts = &source["releases"][name];
-        if !facts.is_object() {
-            return Err(format!("no facts about {name}"));
-        }
+        let facts = source["releases"].get(name).ok_or_else(|| format!("no facts about {name}"))?;
+        let text =
+            |figure: &str, part: &str| facts.get(figure).and_then(|figure| figure.get(part)).and_then(Value::as_str);
         releases.u32(writer.text(name)).u32(writer.maybe(facts["code_name"].as_str()));
         for figure in FIGURES {
-            releases.u32(writer.maybe(facts[figure]["value"].as_str()));
-            releases.u32(writer.maybe(facts[figure]["source"].as_str()));
+            releases.u32(writer.maybe(text(figure, "value")));
+            releases.u32(writer.maybe(text(figure, "source")));
         }
         let more = &facts["zfs_others"];
         let count = more["value"].as_array().map_or(0, Vec::len);
@@ -46,5 +46,5 @@ pub(super) fn pack(source: &Value) -> Result<Vec<u8>, String> {
     }
     writer.section(options);
     writer.section(steps);
-    Ok(writer.finish())
+    Ok(writer.finish(TableKind::Releases))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::TableKind;
 use crate::facts::bytes::{MAGIC, NONE};
 
 /// A table that is being written.
@@ -41,10 +42,11 @@ impl Writer {
     }
 
     /// Returns the whole table.
-    pub(super) fn finish(self) -> Vec<u8> {
+    pub(super) fn finish(self, kind: TableKind) -> Vec<u8> {
         let all: Vec<&Vec<u8>> = std::iter::once(&self.texts).chain(&self.sections).collect();
         let mut out = MAGIC.to_vec();
-        out.extend(to_u32(all.len()).to_le_bytes());
+        out.extend(u16::try_from(all.len()).unwrap_or(0).to_le_bytes());
+        out.extend(kind.number().to_le_bytes());
         let mut start = out.len() + all.len() * 8;
         for section in &all {
             out.extend(to_u32(start).to_le_bytes());

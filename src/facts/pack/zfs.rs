@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::TableKind;
 use super::writer::{Put as _, Writer, to_u32};
 use crate::facts::zfs::{IMMEDIATE, IN_PRACTICE, NEVER_RETURNS, NOT_BY_UPGRADE, PER_DATASET, READ_ONLY_COMPATIBLE};
 use crate::units::Version;
@@ -90,7 +91,7 @@ pub(super) fn pack(source: &Value) -> Result<Vec<u8>, String> {
         section.extend(mask(&grub["features"])?.to_le_bytes());
     }
     writer.section(section);
-    Ok(writer.finish())
+    Ok(writer.finish(TableKind::Zfs))
 }
 
 pub(super) fn list<'a>(value: &'a Value, key: &str) -> Result<&'a Vec<Value>, String> {

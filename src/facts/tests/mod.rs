@@ -1,0 +1,9 @@
+//! What the facts promise, checked against the data itself.
+
+mod options;
+mod packages;
+mod releases;
+mod speed;
+mod types;
+mod value;
+mod zfs;

@@ -1,0 +1,249 @@
+use proptest::prelude::*;
+
+use crate::facts::{Facts, Fault, TypeFault, check_value};
+use crate::source::{Entry, Item, Kind, Node, ORDER, Place, Sources, Table, parse_toml};
+
+/// Returns the faults of a set of definitions, as `kind place-text: message [wanted]`.
+fn faults(release: &str, text: &str) -> Vec<String> {
+    let facts = Facts::embedded();
+    let mut sources = Sources::default();
+    let file = sources.add("a.toml", text);
+    let mut found = Vec::new();
+    let node = parse_toml(&sources, file, &mut found);
+    assert!(found.is_empty(), "{found:?}");
+    let show = |fault: &TypeFault<'_>| {
+        let kind = match &fault.fault {
+            Fault::Unknown => "unknown".to_owned(),
+            Fault::Type => "type".to_owned(),
+            Fault::ReadOnly => "read-only".to_owned(),
+            Fault::Alias(alias) => format!("{:?}", alias.kind).to_lowercase(),
+        };
+        format!("{kind} at {}: {} [{}]", sources.excerpt(fault.place), fault.message, fault.wanted)
+    };
+    check_value(facts.options(release.parse().unwrap()).unwrap(), &[], &node).iter().map(show).collect()
+}
+
+/// One line of TOML for 26.11 and whether it is right.
+const CASES: &[(&str, bool)] = &[
+    ("services.nginx.enable = true", true),
+    ("services.nginx.enable = \"true\"", false),
+    ("services.nginx.enable = 1", false),
+    ("networking.hostName = \"lufta\"", true),
+    ("networking.hostName = \"-lufta\"", false),
+    ("networking.hostName = \"lüfta\"", true), // not ASCII: no verdict on the pattern
+    ("networking.hostName = 5", false),
+    ("networking.firewall.allowedTCPPorts = [22, 80]", true),
+    ("networking.firewall.allowedTCPPorts = [22, 65536]", false),
+    ("networking.firewall.allowedTCPPorts = [-1]", false),
+    ("networking.firewall.allowedTCPPorts = [\"22\"]", false),
+    ("networking.firewall.allowedTCPPorts = 22", false),
+    ("networking.firewall.allowedTCPPorts = []", true),
+    ("services.picom.inactiveOpacity = 1", true),
+    ("services.picom.inactiveOpacity = 0.5", true),
+    ("services.picom.inactiveOpacity = 0.05", false),
+    ("services.redshift.brightness.day = 1", false), // a string
+    ("boot.loader.grub.device = \"/dev/sda\"", true),
+    ("boot.loader.systemd-boot.consoleMode = \"max\"", true),
+    ("boot.loader.systemd-boot.consoleMode = \"maximal\"", false),
+    ("services.postgresql.package = \"postgresql_17\"", true),
+    ("services.postgresql.package = 17", false),
+    ("services.postgresql.dataDir = \"/var/lib/pg\"", true),
+    ("services.postgresql.dataDir = \"var/lib/pg\"", false),
+    ("environment.systemPackages = [\"vim\", \"git\"]", true),
+    ("environment.systemPackages = \"vim\"", false),
+    ("environment.etc.issue.text = \"hello\"", true),
+    ("environment.etc.issue = \"hello\"", false),
+    ("environment.etc.issue.txt = \"hello\"", false),
+    ("environment.variables.EDITOR = \"vim\"", true),
+    ("users.users.cadey = { isNormalUser = true, uid = 1000, extraGroups = [\"wheel\"] }", true),
+    ("users.users.cadey = { isNormalUser = \"yes\" }", false),
+    ("users.users = [{ name = \"cadey\" }]", false),
+    ("users.users.cadey.shel = \"bash\"", false),
+    ("boot.kernel.sysctl.\"net.ipv4.ip_forward\" = 1", true),
+    ("boot.kernel.sysctl.\"net.ipv4.ip_forward\" = true", true),
+    ("boot.zfs.forceImportRoot = false", true),
+    ("services.gitea.settings.server.HTTP_PORT = 3001", true),
+    ("services.gitea.settings.server.HTTP_PORT = \"3001\"", false),
+    ("services.gitea.settings.server.MADE_UP = \"x\"", true),
+    ("services.gitea.settings.section.KEY = [1]", false), // an INI atom
+    ("services.nextcloud.settings.anything.goes = [1, { a = 1.5 }]", true),
+    ("services.nginx.virtualHosts.\"tulpa.dev\".locations.\"/\".proxyPass = \"http://[::1]:3001\"", true),
+    ("services.nginx.virtualHosts.\"tulpa.dev\".locations.\"/\".proxypass = \"x\"", false),
+    ("services.nginx.virtualHosts = [\"tulpa.dev\"]", false),
+    ("services.redis.servers.\"\".enable = true", true),
+    ("systemd.services.x.serviceConfig = { Restart = \"always\", Nice = 5 }", true),
+    ("systemd.services.x.wantedBy = [\"multi-user.target\"]", true),
+    ("systemd.services.x.wantedBy = [\"multi-user\"]", false),
+    ("systemd.services.x.environment = { A = \"b\" }", true),
+    ("systemd.services.x = { unitConfig.RequiresMountsFor = [\"/a\"], script = \"true\" }", true),
+    (
+        "security.sudo.extraRules = [{ users = [\"a\"], commands = [\"ALL\", { command = \"x\", options = [\"NOPASSWD\"] }] }]",
+        true,
+    ),
+    ("security.sudo.extraRules = [{ user = [\"a\"] }]", false),
+    ("security.sudo.extraRules = { users = [\"a\"] }", false),
+    ("fileSystems.\"/\" = { device = \"rpool/root\", fsType = \"zfs\", options = [\"zfsutil\"] }", true),
+    ("fileSystems.\"/\" = { device = \"rpool/root\", fsTyp = \"zfs\" }", false),
+    ("fileSystems.\"/\" = { options = [] }", false), // a non-empty list
+    ("networking.defaultGateway = \"10.0.0.1\"", true), // converted to a submodule
+    ("networking.defaultGateway = { address = \"10.0.0.1\", interface = \"eth0\" }", true),
+    ("networking.defaultGateway = { adress = \"10.0.0.1\" }", false),
+    ("networking.defaultGateway = 10", false),
+    ("nix.settings.trusted-users = [\"root\"]", true),
+    ("nix.settings.made-up = 5", true),
+    ("nix.gc = true", false), // a set of options
+    ("services.zfs.autoSnapshot.daily = 7", true),
+    ("services.zfs.autoSnapshot.daily = 7.5", false),
+    ("services.nginx.package = \"nginx\"", true),
+    ("services.misskey.reverseProxy.webserver = { nginx = { } }", true),
+    ("services.misskey.reverseProxy.webserver = { apache = { } }", false),
+    ("services.misskey.reverseProxy.webserver = { nginx = { }, caddy = { } }", false),
+    ("_module.check = false", true),
+    ("made.up = 1", false),
+];
+
+#[test]
+fn values_are_judged_as_nixos_would() {
+    for (text, right) in CASES {
+        let found = faults("26.11", text);
+        assert_eq!(found.is_empty(), *right, "{text}: {found:?}");
+        assert!(found.len() <= 1, "{text}: one mistake is said once, {found:?}");
+    }
+}
+
+#[test]
+fn a_fault_points_at_the_key_or_the_value_that_is_wrong() {
+    let text = "
+[services.nginx.virtualHosts.\"tulpa.dev\"]
+forceSsl = true
+listen = [{ addr = \"::\", port = 443 }, { addr = \"::\", port = \"https\" }]
+[services.grafana]
+enable = 1
+[security.wrapperDirSize]
+x = 1
+";
+    let found = faults("26.11", text);
+    assert_eq!(
+        found[0],
+        "unknown at forceSsl: there is no option `services.nginx.virtualHosts.\"tulpa.dev\".forceSsl` []"
+    );
+    assert!(
+        found[1].starts_with("type at \"https\": `services.nginx.virtualHosts.\"tulpa.dev\".listen[1].port` cannot be")
+    );
+    assert_eq!(found[2], "type at 1: `services.grafana.enable` cannot be `1` [boolean]");
+    assert!(found[3].starts_with("type at"), "{found:?}");
+    assert_eq!(found.len(), 4);
+}
+
+#[test]
+fn old_names_read_only_options_and_near_names_are_told_apart() {
+    assert_eq!(
+        faults("26.11", "services.gitea.domain = \"x\""),
+        ["renamed at domain: `services.gitea.domain` was renamed to `services.gitea.settings.server.DOMAIN` []"]
+    );
+    // The value of an old name is judged by the new one's type.
+    assert_eq!(faults("26.11", "nix.maxJobs = true").len(), 2);
+    assert_eq!(faults("26.11", "services.morty.enable = true")[0], "removed at morty: `services.morty` was removed []");
+    assert!(
+        faults("26.11", "networking.interfaces.eth0.ipAddress = \"10.0.0.1\"")[0].starts_with("changed at ipAddress")
+    );
+    assert_eq!(faults("26.11", "services.compton.enable = true"), [""; 0]);
+    assert_eq!(faults("26.11", "services.compton.enable = 1").len(), 1);
+    let old = "system.replaceDependencies.replacements = [{ original = 1, newDependency = \"b\" }]";
+    let found = faults("26.11", old);
+    assert!(
+        found[0].starts_with("renamed at original: `system.replaceDependencies.replacements[0].original`"),
+        "{found:?}"
+    );
+    assert!(found[1].starts_with("type at 1") && found.len() == 2, "{found:?}");
+    let facts = Facts::embedded();
+    let mut sources = Sources::default();
+    let file = sources.add("a.toml", "x = \"maxx\"");
+    let node = parse_toml(&sources, file, &mut Vec::new());
+    let index = facts.options("26.11".parse().unwrap()).unwrap();
+    let value = node.at(&["x"]).unwrap();
+    let found = check_value(index, &["boot", "loader", "systemd-boot", "consoleMode"], value);
+    assert_eq!(found[0].nearest, ["max"]);
+    let found = check_value(index, &["boot", "loader", "systemd-bot", "consoleMode"], value);
+    assert_eq!(
+        (&found[0].fault, found[0].nearest[0].as_str()),
+        (&Fault::Unknown, "boot.loader.systemd-boot.consoleMode")
+    );
+}
+
+#[test]
+fn a_list_of_users_is_right_for_20_09_only() {
+    assert_eq!(faults("20.09", "users.users = [{ name = \"cadey\", uid = 1000 }]"), [""; 0]);
+    assert_eq!(faults("20.09", "users.users = [{ name = \"cadey\", uid = \"1000\" }]").len(), 1);
+    assert_eq!(faults("20.09", "users.users.cadey.uid = 1000"), [""; 0]);
+    assert_eq!(faults("20.09", "networking.defaultGateway = \"10.0.0.1\""), [""; 0]);
+    assert_eq!(faults("20.09", "services.openssh.settings.PermitRootLogin = \"no\"").len(), 1);
+}
+
+#[test]
+fn every_read_only_option_is_reported_as_such() {
+    let facts = Facts::embedded();
+    let index = facts.options("26.11".parse().unwrap()).unwrap();
+    let mut sources = Sources::default();
+    let file = sources.add("a.toml", "");
+    let node = Node::new(Kind::Bool(true), sources.start(file));
+    let mut seen = 0;
+    index.each(&mut |name, option| {
+        if option.read_only() && !name.contains(&"*") && matches!(index.lookup(name), crate::facts::Found::Option(_)) {
+            let found = check_value(index, name, &node);
+            assert!(matches!(found.as_slice(), [TypeFault { fault: Fault::ReadOnly, .. }]), "{name:?}: {found:?}");
+            seen += 1;
+        }
+    });
+    assert!(seen > 60, "{seen}");
+}
+
+fn place() -> Place {
+    let mut sources = Sources::default();
+    let file = sources.add("a.toml", "");
+    sources.start(file)
+}
+
+fn any_value() -> impl Strategy<Value = Node> {
+    let leaf = prop_oneof![
+        any::<bool>().prop_map(Kind::Bool),
+        any::<i64>().prop_map(Kind::Int),
+        any::<f64>().prop_map(Kind::Float),
+        "\\PC{0,12}".prop_map(Kind::Str),
+        Just(Kind::Null),
+    ];
+    let leaf = leaf.prop_map(|kind| Node::new(kind, place()));
+    leaf.prop_recursive(4, 32, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(|items| {
+                let items = items.into_iter().map(|node| Item { node, order: ORDER }).collect();
+                Node::new(Kind::List(items), place())
+            }),
+            prop::collection::vec(("[a-z]{1,8}|enable|package|settings", inner), 0..4).prop_map(|entries| {
+                let entries = entries.into_iter().map(|(key, node)| (key, Entry { key: place(), node }));
+                Node::new(Kind::Table(entries.collect::<Table>()), place())
+            }),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    #[test]
+    fn any_value_at_any_option_gets_a_verdict_and_a_nix_expression_none(value in any_value(), start in 0_usize..200) {
+        let facts = Facts::embedded();
+        let index = facts.options("26.11".parse().unwrap()).unwrap();
+        let nix = Node::new(Kind::Nix("null".to_owned()), place());
+        let mut number = start;
+        index.each(&mut |name, option| {
+            number += 1;
+            if number % 200 == 0 && !option.read_only() {
+                for fault in check_value(index, name, &value) {
+                    assert!(!fault.message.is_empty() && fault.route.len() >= name.len());
+                }
+                assert!(!check_value(index, name, &nix).iter().any(|fault| fault.fault == Fault::Type), "{name:?}");
+            }
+        });
+    }
+}
