@@ -1,1 +1,123 @@
-fn main() {}
+//! How fast the program is: whole processes, as a shell starts them, and fleets of many hosts.
+//!
+//! `cargo bench` prints the figures, each beside what ARCHITECTURE.md promises and beside the cost of starting any process at all,
+//! and fails when a figure is more than twice its promise: machines that share their cores differ that much.
+#![allow(clippy::disallowed_methods, reason = "a benchmark starts processes and reads the clock")]
+#![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+const BIN: &str = env!("CARGO_BIN_EXE_hostwright");
+const RUNS: usize = 41;
+
+fn main() -> ExitCode {
+    // `cargo test --benches` passes a flag that asks for a trial only.
+    if std::env::args().any(|argument| argument == "--test") {
+        return ExitCode::SUCCESS;
+    }
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let fleet = |hosts: usize| Fleet::new(&root, hosts);
+    let nothing = median(RUNS, || run(Path::new("/bin/true"), &[], &root));
+    println!("median of {RUNS} runs of whole processes; starting /bin/true takes {nothing:.1?}");
+    let one = fleet(1);
+    let check = ["check", "--today", "2026-11-21"];
+    let mut slow = Vec::new();
+    let mut show = |name: &str, took: Duration, promise: Duration| {
+        let ratio = took.as_secs_f64() / promise.as_secs_f64();
+        println!("  {name:34} {took:>9.1?}  promised {promise:>7.1?}  ratio {ratio:.2}");
+        if ratio > 2.0 {
+            slow.push(name.to_owned());
+        }
+    };
+    let milliseconds = Duration::from_millis;
+    show("--version", median(RUNS, || run(Path::new(BIN), &["--version"], &root)), milliseconds(5));
+    show("check, one host", median(RUNS, || run(Path::new(BIN), &check, &one.folder)), milliseconds(10));
+    show("check, the example fleet", median(RUNS, || run(Path::new(BIN), &check, &root)), milliseconds(10));
+    let many = fleet(1000);
+    show("check, 1,000 hosts", median(3, || run(Path::new(BIN), &check, &many.folder)), milliseconds(2000));
+    let build = ["build", "--today", "2026-11-21"];
+    show(
+        "build, one host, the first time",
+        median(5, || {
+            let _ = std::fs::remove_dir_all(one.folder.join("out"));
+            run(Path::new(BIN), &build, &one.folder)
+        }),
+        milliseconds(200),
+    );
+    show(
+        "build, one host, nothing changed",
+        median(RUNS, || run(Path::new(BIN), &build, &one.folder)),
+        milliseconds(50),
+    );
+    if slow.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        println!("more than twice the promise: {}", slow.join(", "));
+        ExitCode::FAILURE
+    }
+}
+
+/// A fleet in a folder of its own, which goes away with it.
+struct Fleet {
+    folder: PathBuf,
+}
+
+impl Fleet {
+    /// Copies the example host as many times as wanted, each with its own name, addresses, disks and host id.
+    fn new(root: &Path, hosts: usize) -> Self {
+        let folder = std::env::temp_dir().join(format!("hostwright-speed-{}-{hosts}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::copy(root.join("fleet.toml"), folder.join("fleet.toml")).unwrap();
+        let example = std::fs::read_to_string(root.join("hosts/lufta/host.toml")).unwrap();
+        for number in 0..hosts {
+            let host = folder.join(format!("hosts/h{number}"));
+            std::fs::create_dir_all(&host).unwrap();
+            let (high, low) = (number / 200, number % 200 + 10);
+            let mut text = example
+                .replace("135.181.162.99", &format!("10.{high}.0.{low}"))
+                .replace("135.181.162.65", &format!("10.{high}.0.1"))
+                .replace("/26", "/24")
+                .replace("2a01:4f9:3a:1a1c::1/64", &format!("2001:db8:{high:x}::{low:x}/64"))
+                .replace("tulpa.dev", &format!("h{number}.example.org"))
+                .replace("2487cd1f", &format!("{:08x}", 0x1000_0001 + number))
+                .replace("S675NX0R512345", &format!("S675NX0R{number:06}"));
+            for disk in 1..=3 {
+                text = text.replace(
+                    &format!("ata-TOSHIBA_DT01ACA200_{disk}"),
+                    &format!("ata-TOSHIBA_DT01ACA200_{number}_{disk}"),
+                );
+            }
+            let mut mac = String::new();
+            let _ = write!(mac, "02:00:00:00:{:02x}:{:02x}", number / 256, number % 256);
+            std::fs::write(host.join("host.toml"), text.replace("a8:a1:59:0f:2d:69", &mac)).unwrap();
+        }
+        Self { folder }
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn run(program: &Path, arguments: &[&str], folder: &Path) {
+    let status =
+        Command::new(program).args(arguments).current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    assert!(status.unwrap().success(), "{} {arguments:?} failed", program.display());
+}
+
+fn median(runs: usize, work: impl Fn()) -> Duration {
+    let mut times: Vec<Duration> = (0..runs)
+        .map(|_| {
+            let start = Instant::now();
+            work();
+            start.elapsed()
+        })
+        .collect();
+    times.sort();
+    times[runs / 2]
+}

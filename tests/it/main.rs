@@ -3,3 +3,4 @@
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod quoting;
+mod structure;
