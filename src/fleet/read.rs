@@ -70,11 +70,12 @@ pub struct Reading {
 /// Reads a fleet. `builtin` are the embedded modules as (name, text of module.toml); `is_prefix` tells prefixes of NixOS options
 /// from options, for routes that begin with `nixos`.
 pub fn read(files: &mut FleetFiles, builtin: &[(&str, &str)], is_prefix: &(dyn Fn(&[&str]) -> bool + Sync)) -> Reading {
-    let mut found = std::mem::take(&mut files.found);
+    let mut found = files.found.clone();
     let fleet_tree = tree(files, "fleet.toml", &mut found);
     let fleet_file = fleet_tree.as_ref().and_then(|tree| FleetFile::decode(tree, &mut Cx::new(&mut found)));
     let defaults = fleet_tree.as_ref().and_then(|tree| tree.at(&["defaults"])).cloned();
 
+    let count = count_hosts(files);
     let trees = host_trees(files, &mut found);
     let mut modules = Modules::default();
     let roots = defaults.iter().chain(trees.iter().map(|tree| &tree.node));
@@ -82,7 +83,6 @@ pub fn read(files: &mut FleetFiles, builtin: &[(&str, &str)], is_prefix: &(dyn F
 
     let context = Context { sources: &files.sources, defaults: defaults.as_ref(), modules: &modules, is_prefix };
     let hosts: Vec<(Option<Host>, Diagnostics)> = trees.into_par_iter().map(|tree| context.host(tree)).collect();
-    let count = hosts.len();
     let mut read = BTreeMap::new();
     for (host, mut said) in hosts {
         found.append(&mut said);
@@ -95,6 +95,14 @@ pub fn read(files: &mut FleetFiles, builtin: &[(&str, &str)], is_prefix: &(dyn F
         files.files.iter().filter_map(|(path, id)| Some((path.strip_prefix("templates/")?.to_owned(), *id))).collect();
     let fleet = fleet_file.map(|file| Fleet { file, hosts: read, modules: modules.into_modules(), templates });
     Reading { fleet, hosts: count, found }
+}
+
+/// Returns how many hosts the fleet has, those that cannot be read included.
+fn count_hosts(files: &FleetFiles) -> usize {
+    let refused = files.found.iter().map(|finding| files.sources.file(finding.primary.place.file).path());
+    let all = files.files.keys().map(String::as_str).chain(refused);
+    let names = all.filter_map(|path| path.strip_prefix("hosts/")?.strip_suffix("/host.toml"));
+    names.collect::<BTreeSet<_>>().len()
 }
 
 /// Removes findings about one thing: what stands in defaults or a module is read once a host.

@@ -2,5 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests start programs and read files and the environment")]
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
+mod bad_input;
+mod program;
 mod quoting;
 mod structure;
