@@ -61,8 +61,7 @@ impl Language {
             }
             Self::Nix => {
                 engine.set_escape_fn(|text, out| {
-                    // A NUL is refused by the filter; here, behind it, it becomes the replacement character.
-                    let text = NixString::new(text.replace('\0', "\u{fffd}")).map_err(std::io::Error::other)?;
+                    let text = NixString::new(text).map_err(std::io::Error::other)?;
                     out.write_all(text.one_line().as_bytes())
                 });
                 engine.register_filter(FILTER, |value: &Value, _: Kwargs, _: &State| quoted(value, nix));
