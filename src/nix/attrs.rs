@@ -106,14 +106,14 @@ impl Attrs {
         let slot = self.0.entry(first.as_ref().to_owned()).or_insert_with(|| Value::Attrs(Self::new()));
         match slot {
             Value::Attrs(attrs) => attrs.edit(rest, edit),
-            Value::Merge(parts) => match parts.last_mut() {
-                Some(Value::Attrs(attrs)) => attrs.edit(rest, edit),
-                _ => {
-                    let mut attrs = Self::new();
-                    attrs.edit(rest, edit);
-                    parts.push(Value::Attrs(attrs));
+            Value::Merge(parts) => {
+                if !matches!(parts.last(), Some(Value::Attrs(_))) {
+                    parts.push(Value::Attrs(Self::new()));
                 }
-            },
+                if let Some(Value::Attrs(attrs)) = parts.last_mut() {
+                    attrs.edit(rest, edit);
+                }
+            }
             other => {
                 let kept = std::mem::replace(other, Value::Null);
                 let mut attrs = Self::new();

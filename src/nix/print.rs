@@ -1,6 +1,6 @@
 //! The printer: values as Nix, and the formatter that every Nix file goes through.
 
-use super::nesting::nesting;
+use super::read::bounded_nesting;
 use super::{Attrs, NixSyntaxError, Value};
 use crate::source::{NORMAL, ORDER};
 use crate::text::{nix_attribute, nix_int};
@@ -13,10 +13,7 @@ const DEEP_STACK: usize = 256 << 20;
 
 /// Formats a Nix file as RFC 166 asks. The error is the first place that does not parse.
 pub fn format(text: &str) -> Result<String, NixSyntaxError> {
-    if let Some(error) = NixSyntaxError::too_deep(text) {
-        return Err(error);
-    }
-    if nesting(text) <= SHALLOW {
+    if bounded_nesting(text)? <= SHALLOW {
         return format_here(text);
     }
     let failed = || NixSyntaxError::new(text, "could not be formatted: no memory for a thread", 0, text.len());

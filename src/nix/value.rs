@@ -92,7 +92,9 @@ impl Value {
             }
             Self::Merge(values) => {
                 names.insert("lib".to_owned());
-                values.iter().for_each(|value| value.mentions(names));
+                for value in values {
+                    value.mentions(names);
+                }
             }
         }
     }

@@ -10,6 +10,7 @@
 mod html;
 mod markdown;
 mod nix;
+mod position;
 mod scan;
 mod shell;
 mod template;

@@ -1,4 +1,4 @@
-//! Finds the `{{ … }}` of a template and sends each through the quoting filter of its language.
+//! Splits a template into its parts, and sends each `{{ … }}` through the quoting filter of its language.
 //!
 //! The engine's own escape function sees text alone and cannot tell the string `5` from the number 5, nor a list from
 //! its printed form. A filter sees the value. The engine's escape function stays on behind it: an expression that this
@@ -7,37 +7,69 @@
 /// The filter that every expression goes through; not for templates to name.
 pub(super) const FILTER: &str = "hostwright_quote";
 
-/// Returns the template with `{{ expression }}` as `{{ (expression) | filter }}`, every line where it stood.
+/// A part of a template, as written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part<'a> {
+    /// Text that is printed as it stands; of `{% raw %}` the tags too.
+    Text(&'a str),
+    /// What stands between `{{` and `}}`.
+    Expression(&'a str),
+    /// A tag or a comment, with its braces.
+    Silent(&'a str),
+}
+
+/// Splits a template into its parts, which together are the template.
 ///
-/// Mirrors tera's lexer: strings in `"`, `'` or `` ` `` with backslash escapes, comments, `{% raw %}`. Calls of
-/// components (`{{ <name /> }}`) stay, since their own body is quoted already.
-pub(super) fn quote_expressions(template: &str) -> String {
-    let mut out = String::with_capacity(template.len() + template.len() / 4);
+/// Mirrors tera's lexer: strings in `"`, `'` or `` ` `` with backslash escapes, comments, `{% raw %}`.
+pub(super) fn parts(template: &str) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
     let mut rest = template;
     while let Some(at) = next_marker(rest) {
         let (before, marked) = rest.split_at(at);
-        out.push_str(before);
+        parts.push(Part::Text(before));
         let (opening, inside) = marked.split_at(2);
-        let (taken, after) = match opening {
-            "{#" => split_after(marked, marked.find("#}").map(|end| end + 2)),
-            "{%" => match raw_block(marked) {
-                Some(end) => marked.split_at(end),
-                None => split_after(marked, end_of(inside, "%}").map(|end| end + 4)),
-            },
-            _ => match end_of(inside, "}}") {
-                Some(end) => {
-                    let (expression, closed) = inside.split_at(end);
-                    quote_one(expression, &mut out);
-                    rest = closed.get(2..).unwrap_or_default();
-                    continue;
+        rest = match opening {
+            "{#" => {
+                let (comment, after) = split_after(marked, marked.find("#}").map(|end| end + 2));
+                parts.push(Part::Silent(comment));
+                after
+            }
+            "{%" => {
+                if let Some(end) = raw_block(marked) {
+                    let (raw, after) = marked.split_at(end);
+                    parts.push(Part::Text(raw));
+                    after
+                } else {
+                    let (tag, after) = split_after(marked, end_of(inside, "%}").map(|end| end + 4));
+                    parts.push(Part::Silent(tag));
+                    after
                 }
-                None => (marked, ""),
-            },
+            }
+            _ => {
+                let Some(end) = end_of(inside, "}}") else {
+                    parts.push(Part::Silent(marked));
+                    return parts;
+                };
+                let (expression, closed) = inside.split_at(end);
+                parts.push(Part::Expression(expression));
+                closed.get(2..).unwrap_or_default()
+            }
         };
-        out.push_str(taken);
-        rest = after;
     }
-    out.push_str(rest);
+    parts.push(Part::Text(rest));
+    parts
+}
+
+/// Returns the template with `{{ expression }}` as `{{ (expression) | filter }}`, every line where it stood. Calls of
+/// components (`{{ <name /> }}`) stay, since their own body is quoted already.
+pub(super) fn quote_expressions(template: &str) -> String {
+    let mut out = String::with_capacity(template.len() + template.len() / 4);
+    for part in parts(template) {
+        match part {
+            Part::Text(text) | Part::Silent(text) => out.push_str(text),
+            Part::Expression(expression) => quote_one(expression, &mut out),
+        }
+    }
     out
 }
 
@@ -68,14 +100,18 @@ fn end_of(text: &str, end: &str) -> Option<usize> {
     let mut quote = None;
     let mut escaped = false;
     for (at, b) in text.bytes().enumerate() {
-        match quote {
-            Some(_) if escaped => escaped = false,
-            Some(_) if b == b'\\' => escaped = true,
-            Some(q) if b == q => quote = None,
-            Some(_) => {}
-            None if matches!(b, b'"' | b'\'' | b'`') => quote = Some(b),
-            None if text.as_bytes().get(at..).is_some_and(|rest| rest.starts_with(end.as_bytes())) => return Some(at),
-            None => {}
+        if let Some(q) = quote {
+            if escaped {
+                escaped = false;
+            } else if b == b'\\' {
+                escaped = true;
+            } else if b == q {
+                quote = None;
+            }
+        } else if matches!(b, b'"' | b'\'' | b'`') {
+            quote = Some(b);
+        } else if text.as_bytes().get(at..).is_some_and(|rest| rest.starts_with(end.as_bytes())) {
+            return Some(at);
         }
     }
     None

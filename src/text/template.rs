@@ -6,15 +6,18 @@
 //! - in `.nix`: a literal: string, number, truth value, `null`, list, attribute set;
 //! - in `.md`: plain words; in `.html`: text, or the value of a quoted attribute.
 //!
-//! `| safe` is for what a quoting type has made. The embedded templates lie in the folder `templates/`; a fleet overrides
+//! `| safe` is for what a quoting type has made, `| comment` for a value in a comment; within quotes no other value may
+//! stand. The embedded templates lie in the folder `templates/`; a fleet overrides
 //! one by its name, or adds what its own templates include. A template includes and extends those of its own language.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use tera::{Context, ErrorKind, Kwargs, State, Tera, TeraResult, Value};
 
+use super::position::refused;
 use super::scan::{FILTER, quote_expressions};
-use super::{Html, Md, NixFloat, NixString, ShellWord, nix_attribute, nix_int};
+use super::{Html, Md, NixFloat, NixString, ShellWord, is_hidden, nix_attribute, nix_int};
 
 /// The embedded templates, by name, sorted: `("name", include_str!("../../templates/name"))`.
 pub static EMBEDDED: &[(&str, &str)] = &[];
@@ -58,8 +61,7 @@ impl Language {
             }
             Self::Nix => {
                 engine.set_escape_fn(|text, out| {
-                    // A NUL is refused by the filter; here, behind it, it becomes the replacement character.
-                    let text = NixString::new(text.replace('\0', "\u{fffd}")).map_err(std::io::Error::other)?;
+                    let text = NixString::new(text).map_err(std::io::Error::other)?;
                     out.write_all(text.one_line().as_bytes())
                 });
                 engine.register_filter(FILTER, |value: &Value, _: Kwargs, _: &State| quoted(value, nix));
@@ -79,6 +81,11 @@ impl Language {
                 engine.register_filter(FILTER, |value: &Value, _: Kwargs, _: &State| quoted(value, html));
             }
         }
+        engine.register_filter("comment", |value: &Value, _: Kwargs, _: &State| {
+            quoted(value, |value| {
+                plain(value).map(|text| comment(&text)).ok_or("a list or map is no text of a comment".to_owned())
+            })
+        });
         // Its groups come out of a hash map: another order in every run.
         engine.register_filter("group_by", |_: &Value, _: Kwargs, _: &State| -> TeraResult<Value> {
             Err(tera::Error::message("`group_by` has no stable order; group the data before it reaches the template"))
@@ -103,6 +110,8 @@ pub struct TemplateError {
 #[derive(Clone)]
 pub struct Templates {
     engines: BTreeMap<Language, Tera>,
+    /// The templates as written, for messages.
+    texts: BTreeMap<String, String>,
 }
 
 impl std::fmt::Debug for Templates {
@@ -132,6 +141,9 @@ impl Templates {
             if text.contains("__tera_context") {
                 return Err(error("`__tera_context` has no stable order; name the values that are wanted"));
             }
+            if let Some((line, message)) = refused(language, text) {
+                return Err(TemplateError { line: Some(line), ..error(message) });
+            }
             let quoted = quote_expressions(text);
             // Alone first: what does not parse is told with its own name and line.
             let mut alone = Tera::default();
@@ -153,7 +165,7 @@ impl Templates {
             })?;
             engines.insert(language, engine);
         }
-        Ok(Self { engines })
+        Ok(Self { engines, texts })
     }
 
     /// Fills a template with the fields of a struct or map.
@@ -161,7 +173,15 @@ impl Templates {
     /// The error names the line, and also covers a value that the language cannot hold where it stands: a map as a shell
     /// word, a NUL character in a string of Nix, a name that the values lack.
     pub fn render(&self, name: &str, values: &impl serde::Serialize) -> Result<String, TemplateError> {
-        let error = |cause: &tera::Error| TemplateError::from_tera(name, cause);
+        let error = |cause: &tera::Error| {
+            let mut error = TemplateError::from_tera(name, cause);
+            // Which of the names is meant is told by the line.
+            let text = self.texts.get(&error.template).map_or("", String::as_str);
+            if let Some(line) = error.line.and_then(|line| text.lines().nth(line.checked_sub(1)?)) {
+                error.message = format!("{}: {}", error.message, line.trim());
+            }
+            error
+        };
         let engine = Language::of_template(name).and_then(|language| self.engines.get(&language));
         let context = Context::from_serialize(values).map_err(|cause| error(&cause))?;
         let missing = || tera::Error::new(ErrorKind::TemplateNotFound(name.to_owned()));
@@ -202,6 +222,20 @@ fn quoted(value: &Value, quote: fn(&Value) -> Result<String, String>) -> TeraRes
     quote(value).map(|text| Value::safe_string(&text)).map_err(tera::Error::message)
 }
 
+/// Returns text as it may stand in a comment of a shell or of Nix: on one line, without `*/`.
+fn comment(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' | '\t' => out.push(' '),
+            '/' if out.ends_with('*') => out.push_str(" /"),
+            _ if is_hidden(c) => out.extend(c.escape_unicode()),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
 /// Returns the value as shell words.
 fn shell(value: &Value) -> Result<String, String> {
     match value.as_array() {
@@ -240,7 +274,8 @@ fn nix(value: &Value) -> Result<String, String> {
             if name.contains('\0') {
                 return Err("an attribute name of Nix cannot hold a NUL character".to_owned());
             }
-            out.push_str(&format!("{} = {}; ", nix_attribute(name), nix(value)?));
+            // Writing to a String cannot fail.
+            let _ = write!(out, "{} = {}; ", nix_attribute(name), nix(value)?);
         }
         out.push('}');
         return Ok(out);

@@ -83,10 +83,19 @@ fn maps_keep_their_order_in_every_run() {
 }
 
 #[test]
+fn a_value_cannot_leave_a_comment_and_must_not_stand_in_quotes() {
+    let values = json!({ "x": "a\nrm */ -rf" });
+    assert_eq!(render("t.sh.tera", "# {{ x | comment }}\n", &values).unwrap(), "# a rm * / -rf\n");
+    let error = render("t.sh.tera", "a\necho \"{{ x }}\"", &values).unwrap_err();
+    assert_eq!((error.line, error.message.contains("quotes")), (Some(2), true));
+    assert!(render("t.nix.tera", "\"{{ x }}\"", &values).is_err());
+}
+
+#[test]
 fn an_error_names_the_template_its_line_and_the_cause() {
     let error = render("t.sh.tera", "a\n{{ missing }}", &json!({})).unwrap_err();
     assert_eq!(error.line, Some(2));
-    assert_eq!(error.message, "the values have no such name");
+    assert_eq!(error.message, "the values have no such name: {{ missing }}");
     let error = render("t.sh.tera", "\n\n{% if %}", &json!({})).unwrap_err();
     assert_eq!((error.template.as_str(), error.line), ("t.sh.tera", Some(3)));
     assert!(render("t.txt.tera", "", &json!({})).unwrap_err().message.contains(".sh.tera"));
@@ -104,7 +113,7 @@ fn the_table_of_embedded_templates_lists_the_folder() {
             let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
             if entry.path().is_dir() {
                 names(&entry.path(), &format!("{name}/"), found);
-            } else if name.ends_with(".tera") {
+            } else if entry.path().extension().is_some_and(|ending| ending == "tera") {
                 found.push(name);
             }
         }
