@@ -70,13 +70,18 @@ pub fn check(
     }
     checked.findings.retain(|finding| finding.host.as_deref().is_none_or(|host| is_wanted(wanted, host)));
     allow::apply(fleet, wanted, &mut checked.findings, today);
-    checked.findings.sort_by(|a, b| key(a, sources).cmp(&key(b, sources)));
+    sort(&mut checked.findings, sources);
     checked.unchecked.sort();
     checked
 }
 
 fn is_wanted(wanted: &[String], host: &str) -> bool {
     wanted.is_empty() || wanted.iter().any(|name| name == host)
+}
+
+/// Sorts findings into the order of the files.
+pub(super) fn sort(findings: &mut Diagnostics, sources: &Sources) {
+    findings.sort_by(|a, b| key(a, sources).cmp(&key(b, sources)));
 }
 
 /// Findings come in the order of the files, whatever order the threads finished in.
@@ -127,7 +132,7 @@ pub fn check_files<R>(
     let mut found = reading.found;
     let name = reading.fleet.as_ref().map(|fleet| fleet.file.fleet.name.to_string());
     let Some(fleet) = &reading.fleet else {
-        found.sort_by(|a, b| key(a, &files.sources).cmp(&key(b, &files.sources)));
+        sort(&mut found, &files.sources);
         let checked = Checked { findings: found, unchecked: Vec::new(), rules: rules::all().count() };
         return then(None, Outcome { checked, fleet: name, hosts: reading.hosts }, &files.sources);
     };

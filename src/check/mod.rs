@@ -13,9 +13,11 @@
 mod allow;
 mod engine;
 mod example;
+mod lint_nix;
 mod rule;
 pub mod rules;
 
 pub use engine::{Checked, Outcome, check, check_files};
 pub use example::{Example, Expected, SCAFFOLD, examples, page};
+pub use lint_nix::lint_nix;
 pub use rule::{Check, Finding, Findings, FleetCx, Group, HostCx, Rule, Unchecked};

@@ -41,7 +41,7 @@ pub(super) struct Args {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum CheckFormat {
+pub(super) enum CheckFormat {
     /// For people
     Human,
     /// The stable document that `hostwright schema check` describes
@@ -67,11 +67,21 @@ impl From<CheckFormat> for Format {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum FailOn {
+pub(super) enum FailOn {
     /// Errors only
     Error,
     /// Warnings too
     Warning,
+}
+
+impl FailOn {
+    /// Returns the level as findings have it.
+    pub(super) fn level(self) -> Level {
+        match self {
+            Self::Error => Level::Error,
+            Self::Warning => Level::Warning,
+        }
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the summary tells how long the check took")]
@@ -80,10 +90,7 @@ pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<Exi
     let mut files = context::load(folder)?;
     context::known_hosts(&files, &args.hosts)?;
     let today = context::today(args.today)?;
-    let fail_on = match args.fail_on {
-        FailOn::Error => Level::Error,
-        FailOn::Warning => Level::Warning,
-    };
+    let fail_on = args.fail_on.level();
     check_files(&mut files, &Facts::embedded(), &args.hosts, today, |_, outcome, sources| {
         let report = Report::new(&outcome, sources);
         // A report that is compared between runs carries no time; on a terminal people like to see it.

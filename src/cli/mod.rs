@@ -10,6 +10,7 @@ mod context;
 mod explain;
 mod facts;
 mod init;
+mod lint_nix;
 mod man;
 mod output;
 mod rules;
@@ -80,6 +81,7 @@ enum Command {
     Check(check::Args),
     Rules(rules::Args),
     Explain(explain::Args),
+    LintNix(lint_nix::Args),
     Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -150,6 +152,7 @@ pub fn main() -> ExitCode {
             Command::Check(args) => check::run(&terminal, &fleet()?, args),
             Command::Rules(args) => rules::run(&terminal, args),
             Command::Explain(args) => explain::run(&terminal, args),
+            Command::LintNix(args) => lint_nix::run(&terminal, args),
             Command::Schema(args) => schema::run(&terminal, args),
             Command::Completions(args) => completions::run(&terminal, args),
             Command::Man(args) => man::run(&terminal, args),

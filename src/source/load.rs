@@ -108,6 +108,30 @@ pub fn load(root: &Path) -> Result<FleetFiles, LoadError> {
     Ok(fleet)
 }
 
+/// Reads the .nix files at and below some paths, for `lint-nix`. Their names are the paths as given.
+pub fn load_nix(paths: &[PathBuf]) -> Result<FleetFiles, LoadError> {
+    let mut fleet = FleetFiles::default();
+    for path in paths {
+        for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
+            let entry = entry.map_err(|error| {
+                let path = error.path().unwrap_or(path).to_owned();
+                LoadError::Folder { path, why: error.into() }
+            })?;
+            let named = entry.depth() == 0 && entry.file_type().is_file();
+            if !named && (!entry.file_type().is_file() || entry.path().extension().is_none_or(|ending| ending != "nix"))
+            {
+                continue;
+            }
+            let shown = entry.path().to_string_lossy().replace('\\', "/");
+            match read_text(entry.path()) {
+                Ok(text) => fleet.add(shown, text),
+                Err((rule, message, help)) => fleet.refuse(rule, &shown, message, help),
+            }
+        }
+    }
+    Ok(fleet)
+}
+
 fn ends_with(name: &str, ending: &str) -> bool {
     name.len() > ending.len() && name.ends_with(ending)
 }
@@ -158,34 +182,40 @@ impl Loader<'_> {
         }
     }
 
-    fn text(&self, path: &str) -> Result<String, (&'static str, String, &'static str)> {
-        let unreadable = |why: io::Error| {
-            ("file-unreadable", format!("cannot be read: {why}"), "check that the file is there and its permissions")
-        };
+    fn text(&self, path: &str) -> Result<String, Refusal> {
         let real = self.root.join(path).canonicalize().map_err(unreadable)?;
         if !real.starts_with(self.root) {
             let help = "put the file itself into the fleet: what a build depends on must be under its roof";
             return Err(("file-unreadable", "a symbolic link leads out of the fleet".to_owned(), help));
         }
-        let file = std::fs::File::open(&real).map_err(unreadable)?;
-        let about = file.metadata().map_err(unreadable)?;
-        if !about.is_file() {
-            return Err(("file-unreadable", "is not a regular file".to_owned(), "replace it with a file"));
-        }
-        let mut bytes = Vec::with_capacity(usize::try_from(about.len().min(MAX_FILE_BYTES)).unwrap_or(0));
-        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        if bytes.len() as u64 > MAX_FILE_BYTES {
-            let message = format!("is larger than {} MiB", MAX_FILE_BYTES >> 20);
-            return Err((
-                "too-large",
-                message,
-                "a definition is a page of text: split it or remove what does not belong",
-            ));
-        }
-        String::from_utf8(bytes).map_err(|error| {
-            let at = error.utf8_error().valid_up_to();
-            let line = error.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
-            ("file-unreadable", format!("is not UTF-8: line {line} has a byte that cannot be read"), "save it as UTF-8")
-        })
+        read_text(&real)
     }
+}
+
+/// Why a file was not read: rule, message, help.
+type Refusal = (&'static str, String, &'static str);
+
+fn unreadable(why: io::Error) -> Refusal {
+    let help = "check that the file is there and its permissions";
+    ("file-unreadable", format!("cannot be read: {why}"), help)
+}
+
+/// Reads one file of text, within the bounds of size and encoding.
+fn read_text(path: &Path) -> Result<String, Refusal> {
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let about = file.metadata().map_err(unreadable)?;
+    if !about.is_file() {
+        return Err(("file-unreadable", "is not a regular file".to_owned(), "replace it with a file"));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(about.len().min(MAX_FILE_BYTES)).unwrap_or(0));
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        let message = format!("is larger than {} MiB", MAX_FILE_BYTES >> 20);
+        return Err(("too-large", message, "a definition is a page of text: split it or remove what does not belong"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = error.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
+        ("file-unreadable", format!("is not UTF-8: line {line} has a byte that cannot be read"), "save it as UTF-8")
+    })
 }

@@ -18,7 +18,7 @@ mod toml;
 pub use diagnostic::{Allowed, Diagnostic, Diagnostics, Label, Level};
 pub use files::{FileId, Place, Position, SourceFile, Sources, Spanned};
 pub use json::parse_json;
-pub use load::{FleetFiles, LoadError, MAX_FILE_BYTES, load};
+pub use load::{FleetFiles, LoadError, MAX_FILE_BYTES, load, load_nix};
 pub use node::{Entry, Item, Kind, NORMAL, Node, ORDER, Table};
 pub use quote::{nearest, printable, quoted};
 pub use toml::parse_toml;

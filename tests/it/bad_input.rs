@@ -5,7 +5,12 @@ use crate::program::Sandbox;
 #[test]
 fn a_folder_that_is_no_fleet_is_said_and_ways_on_are_offered() {
     let sandbox = Sandbox::empty();
-    let run = sandbox.run(&["check"]).ends(2).complains("no fleet here").complains("hostwright init");
+    let run = sandbox
+        .run(&["check"])
+        .ends(2)
+        .complains("no fleet here")
+        .complains("hostwright init")
+        .complains("hostwright lint-nix");
     assert_eq!(run.out, "");
     sandbox.run(&["--fleet", "nowhere", "check"]).ends(2).complains("cannot read the folder nowhere");
     sandbox.write("file", "x");

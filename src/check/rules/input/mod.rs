@@ -7,6 +7,7 @@ mod import_unknown;
 mod key_missing;
 mod key_unknown;
 mod name_invalid;
+mod nix_invalid;
 mod reference_unknown;
 mod toml_invalid;
 mod too_large;
@@ -21,6 +22,7 @@ pub(super) static RULES: &[&Rule] = &[
     &key_missing::RULE,
     &key_unknown::RULE,
     &name_invalid::RULE,
+    &nix_invalid::RULE,
     &reference_unknown::RULE,
     &toml_invalid::RULE,
     &too_large::RULE,
