@@ -15,7 +15,9 @@ mod engine;
 mod example;
 mod rule;
 pub mod rules;
+mod settings;
 
 pub use engine::{Checked, Outcome, check, check_files};
 pub use example::{Example, Expected, SCAFFOLD, examples, page};
 pub use rule::{Check, Finding, Findings, FleetCx, Group, HostCx, Rule, Unchecked};
+pub use settings::{Setting, Settings};
