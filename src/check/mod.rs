@@ -11,6 +11,7 @@
 //! with the same date gives the same findings.
 
 mod allow;
+mod channels;
 mod engine;
 mod example;
 mod rule;
