@@ -7,6 +7,7 @@
 //! Invariant: every reference of a [`ResolvedHost`] leads somewhere; one that does not is a finding `reference-unknown`, and
 //! that host is left out.
 
+mod boot;
 mod services;
 mod storage;
 mod zfs;
@@ -19,11 +20,12 @@ use crate::facts::Facts;
 use crate::fleet::schema::deploy::{RebootTest, RebootTestTable};
 use crate::fleet::schema::fleet_file::{BuildOn, Channel, Deployer};
 use crate::fleet::schema::host::{HostFile, System};
-use crate::fleet::schema::machine::{Firmware, Loader};
+use crate::fleet::schema::machine::Firmware;
 use crate::fleet::schema::network::Interface;
 use crate::fleet::{Fleet, Host};
 use crate::source::{Diagnostic, Diagnostics, Place, Spanned, nearest, quoted};
 
+pub use boot::{NoWayBack, Obstacle};
 pub use services::{Listen, ResolvedService, ServicePort};
 pub use storage::{
     ALIGNMENT, MemberUse, Mount, MountSource, ResolvedDisk, ResolvedMember, ResolvedPartition, ResolvedPool,
@@ -145,21 +147,6 @@ impl<'f> ResolvedHost<'f> {
         match self.def.deploy.as_ref()?.reboot_test.as_ref()? {
             RebootTest::Tuned(table) => Some(table),
             RebootTest::Switch(_) => None,
-        }
-    }
-
-    /// Tells whether the loader can boot an entry once and fall back by itself (REBOOT: one-shot).
-    ///
-    /// GRUB needs its grubenv on a plain partition, which a `filesystem` partition with ext4 or FAT is.
-    pub fn boots_once(&self) -> bool {
-        match self.def.boot.loader.value {
-            Loader::SystemdBoot => true,
-            Loader::Other => false,
-            Loader::Grub => self.mounts.iter().any(|mount| {
-                let path = mount.path;
-                let plain = matches!(mount.source, MountSource::Partition { .. });
-                plain && (path == "/boot" || (path == "/" && !self.mounts.iter().any(|other| other.path == "/boot")))
-            }),
         }
     }
 
