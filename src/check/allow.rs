@@ -90,14 +90,16 @@ impl Entry<'_> {
         }
         if let Some(until) = expired {
             let message = format!("the allowance of `{}` ended on {}", rule.id, until.value);
-            said.push(self.named(
-                Diagnostic::error("allow-expired", until.place, message)
-                    .label("its last day")
-                    .related(self.def.reason.place, "why it was allowed")
-                    .why("somebody meant to look at it again by then")
-                    .help(format!("mend what `{}` reports and remove the entry", rule.id))
-                    .help("write a later day, with a reason that holds today"),
-            ));
+            said.push(
+                self.named(
+                    Diagnostic::error("allow-expired", until.place, message)
+                        .label("its last day")
+                        .related(self.def.reason.place, "why it was allowed")
+                        .why("somebody meant to look at it again by then")
+                        .help(format!("mend what `{}` reports and remove the entry", rule.id))
+                        .help("write a later day, with a reason that holds today"),
+                ),
+            );
         } else if !covered && (whole || self.own) && !self.may_be_needed(rule, unchecked) {
             said.push(self.named(self.unused(rule, findings)));
         }
@@ -107,11 +109,8 @@ impl Entry<'_> {
     fn rule(&self) -> Result<&'static Rule, Box<Diagnostic>> {
         let place = self.def.rule.place;
         let Some(rule) = rules::find(&self.def.rule) else {
-            let finding = Diagnostic::error(
-                "reference-unknown",
-                place,
-                format!("there is no rule {}", quoted(&self.def.rule)),
-            );
+            let finding =
+                Diagnostic::error("reference-unknown", place, format!("there is no rule {}", quoted(&self.def.rule)));
             let near = nearest(&self.def.rule, rules::all().map(|rule| rule.id));
             return Err(Box::new(match near.first() {
                 Some(near) => finding.help(format!("nearest: `{near}`")),
@@ -144,8 +143,9 @@ impl Entry<'_> {
             Some(Some(host)) if self.hosts.is_empty() => {
                 finding.help(format!("move the entry to hosts/{host}/host.toml: the rule reports it for that host"))
             }
-            Some(None) if !self.hosts.is_empty() => finding
-                .help("move the entry to the top of fleet.toml: what the rule reports concerns no single host"),
+            Some(None) if !self.hosts.is_empty() => {
+                finding.help("move the entry to the top of fleet.toml: what the rule reports concerns no single host")
+            }
             _ => finding.help("remove the entry"),
         }
     }

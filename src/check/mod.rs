@@ -14,6 +14,7 @@ mod allow;
 mod channels;
 mod engine;
 mod example;
+mod pool_features;
 mod rule;
 pub mod rules;
 mod settings;

@@ -137,15 +137,13 @@ impl<'a> Beside<'a> {
 
     /// Returns what an older release says of a name that the answering index does not know.
     fn dropped(&self, route: &[&str]) -> Option<Dropped<'a>> {
-        let older = self.others.iter().filter(|other| other.release.base() < self.index.release.base());
-        older
-            .filter_map(|other| match other.lookup(route) {
-                Found::Alias(alias) if alias.kind != AliasKind::Permanent => {
-                    Some(Dropped { alias, release: other.release })
-                }
-                _ => None,
-            })
-            .next()
+        let mut older = self.others.iter().filter(|other| other.release.base() < self.index.release.base());
+        older.find_map(|other| match other.lookup(route) {
+            Found::Alias(alias) if alias.kind != AliasKind::Permanent => {
+                Some(Dropped { alias, release: other.release })
+            }
+            _ => None,
+        })
     }
 
     /// Returns a release that takes a name which the answering index does not know.

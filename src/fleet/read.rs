@@ -95,9 +95,13 @@ pub fn read(files: &mut FleetFiles, builtin: &[(&str, &str)], is_prefix: &(dyn F
     dedup(&mut found);
     let templates =
         files.files.iter().filter_map(|(path, id)| Some((path.strip_prefix("templates/")?.to_owned(), *id))).collect();
-    let fleet = fleet_file
-        .zip(fleet_tree)
-        .map(|(file, tree)| Fleet { file, tree, hosts: read, modules: modules.into_modules(), templates });
+    let fleet = fleet_file.zip(fleet_tree).map(|(file, tree)| Fleet {
+        file,
+        tree,
+        hosts: read,
+        modules: modules.into_modules(),
+        templates,
+    });
     Reading { fleet, hosts: count, found }
 }
 

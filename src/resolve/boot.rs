@@ -86,8 +86,12 @@ impl ResolvedHost<'_> {
         let holds = |path: &str| {
             path == "/" || folder.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        let Some(mount) = self.mounts.iter().filter(|mount| holds(mount.path)).max_by_key(|mount| mount.path.len()) else {
-            return Some(NoWayBack { place: self.def.boot.loader.place, obstacle: Obstacle::Nowhere(folder.to_owned()) });
+        let Some(mount) = self.mounts.iter().filter(|mount| holds(mount.path)).max_by_key(|mount| mount.path.len())
+        else {
+            return Some(NoWayBack {
+                place: self.def.boot.loader.place,
+                obstacle: Obstacle::Nowhere(folder.to_owned()),
+            });
         };
         let path = mount.path.to_owned();
         let (place, obstacle) = match &mount.source {
@@ -97,9 +101,10 @@ impl ResolvedHost<'_> {
                 (place, Obstacle::Format(path, *format))
             }
             MountSource::Partition { format: Format::Ext4 | Format::Vfat, def, .. } => {
-                let journal = def.mount_options.iter().find(|option| {
-                    option.as_str().split(',').any(|option| option == "data=journal")
-                })?;
+                let journal = def
+                    .mount_options
+                    .iter()
+                    .find(|option| option.as_str().split(',').any(|option| option == "data=journal"))?;
                 (journal.place, Obstacle::Journal(path))
             }
         };

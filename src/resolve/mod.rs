@@ -170,7 +170,7 @@ pub fn resolve<'f>(
     let mut hosts = Vec::with_capacity(fleet.hosts.len());
     for host in fleet.hosts.values() {
         let before = found.len();
-        let resolved = resolve_host(fleet, host, facts, sources, found);
+        let resolved = resolve_host(fleet, host, deployer, facts, sources, found);
         for finding in found.iter_mut().skip(before) {
             finding.host = Some(host.name.clone());
         }
@@ -184,6 +184,7 @@ pub fn resolve<'f>(
 fn resolve_host<'f>(
     fleet: &'f Fleet,
     host: &'f Host,
+    deployer: Option<ResolvedDeployer<'f>>,
     facts: &Facts,
     sources: &crate::source::Sources,
     found: &mut Diagnostics,
@@ -204,7 +205,7 @@ fn resolve_host<'f>(
     let services = services::services(fleet, host, found);
     let channel = channel_of_host?;
     let mounts = storage::mounts(&disks, &pools);
-    let systems = zfs::systems(host, channel, installer, rescue, facts, sources);
+    let systems = zfs::systems(host, channel, deployer, installer, rescue, facts, sources);
     let place = sources.start(host.file);
     Some(ResolvedHost {
         name: &host.name,

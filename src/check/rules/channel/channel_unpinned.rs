@@ -22,8 +22,11 @@ const OF_NOTHING: [&str; 2] =
 fn check(cx: &FleetCx<'_>, found: &mut Findings) {
     for channel in used(cx) {
         let (rev, hash) = (&channel.channel.rev, &channel.channel.hash);
-        let missing: Vec<&str> =
-            [("`rev`", rev.is_none()), ("`hash`", hash.is_none())].iter().filter(|(_, none)| *none).map(|(key, _)| *key).collect();
+        let missing: Vec<&str> = [("`rev`", rev.is_none()), ("`hash`", hash.is_none())]
+            .iter()
+            .filter(|(_, none)| *none)
+            .map(|(key, _)| *key)
+            .collect();
         if !missing.is_empty() {
             let message = format!("`{}` has no {}", channel.name, missing.join(" and no "));
             let finding = Finding::at(channel.channel.key, message).label(format!("used by {}", channel.users()));
@@ -95,7 +98,13 @@ mod tests {
     #[test]
     fn a_commit_is_forty_digits_that_do_not_repeat() {
         assert_eq!(fault_of_rev("a5cc6f2c37bf518436dc8d1c288ccd0c43c2f4c4"), None);
-        for bad in ["", "a5cc6f2", "nixos-26.05", "A5CC6F2C37BF518436DC8D1C288CCD0C43C2F4C4", "g5cc6f2c37bf518436dc8d1c288ccd0c43c2f4c4"] {
+        for bad in [
+            "",
+            "a5cc6f2",
+            "nixos-26.05",
+            "A5CC6F2C37BF518436DC8D1C288CCD0C43C2F4C4",
+            "g5cc6f2c37bf518436dc8d1c288ccd0c43c2f4c4",
+        ] {
             assert_eq!(fault_of_rev(bad).map(|(label, _)| label), Some("no commit"), "{bad}");
         }
         for bad in ["0".repeat(40), "f".repeat(40), "deadbeef".repeat(5), "1234567890".repeat(4)] {

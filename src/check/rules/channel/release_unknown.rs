@@ -25,10 +25,14 @@ fn check(cx: &FleetCx<'_>, found: &mut Findings) {
         match known(cx.facts.releases(), release, cx.today) {
             Known::Exists => {}
             Known::TooOld => {
-                found.unchecked(format!("whether there was a release {release} (channel `{name}`): the facts begin later"));
+                found.unchecked(format!(
+                    "whether there was a release {release} (channel `{name}`): the facts begin later"
+                ));
             }
             Known::TooNew => {
-                found.unchecked(format!("whether there is a release {release} (channel `{name}`): the facts end before it"));
+                found.unchecked(format!(
+                    "whether there is a release {release} (channel `{name}`): the facts end before it"
+                ));
             }
             Known::Missing(why) => {
                 let message = format!("`{name}` names {release}, and there is no such release");
@@ -40,7 +44,8 @@ fn check(cx: &FleetCx<'_>, found: &mut Findings) {
         let Some(version) = &host.def.state_version else { continue };
         // A state version may be older than everything the facts know, and newer than the channel is another rule's matter.
         if let Known::Missing(why) = known(cx.facts.releases(), version.value, cx.today) {
-            let message = format!("the state version of `{}` names {}, and there is no such release", host.name, version.value);
+            let message =
+                format!("the state version of `{}` names {}, and there is no such release", host.name, version.value);
             found.report(finding(cx, version.place, version.value, message, why).of_host(host.name));
         }
     }

@@ -31,6 +31,8 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
             .help(format!("add `state-version = {:?}`, as the facts say", crate::source::printable(running))),
         None => finding
             .help("for a host that is there: add `state-version` with what `system.stateVersion` says on it")
-            .help(format!("for a host that is to be installed: add `state-version = \"{release}\"`, its channel's release")),
+            .help(format!(
+                "for a host that is to be installed: add `state-version = \"{release}\"`, its channel's release"
+            )),
     });
 }

@@ -77,8 +77,7 @@ fn may_copy(cx: &HostCx<'_>, user: &str) -> Option<bool> {
     };
     let mut trusted = Some(false);
     for node in [at(&["settings", "trusted-users"]), at(&["trustedUsers"])].into_iter().flatten() {
-        let Some(names) = node.as_list() else { return None };
-        for name in names {
+        for name in node.as_list()? {
             match trusts(&name.node) {
                 Some(true) => return Some(true),
                 Some(false) => {}

@@ -49,7 +49,11 @@ fn dead_man(test: &RebootTestTable, found: &mut Findings) {
                 .help("a shorter `initrd-give-up-after`"),
         );
     } else if all.seconds() <= settle.seconds() {
-        let message = format!("`give-up-after` is {}, and the host is judged after {} at the earliest", human(all), human(settle));
+        let message = format!(
+            "`give-up-after` is {}, and the host is judged after {} at the earliest",
+            human(all),
+            human(settle)
+        );
         found.report(
             Finding::at(place(all, settle), message)
                 .why("the machine would reset itself before it can be confirmed, and a good candidate would fail")
@@ -64,14 +68,17 @@ fn watch(test: &RebootTestTable, found: &mut Findings) {
     let (limit, all) = (&test.max_downtime, &test.give_up_after);
     let Some(post) = &test.post_time else {
         if limit.seconds() == 0 {
-            found.report(too_short(limit, "and every reboot takes longer than nothing".to_owned()));
+            found.report(too_short(limit, "and every reboot takes longer than nothing"));
         } else if limit.seconds() >= all.seconds() && (limit.written || all.written) {
-            found.unchecked("`post-time` is not stated, and `max-downtime` must be below it and `give-up-after` together");
+            found.unchecked(
+                "`post-time` is not stated, and `max-downtime` must be below it and `give-up-after` together",
+            );
         }
         return;
     };
     if limit.seconds() <= post.seconds() {
-        let finding = too_short(limit, format!("and firmware and loader alone take {}", TimeSpan::human(post.seconds())));
+        let finding =
+            too_short(limit, &format!("and firmware and loader alone take {}", TimeSpan::human(post.seconds())));
         found.report(finding.related(post.place, "stated here"));
     } else if limit.seconds() >= post.seconds().saturating_add(all.seconds()) {
         let sum = TimeSpan::human(post.seconds().saturating_add(all.seconds()));
@@ -80,14 +87,16 @@ fn watch(test: &RebootTestTable, found: &mut Findings) {
             Finding::at(place(limit, all), message)
                 .label(format!("not below {} and {}", TimeSpan::human(post.seconds()), human(all)))
                 .related(post.place, "firmware and loader take this long")
-                .why("an unconfirmed trial is gone before its verdict is due, so the test could not tell what it judges")
+                .why(
+                    "an unconfirmed trial is gone before its verdict is due, so the test could not tell what it judges",
+                )
                 .help(format!("`max-downtime` below {sum}"))
                 .help("a longer `give-up-after`"),
         );
     }
 }
 
-fn too_short(limit: &Setting<TimeSpan>, than: String) -> Finding {
+fn too_short(limit: &Setting<TimeSpan>, than: &str) -> Finding {
     Finding::at(limit.place, format!("`max-downtime` is {}, {than}", human(limit)))
         .why("the watch would end before the host can return, and every candidate would fail")
         .help("`max-downtime` of firmware, loader and boot together, with room to spare, such as `\"10min\"`")

@@ -22,21 +22,26 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
     let message = format!("`{host}` cannot boot a generation once and fall back by itself");
     let plain = "a partition of its own for `/boot`, with ext4 or FAT";
     let (label, helps): (String, &[&str]) = match obstacle {
-        Obstacle::Loader => ("no one-shot boot is known of it".to_owned(), &["`loader = \"grub\"` or `\"systemd-boot\"`"]),
+        Obstacle::Loader => {
+            ("no one-shot boot is known of it".to_owned(), &["`loader = \"grub\"` or `\"systemd-boot\"`"])
+        }
         Obstacle::Nowhere(folder) => (format!("nothing is mounted that holds `{folder}`"), &[plain]),
-        Obstacle::Dataset(path) => {
-            (format!("GRUB keeps `next_entry` below `{path}`, and cannot write to ZFS"), &[plain, "`loader = \"systemd-boot\"`, on UEFI"])
-        }
-        Obstacle::Format(path, format) => {
-            (format!("GRUB keeps `next_entry` below `{path}`, and writing it on {} is not proven", format.word()), &[plain])
-        }
+        Obstacle::Dataset(path) => (
+            format!("GRUB keeps `next_entry` below `{path}`, and cannot write to ZFS"),
+            &[plain, "`loader = \"systemd-boot\"`, on UEFI"],
+        ),
+        Obstacle::Format(path, format) => (
+            format!("GRUB keeps `next_entry` below `{path}`, and writing it on {} is not proven", format.word()),
+            &[plain],
+        ),
         Obstacle::Journal(path) => (
             format!("GRUB keeps `next_entry` below `{path}`, and writes past the journal"),
             &["mount it without `data=journal`"],
         ),
-        Obstacle::Saved => {
-            ("every boot overwrites the default".to_owned(), &["remove the setting: the first entry is the default, and the last good generation"])
-        }
+        Obstacle::Saved => (
+            "every boot overwrites the default".to_owned(),
+            &["remove the setting: the first entry is the default, and the last good generation"],
+        ),
         Obstacle::Waits => {
             ("the menu waits for a person".to_owned(), &["a number of seconds: `boot.loader.timeout = 5`"])
         }

@@ -35,9 +35,9 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
             ),
             None => (
                 Level::Warning,
-                Finding::at(setting.fault.place, &setting.fault.message)
-                    .label("the old name")
-                    .why(format!("{answered}the old name warns at every evaluation and goes away with a later release")),
+                Finding::at(setting.fault.place, &setting.fault.message).label("the old name").why(format!(
+                    "{answered}the old name warns at every evaluation and goes away with a later release"
+                )),
             ),
         };
         found.report_as(level, finding.help(format!("write {to}")));
