@@ -1,102 +1,193 @@
 //! `allow` entries: findings that somebody accepted, with a reason.
+//!
+//! An entry of a host.toml covers findings about that host, one of fleet.toml those about no single host. An entry in
+//! `[defaults]` or in a module is one entry of all hosts that it reaches: it covers something when one of them needs it.
 
+use std::collections::BTreeMap;
+
+use super::engine::Checked;
+use super::rule::{Check, Group, Rule, Unchecked};
 use super::rules;
 use crate::fleet::schema::fleet_file::Allow;
 use crate::resolve::{Resolved, ResolvedHost};
 use crate::source::{Allowed, Diagnostic, Diagnostics, Kind, Level, Node, Place, nearest, quoted};
 use crate::units::Date;
 
-/// Marks the findings that an entry covers, and reports entries that are expired, cover nothing, or cannot count.
-pub(super) fn apply(fleet: &Resolved<'_>, wanted: &[String], findings: &mut Diagnostics, today: Date) {
-    let mut about_entries = Vec::new();
-    for entry in &fleet.fleet.file.allow {
-        entry_applies(entry, None, findings, today, &mut about_entries);
+/// Marks the findings that entries cover, and reports entries that are expired, cover nothing, or cannot count.
+pub(super) fn apply(fleet: &Resolved<'_>, wanted: &[String], checked: &mut Checked, today: Date) {
+    let entries = entries(fleet, wanted);
+    let is_input = |finding: &Diagnostic| rules::find(finding.rule).is_some_and(|rule| rule.group == Group::Input);
+    // What was not looked at may be what an entry is there for.
+    let whole = wanted.is_empty() && !checked.findings.iter().any(is_input);
+    let (about_entries, others): (Vec<_>, Vec<_>) = entries
+        .into_iter()
+        .partition(|entry| rules::find(&entry.def.rule).is_some_and(|rule| matches!(rule.check, Check::Allows)));
+    let mut said = Diagnostics::new();
+    for entry in &others {
+        entry.apply(&mut checked.findings, &checked.unchecked, whole, today, &mut said);
+    }
+    let mut of_these = Diagnostics::new();
+    for entry in &about_entries {
+        entry.apply(&mut said, &checked.unchecked, whole, today, &mut of_these);
+    }
+    checked.findings.append(&mut said);
+    checked.findings.append(&mut of_these);
+}
+
+/// An entry and what it reaches.
+struct Entry<'a> {
+    def: &'a Allow,
+    /// fleet.toml.
+    fleet: &'a Node,
+    /// The hosts that it is merged into; none for an entry of fleet.toml itself.
+    hosts: Vec<&'a ResolvedHost<'a>>,
+    /// Whether it stands in a host's own file.
+    own: bool,
+}
+
+fn entries<'a>(fleet: &'a Resolved<'a>, wanted: &[String]) -> Vec<Entry<'a>> {
+    let tree = &fleet.fleet.tree;
+    let mut by_place: BTreeMap<Place, Entry<'a>> = BTreeMap::new();
+    for def in &fleet.fleet.file.allow {
+        by_place.insert(def.rule.place, Entry { def, fleet: tree, hosts: Vec::new(), own: false });
     }
     for host in &fleet.hosts {
         if wanted.is_empty() || wanted.iter().any(|name| name == host.name) {
-            for entry in &host.def.allow {
-                entry_applies(entry, Some(host), findings, today, &mut about_entries);
+            for def in &host.def.allow {
+                let own = def.rule.place.file == host.source.file;
+                by_place
+                    .entry(def.rule.place)
+                    .or_insert_with(|| Entry { def, fleet: tree, hosts: Vec::new(), own })
+                    .hosts
+                    .push(host);
             }
         }
     }
-    findings.append(&mut about_entries);
+    by_place.into_values().collect()
 }
 
-fn entry_applies(
-    entry: &Allow,
-    host: Option<&ResolvedHost<'_>>,
-    findings: &mut Diagnostics,
-    today: Date,
-    said: &mut Diagnostics,
-) {
-    let name = |finding: Diagnostic| match host {
-        Some(host) => finding.host(host.name),
-        None => finding,
-    };
-    let Some(rule) = rules::find(&entry.rule) else {
-        let finding = Diagnostic::error(
-            "reference-unknown",
-            entry.rule.place,
-            format!("there is no rule {}", quoted(&entry.rule)),
-        );
-        let near = nearest(&entry.rule, rules::all().map(|rule| rule.id));
-        said.push(name(match near.first() {
-            Some(near) => finding.help(format!("nearest: `{near}`")),
-            None => finding.help("`hostwright rules` lists them"),
-        }));
-        return;
-    };
-    if !rule.allowable {
+impl Entry<'_> {
+    fn apply(
+        &self,
+        findings: &mut Diagnostics,
+        unchecked: &[Unchecked],
+        whole: bool,
+        today: Date,
+        said: &mut Diagnostics,
+    ) {
+        let rule = match self.rule() {
+            Ok(rule) => rule,
+            Err(finding) => return said.push(self.named(*finding)),
+        };
+        let expired = self.def.until.as_ref().filter(|until| until.value < today);
+        let mut covered = false;
+        for finding in findings.iter_mut().filter(|finding| finding.rule == rule.id && self.covers(finding)) {
+            covered = true;
+            if expired.is_none() {
+                let until = self.def.until.as_ref().map(|until| until.value.to_string());
+                finding.allowed = Some(Allowed { reason: self.def.reason.value.clone(), until });
+            }
+        }
+        if let Some(until) = expired {
+            let message = format!("the allowance of `{}` ended on {}", rule.id, until.value);
+            said.push(
+                self.named(
+                    Diagnostic::error("allow-expired", until.place, message)
+                        .label("its last day")
+                        .related(self.def.reason.place, "why it was allowed")
+                        .why("somebody meant to look at it again by then")
+                        .help(format!("mend what `{}` reports and remove the entry", rule.id))
+                        .help("write a later day, with a reason that holds today"),
+                ),
+            );
+        } else if !covered && (whole || self.own) && !self.may_be_needed(rule, unchecked) {
+            said.push(self.named(self.unused(rule, findings)));
+        }
+    }
+
+    /// Returns the entry's rule; what there is to say when it cannot count.
+    fn rule(&self) -> Result<&'static Rule, Box<Diagnostic>> {
+        let place = self.def.rule.place;
+        let Some(rule) = rules::find(&self.def.rule) else {
+            let finding =
+                Diagnostic::error("reference-unknown", place, format!("there is no rule {}", quoted(&self.def.rule)));
+            let near = nearest(&self.def.rule, rules::all().map(|rule| rule.id));
+            return Err(Box::new(match near.first() {
+                Some(near) => finding.help(format!("nearest: `{near}`")),
+                None => finding.help("`hostwright rules` lists them"),
+            }));
+        };
+        if rule.allowable {
+            return Ok(rule);
+        }
         let message = format!("`{}` cannot be allowed", rule.id);
-        said.push(name(
-            Diagnostic::new("allow-unused", Level::Warning, entry.rule.place, message)
-                .why("it guards data or the way back after a failed boot")
-                .help("remove the entry and mend what the rule reports"),
-        ));
-        return;
+        let why = match rule.group {
+            Group::Input => "what cannot be read cannot be accepted either",
+            _ => "it guards data or the way back after a failed boot",
+        };
+        Err(Box::new(
+            Diagnostic::new("allow-unused", Level::Warning, place, message)
+                .label("has no effect")
+                .why(why)
+                .help(format!("remove the entry and mend what `{}` reports", rule.id)),
+        ))
     }
-    let expired = entry.until.as_ref().is_some_and(|until| until.value < today);
-    let within = entry.at.as_ref().map(|route| places_at(host, route));
-    let mut covered = 0;
-    for finding in findings.iter_mut() {
-        let of_host = finding.host.as_deref() == host.map(|host| host.name);
-        let inside = within.as_ref().is_none_or(|places| {
-            places.contains(&finding.primary.place) || finding.related.iter().any(|label| places.contains(&label.place))
-        });
-        if finding.rule == rule.id && of_host && inside {
-            covered += 1;
-            if !expired {
-                let until = entry.until.as_ref().map(|until| until.value.to_string());
-                finding.allowed = Some(Allowed { reason: entry.reason.value.clone(), until });
+
+    fn unused(&self, rule: &Rule, findings: &[Diagnostic]) -> Diagnostic {
+        let message = format!("nothing here is reported by `{}`", rule.id);
+        let finding = Diagnostic::new("allow-unused", Level::Warning, self.def.rule.place, message)
+            .label("covers nothing")
+            .why("an allowance that covers nothing hides the next finding of that rule");
+        let outside = |finding: &&Diagnostic| finding.rule == rule.id && finding.allowed.is_none();
+        match findings.iter().find(outside).map(|finding| finding.host.as_deref()) {
+            Some(Some(host)) if self.hosts.is_empty() => {
+                finding.help(format!("move the entry to hosts/{host}/host.toml: the rule reports it for that host"))
             }
+            Some(None) if !self.hosts.is_empty() => {
+                finding.help("move the entry to the top of fleet.toml: what the rule reports concerns no single host")
+            }
+            _ => finding.help("remove the entry"),
         }
     }
-    if let Some(until) = entry.until.as_ref().filter(|_| expired) {
-        let message = format!("the allowance of `{}` ended on {}", rule.id, until.value);
-        said.push(name(
-            Diagnostic::error("allow-expired", until.place, message)
-                .label("its last day")
-                .why("somebody meant to look at it again by then")
-                .help("mend what the rule reports and remove the entry")
-                .help("write a later day, with a reason that holds today"),
-        ));
-    } else if covered == 0 {
-        let message = format!("nothing here is reported by `{}`", rule.id);
-        said.push(name(
-            Diagnostic::new("allow-unused", Level::Warning, entry.rule.place, message)
-                .why("an allowance that covers nothing hides the next finding of that rule")
-                .help("remove the entry"),
-        ));
+
+    fn covers(&self, finding: &Diagnostic) -> bool {
+        let within = |tree: &Node| {
+            let Some(route) = &self.def.at else { return true };
+            let places = places_at(tree, route);
+            let mut about = std::iter::once(&finding.primary).chain(&finding.related);
+            about.any(|label| places.contains(&label.place))
+        };
+        match finding.host.as_deref() {
+            None => self.hosts.is_empty() && within(self.fleet),
+            Some(name) => self.hosts.iter().any(|host| host.name == name && within(&host.source.tree)),
+        }
+    }
+
+    /// Tells whether the rule could not be checked where the entry counts.
+    fn may_be_needed(&self, rule: &Rule, unchecked: &[Unchecked]) -> bool {
+        unchecked.iter().any(|unchecked| {
+            unchecked.rule == rule.id
+                && match &unchecked.host {
+                    Some(host) => self.hosts.iter().any(|own| own.name == host),
+                    None => self.hosts.is_empty(),
+                }
+        })
+    }
+
+    fn named(&self, finding: Diagnostic) -> Diagnostic {
+        match self.hosts.first() {
+            Some(host) if self.own => finding.host(host.name),
+            _ => finding,
+        }
     }
 }
 
-/// Returns every place at or below a route of keys in a host's definition.
-fn places_at(host: Option<&ResolvedHost<'_>>, route: &str) -> Vec<Place> {
+/// Returns every place at or below a route of keys.
+fn places_at(tree: &Node, route: &str) -> Vec<Place> {
     let route: Vec<&str> = route.split('.').collect();
     let mut places = Vec::new();
     let Some((last, parents)) = route.split_last() else { return places };
-    let entry =
-        host.and_then(|host| host.source.tree.at(parents)).and_then(Node::as_table).and_then(|table| table.get(*last));
+    let entry = tree.at(parents).and_then(Node::as_table).and_then(|table| table.get(*last));
     if let Some(entry) = entry {
         places.push(entry.key);
         collect(&entry.node, &mut places);

@@ -1,5 +1,6 @@
 //! Runs the rules over a fleet.
 
+use std::cell::OnceCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rayon::prelude::*;
@@ -32,7 +33,7 @@ pub fn check(
     sources: &Sources,
     today: Date,
 ) -> Checked {
-    let fleet_cx = FleetCx { fleet, facts, sources, today };
+    let fleet_cx = FleetCx { fleet, facts, sources, today, wanted };
     let mut outcomes: Vec<Findings> = rules::all()
         .filter_map(|rule| {
             run(rule, None, sources, |found| match rule.check {
@@ -48,7 +49,8 @@ pub fn check(
     let of_hosts: Vec<Vec<Findings>> = subjects
         .par_iter()
         .map(|host| {
-            let cx = HostCx { host, fleet, facts, sources, today };
+            let settings = OnceCell::new();
+            let cx = HostCx { host, fleet, facts, sources, today, settings: &settings };
             let check_host = |rule: &'static Rule| {
                 run(rule, Some(host), sources, |found| match rule.check {
                     Check::Host(check) => {
@@ -69,7 +71,7 @@ pub fn check(
         checked.unchecked.extend(outcome.unchecked);
     }
     checked.findings.retain(|finding| finding.host.as_deref().is_none_or(|host| is_wanted(wanted, host)));
-    allow::apply(fleet, wanted, &mut checked.findings, today);
+    allow::apply(fleet, wanted, &mut checked, today);
     sort(&mut checked.findings, sources);
     checked.unchecked.sort();
     checked

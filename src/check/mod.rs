@@ -11,13 +11,17 @@
 //! with the same date gives the same findings.
 
 mod allow;
+mod channels;
 mod engine;
 mod example;
 mod lint_nix;
+mod pool_features;
 mod rule;
 pub mod rules;
+mod settings;
 
 pub use engine::{Checked, Outcome, check, check_files};
 pub use example::{Example, Expected, SCAFFOLD, examples, page};
 pub use lint_nix::lint_nix;
 pub use rule::{Check, Finding, Findings, FleetCx, Group, HostCx, Rule, Unchecked};
+pub use settings::{Setting, Settings};

@@ -1,5 +1,8 @@
 //! What a rule is, what it sees and what it says.
 
+use std::cell::OnceCell;
+
+use super::settings::Settings;
 use crate::facts::Facts;
 use crate::resolve::{Resolved, ResolvedHost};
 use crate::source::{Diagnostic, Level, Place, Sources};
@@ -105,6 +108,17 @@ pub struct FleetCx<'a> {
     pub sources: &'a Sources,
     /// The day of the check.
     pub today: Date,
+    /// The hosts that are checked, by name; all of them when it is empty.
+    pub wanted: &'a [String],
+}
+
+impl<'a> FleetCx<'a> {
+    /// Returns the hosts that are checked. Rules about what hosts have in common look at `fleet.hosts`, those about what
+    /// hosts make use of look at these.
+    pub fn subjects(&self) -> impl Iterator<Item = &'a ResolvedHost<'a>> {
+        let wanted = self.wanted;
+        self.fleet.hosts.iter().filter(move |host| wanted.is_empty() || wanted.iter().any(|name| name == host.name))
+    }
 }
 
 /// What a rule about one host sees.
@@ -120,6 +134,15 @@ pub struct HostCx<'a> {
     pub sources: &'a Sources,
     /// The day of the check.
     pub today: Date,
+    /// What the option index says of the host's settings, worked out by the first rule that asks.
+    pub settings: &'a OnceCell<Settings<'a>>,
+}
+
+impl<'a> HostCx<'a> {
+    /// Returns what the option index says of the host's settings.
+    pub fn settings(&self) -> &'a Settings<'a> {
+        self.settings.get_or_init(|| Settings::of(self))
+    }
 }
 
 /// What a rule says about a place. Rule and level are not its to choose: the engine adds them.
@@ -154,6 +177,12 @@ impl Finding {
     #[must_use]
     pub fn help(self, help: impl Into<String>) -> Self {
         Self(self.0.help(help))
+    }
+
+    /// Names the host, for a rule about the fleet whose finding is about one.
+    #[must_use]
+    pub fn of_host(self, host: &str) -> Self {
+        Self(self.0.host(host))
     }
 }
 

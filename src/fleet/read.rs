@@ -20,6 +20,8 @@ use crate::source::{
 pub struct Fleet {
     /// fleet.toml.
     pub file: FleetFile,
+    /// fleet.toml as a tree, for looking a route up.
+    pub tree: Node,
     /// The hosts that were read without an error, by name.
     pub hosts: BTreeMap<String, Host>,
     /// The modules that hosts import or services stand on, by name.
@@ -93,7 +95,13 @@ pub fn read(files: &mut FleetFiles, builtin: &[(&str, &str)], is_prefix: &(dyn F
     dedup(&mut found);
     let templates =
         files.files.iter().filter_map(|(path, id)| Some((path.strip_prefix("templates/")?.to_owned(), *id))).collect();
-    let fleet = fleet_file.map(|file| Fleet { file, hosts: read, modules: modules.into_modules(), templates });
+    let fleet = fleet_file.zip(fleet_tree).map(|(file, tree)| Fleet {
+        file,
+        tree,
+        hosts: read,
+        modules: modules.into_modules(),
+        templates,
+    });
     Reading { fleet, hosts: count, found }
 }
 

@@ -7,6 +7,7 @@
 //! Invariant: every reference of a [`ResolvedHost`] leads somewhere; one that does not is a finding `reference-unknown`, and
 //! that host is left out.
 
+mod boot;
 mod services;
 mod storage;
 mod zfs;
@@ -19,11 +20,12 @@ use crate::facts::Facts;
 use crate::fleet::schema::deploy::{RebootTest, RebootTestTable};
 use crate::fleet::schema::fleet_file::{BuildOn, Channel, Deployer};
 use crate::fleet::schema::host::{HostFile, System};
-use crate::fleet::schema::machine::{Firmware, Loader};
+use crate::fleet::schema::machine::Firmware;
 use crate::fleet::schema::network::Interface;
 use crate::fleet::{Fleet, Host};
 use crate::source::{Diagnostic, Diagnostics, Place, Spanned, nearest, quoted};
 
+pub use boot::{NoWayBack, Obstacle};
 pub use services::{Listen, ResolvedService, ServicePort};
 pub use storage::{
     ALIGNMENT, MemberUse, Mount, MountSource, ResolvedDisk, ResolvedMember, ResolvedPartition, ResolvedPool,
@@ -148,21 +150,6 @@ impl<'f> ResolvedHost<'f> {
         }
     }
 
-    /// Tells whether the loader can boot an entry once and fall back by itself (REBOOT: one-shot).
-    ///
-    /// GRUB needs its grubenv on a plain partition, which a `filesystem` partition with ext4 or FAT is.
-    pub fn boots_once(&self) -> bool {
-        match self.def.boot.loader.value {
-            Loader::SystemdBoot => true,
-            Loader::Other => false,
-            Loader::Grub => self.mounts.iter().any(|mount| {
-                let path = mount.path;
-                let plain = matches!(mount.source, MountSource::Partition { .. });
-                plain && (path == "/boot" || (path == "/" && !self.mounts.iter().any(|other| other.path == "/boot")))
-            }),
-        }
-    }
-
     /// Returns Nix's name of the machine's system.
     pub fn system(&self) -> System {
         self.def.system.value
@@ -183,7 +170,7 @@ pub fn resolve<'f>(
     let mut hosts = Vec::with_capacity(fleet.hosts.len());
     for host in fleet.hosts.values() {
         let before = found.len();
-        let resolved = resolve_host(fleet, host, facts, sources, found);
+        let resolved = resolve_host(fleet, host, deployer, facts, sources, found);
         for finding in found.iter_mut().skip(before) {
             finding.host = Some(host.name.clone());
         }
@@ -197,6 +184,7 @@ pub fn resolve<'f>(
 fn resolve_host<'f>(
     fleet: &'f Fleet,
     host: &'f Host,
+    deployer: Option<ResolvedDeployer<'f>>,
     facts: &Facts,
     sources: &crate::source::Sources,
     found: &mut Diagnostics,
@@ -217,7 +205,7 @@ fn resolve_host<'f>(
     let services = services::services(fleet, host, found);
     let channel = channel_of_host?;
     let mounts = storage::mounts(&disks, &pools);
-    let systems = zfs::systems(host, channel, installer, rescue, facts, sources);
+    let systems = zfs::systems(host, channel, deployer, installer, rescue, facts, sources);
     let place = sources.start(host.file);
     Some(ResolvedHost {
         name: &host.name,

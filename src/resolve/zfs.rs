@@ -1,8 +1,9 @@
 //! The systems that may have to import a host's pools, and the ZFS of each.
 
-use super::ChannelRef;
+use super::{ChannelRef, ResolvedDeployer};
 use crate::facts::Facts;
 use crate::fleet::Host;
+use crate::fleet::schema::fleet_file::Evaluation;
 use crate::fleet::schema::machine::Method;
 use crate::source::{Place, Sources};
 use crate::units::{Release, Version};
@@ -43,6 +44,8 @@ pub struct ZfsSystem {
     pub release: Option<Release>,
     /// Its OpenZFS; none when nothing known says.
     pub zfs: Option<Version>,
+    /// Whether the version is stated, seen, or verified for its release; else it is public knowledge.
+    pub verified: bool,
     /// The oldest OpenZFS that it may have: `zfs`, or that of the nearest older release the facts know.
     pub at_least: Option<Version>,
     /// Where it is named.
@@ -52,18 +55,25 @@ pub struct ZfsSystem {
 }
 
 /// Returns the systems that may import a host's pools, the one to be deployed first.
+///
+/// A deployer that evaluates with its own channel deploys that, whatever the host is pinned to: both are in the list then.
 pub(super) fn systems(
     host: &Host,
     channel: ChannelRef<'_>,
+    deployer: Option<ResolvedDeployer<'_>>,
     installer: Option<ChannelRef<'_>>,
     rescue: Option<ChannelRef<'_>>,
     facts: &Facts,
     sources: &Sources,
 ) -> Vec<ZfsSystem> {
     let mut systems = vec![deployed(host, channel, facts)];
+    if let Some(deployer) = deployer.filter(|deployer| deployer.def.evaluation.value == Evaluation::OwnChannel) {
+        let own = deployed(host, deployer.channel, facts);
+        systems.extend(Some(own).filter(|own| systems.iter().all(|other| other.zfs != own.zfs)));
+    }
     let system = host.facts.as_ref().and_then(|facts| facts.system.as_ref());
     for generation in system.and_then(|system| system.generations.as_ref()).into_iter().flatten() {
-        let version = generation.zfs.as_ref().and_then(|zfs| zfs.value.parse().ok());
+        let version = generation.zfs.as_ref().and_then(|zfs| seen(&zfs.value));
         let number = generation.number.as_ref().map_or_else(|| "?".to_owned(), |number| number.value.to_string());
         let place = generation.zfs.as_ref().map_or(generation.place, |zfs| zfs.place);
         systems.push(ZfsSystem {
@@ -71,6 +81,7 @@ pub(super) fn systems(
             name: format!("generation {number}"),
             release: None,
             zfs: version,
+            verified: true,
             at_least: version,
             place,
             release_place: place,
@@ -97,6 +108,7 @@ fn deployed(host: &Host, channel: ChannelRef<'_>, facts: &Facts) -> ZfsSystem {
     if let Some(package) = host.def.zfs.as_ref().and_then(|zfs| zfs.package.as_ref()) {
         system.zfs = version_of(package.as_str(), channel.channel.release.value, facts);
         system.at_least = system.zfs;
+        system.verified = true;
         system.place = package.place;
         system.release_place = package.place;
         system.name = package.to_string();
@@ -119,24 +131,32 @@ fn of_channel(
             name: release.map_or_else(|| format!("OpenZFS {version}"), |release| release.to_string()),
             release,
             zfs: Some(version),
+            verified: true,
             at_least: Some(version),
             place,
             release_place: place,
         };
     }
     let of_channel = channel.and_then(|channel| channel.channel.zfs.as_ref()).map(|zfs| zfs.value);
-    let known = |release: Release| facts.releases().zfs(release).map(|figure| figure.value);
-    let zfs = of_channel.or_else(|| release.and_then(known));
+    let known = release.and_then(|release| facts.releases().zfs(release));
+    let zfs = of_channel.or(known.map(|figure| figure.value));
     let older = || release.and_then(|release| facts.releases().zfs_or_older(release)).map(|(_, figure)| figure.value);
     ZfsSystem {
         role,
         name: release.map_or_else(|| role.as_str().to_owned(), |release| release.to_string()),
         release,
         zfs,
+        verified: of_channel.is_some() || known.is_some_and(|figure| figure.solid),
         at_least: zfs.or_else(older),
         place: channel.map_or(fallback, |channel| channel.at),
         release_place,
     }
+}
+
+/// Reads a version as `zfs version` and /sys/module/zfs/version say it: `zfs-kmod-2.1.5-1`, `2.1.5-1`.
+fn seen(text: &str) -> Option<Version> {
+    let number = text.trim_start_matches("zfs-").trim_start_matches("kmod-");
+    number.parse().ok()
 }
 
 /// Returns the version of a ZFS package attribute: from the package facts, else from the attribute's own name (`zfs_2_3`).
@@ -146,4 +166,17 @@ fn version_of(attribute: &str, release: Release, facts: &Facts) -> Option<Versio
     }
     let numbers = attribute.strip_prefix("zfs_")?;
     numbers.replace('_', ".").parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_read_as_the_commands_and_the_kernel_module_say_it() {
+        for text in ["2.1.5", "2.1.5-1", "zfs-2.1.5-1", "zfs-kmod-2.1.5-1"] {
+            assert_eq!(seen(text).map(|version| version.to_string()).as_deref(), Some("2.1.5"), "{text}");
+        }
+        assert_eq!(seen("unknown"), None);
+    }
 }

@@ -24,6 +24,17 @@ impl Release {
         Self { final_: true, ..self }
     }
 
+    /// Returns the year of its name.
+    pub fn year(self) -> i16 {
+        2000 + i16::from(self.year)
+    }
+
+    /// Returns the month of its name, from 1.
+    pub fn month(self) -> i8 {
+        // A month is 12 at most.
+        self.month.cast_signed()
+    }
+
     /// Returns the number of half-years between two releases (`25.11` to `26.05` is 1), negative when `other` is older.
     pub fn half_years_to(self, other: Self) -> i32 {
         let half = |release: Self| i32::from(release.year) * 2 + i32::from(release.month > 6);

@@ -1,7 +1,23 @@
 //! What version meets what version. These rules know releases and versions and nothing of single settings.
 
+mod channel_unpinned;
+mod deployer_channel_mismatch;
+mod installer_newer_than_channel;
+mod release_end_of_life;
+mod release_unknown;
+mod state_version_missing;
+mod state_version_newer_than_channel;
 mod zfs_pool_newer_than_channel;
 
 use crate::check::rule::Rule;
 
-pub(super) static RULES: &[&Rule] = &[&zfs_pool_newer_than_channel::RULE];
+pub(super) static RULES: &[&Rule] = &[
+    &channel_unpinned::RULE,
+    &deployer_channel_mismatch::RULE,
+    &installer_newer_than_channel::RULE,
+    &release_end_of_life::RULE,
+    &release_unknown::RULE,
+    &state_version_missing::RULE,
+    &state_version_newer_than_channel::RULE,
+    &zfs_pool_newer_than_channel::RULE,
+];

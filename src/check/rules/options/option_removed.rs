@@ -1,0 +1,36 @@
+//! A setting whose option NixOS has removed.
+
+use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
+use crate::check::settings::{Fate, answered_by, option_name};
+use crate::source::{Level, printable};
+
+pub(super) static RULE: Rule = Rule {
+    id: "option-removed",
+    group: Group::Options,
+    level: Level::Error,
+    allowable: true,
+    needs: &["options of the release"],
+    summary: "a setting whose option was removed",
+    doc: include_str!("option_removed.md"),
+    check: Check::Host(check),
+};
+
+fn check(cx: &HostCx<'_>, found: &mut Findings) {
+    let settings = cx.settings();
+    let Some(index) = settings.index else {
+        found.unchecked("there is no option index");
+        return;
+    };
+    for setting in &settings.faults {
+        let Fate::Removed { text } = setting.fate(index) else { continue };
+        let name = option_name(&setting.fault.route);
+        let answered = answered_by(index).map_or_else(String::new, |answered| format!("{answered}; "));
+        let finding = Finding::at(setting.fault.place, format!("{name} was removed"))
+            .why(format!("{answered}setting a removed option fails the evaluation"));
+        let finding = match text.trim() {
+            "" => finding.help("remove the setting"),
+            text => finding.help(format!("NixOS says: {}", printable(text))),
+        };
+        found.report_as(if index.exact { Level::Error } else { Level::Warning }, finding);
+    }
+}

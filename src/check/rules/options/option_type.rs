@@ -1,0 +1,42 @@
+//! A value that cannot have the type of its option.
+
+use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
+use crate::check::settings::{answered_by, listed};
+use crate::facts::Fault;
+use crate::source::Level;
+
+pub(super) static RULE: Rule = Rule {
+    id: "option-type",
+    group: Group::Options,
+    level: Level::Error,
+    allowable: true,
+    needs: &["options of the release"],
+    summary: "a value that cannot have its option's type",
+    doc: include_str!("option_type.md"),
+    check: Check::Host(check),
+};
+
+fn check(cx: &HostCx<'_>, found: &mut Findings) {
+    let settings = cx.settings();
+    let Some(index) = settings.index else {
+        found.unchecked("there is no option index");
+        return;
+    };
+    for setting in settings.faults.iter().filter(|setting| setting.fault.fault == Fault::Type) {
+        let fault = &setting.fault;
+        let mut finding = Finding::at(fault.place, &fault.message);
+        finding = match answered_by(index) {
+            Some(answered) if !setting.certain => {
+                finding.why(format!("{answered}, whose type may be another; a wrong type fails the evaluation"))
+            }
+            Some(answered) => finding.why(format!("{answered}; a wrong type fails the evaluation")),
+            None => finding.why("a wrong type fails the evaluation"),
+        };
+        finding = match fault.nearest.as_slice() {
+            [] => finding,
+            near => finding.help(format!("nearest: {}", listed(near))),
+        };
+        finding = finding.help(format!("write what its type takes: {}", fault.wanted));
+        found.report_as(if setting.certain { Level::Error } else { Level::Warning }, finding);
+    }
+}

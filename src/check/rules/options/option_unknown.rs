@@ -1,0 +1,51 @@
+//! A setting whose name is no option of the host's release.
+
+use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
+use crate::check::settings::{answered_by, listed};
+use crate::facts::Fault;
+use crate::source::Level;
+
+pub(super) static RULE: Rule = Rule {
+    id: "option-unknown",
+    group: Group::Options,
+    level: Level::Error,
+    allowable: true,
+    needs: &["options of the release"],
+    summary: "a setting that is no option of the release",
+    doc: include_str!("option_unknown.md"),
+    check: Check::Host(check),
+};
+
+fn check(cx: &HostCx<'_>, found: &mut Findings) {
+    let settings = cx.settings();
+    let Some(index) = settings.index else {
+        found.unchecked("there is no option index");
+        return;
+    };
+    for setting in &settings.faults {
+        if setting.fault.fault != Fault::Unknown || setting.dropped.is_some() {
+            continue;
+        }
+        let mut finding = Finding::at(setting.fault.place, &setting.fault.message);
+        if let Some(release) = setting.elsewhere {
+            let when = if release.base() < index.release.base() { "gone since" } else { "it came later" };
+            finding = finding.label(format!("an option of {release}, {when}"));
+        }
+        finding = match answered_by(index) {
+            Some(answered) => finding.why(format!("{answered}; an unknown option fails the evaluation")),
+            None => finding.why("an unknown option fails the evaluation"),
+        };
+        finding = match setting.fault.nearest.as_slice() {
+            [] => finding.help("remove the setting"),
+            near => finding.help(format!("nearest: {}", listed(near))),
+        };
+        found.report_as(if index.exact { Level::Error } else { Level::Warning }, finding);
+    }
+    if !settings.unsure.is_empty() {
+        let names = listed(&settings.unsure);
+        found.unchecked(format!(
+            "there are no options of {}, and those of the releases around it differ in {names}",
+            index.asked
+        ));
+    }
+}

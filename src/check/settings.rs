@@ -1,0 +1,269 @@
+//! A host's settings against the option index: the walk that the rules of the group `options` share.
+//!
+//! Here belong: which settings there are (`[nixos]`, and `options` of services below their module's prefix), which index
+//! answers, and how sure its answer is. Not here: what a finding says (the rules), what a type accepts (`facts`).
+//!
+//! Invariant: where a neighbouring release answers, a setting that an index on the other side of the host's release takes is
+//! never a fault of its name, and a fault is certain only if the indexes on both sides see it.
+
+use std::collections::BTreeSet;
+
+use super::rule::HostCx;
+use crate::facts::{Alias, AliasKind, Fault, Found, OptionIndex, TypeFault, check_value, join_name, split_name};
+use crate::source::{Kind, Node, Place, printable};
+use crate::units::Release;
+
+/// What the option index says of a host's settings.
+#[derive(Debug, Clone, Default)]
+pub struct Settings<'a> {
+    /// The settings that the host's release does not take as they are.
+    pub faults: Vec<Setting<'a>>,
+    /// Option names that one neighbouring release has and the other has not, sorted.
+    pub unsure: BTreeSet<String>,
+    /// The index that answered; none when there is none at all.
+    pub index: Option<OptionIndex<'a>>,
+}
+
+/// A setting that the host's release does not take as it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setting<'a> {
+    /// What is wrong and where.
+    pub fault: TypeFault<'a>,
+    /// The old name's fate in an older release, where the host's release knows nothing of the name any more.
+    pub dropped: Option<Dropped<'a>>,
+    /// A release beside the host's that has the option.
+    pub elsewhere: Option<Release>,
+    /// Whether the answer is the release's own, or that of the indexes on both sides of it.
+    pub certain: bool,
+}
+
+/// An old name that a release has dropped altogether.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dropped<'a> {
+    /// What became of it, by the older release.
+    pub alias: Alias<'a>,
+    /// The older release.
+    pub release: Release,
+}
+
+/// A set of definitions: below which name, and the definitions.
+struct Definitions<'a> {
+    prefix: Vec<String>,
+    node: std::borrow::Cow<'a, Node>,
+}
+
+impl<'a> Settings<'a> {
+    /// Walks over the settings of a host.
+    pub(super) fn of(cx: &HostCx<'a>) -> Self {
+        let release = cx.host.channel.channel.release.value;
+        let Some(index) = cx.facts.options(release) else { return Self::default() };
+        let mut settings = Self { index: Some(index), ..Self::default() };
+        let beside = Beside::new(cx, index);
+        for definitions in definitions(cx) {
+            let faults = definitions.check(index);
+            let mut across = None;
+            for fault in faults {
+                let across = across.get_or_insert_with(|| beside.across.map(|index| definitions.check(index)));
+                for fault in beside.old_names(fault, &definitions) {
+                    settings.add(fault, &beside, across.as_deref());
+                }
+            }
+        }
+        settings
+    }
+
+    fn add(&mut self, fault: TypeFault<'a>, beside: &Beside<'a>, across: Option<&[TypeFault<'a>]>) {
+        let exact = beside.index.exact;
+        let too = across.is_some_and(|faults| {
+            faults.iter().any(|other| other.place == fault.place && kind(&other.fault) == kind(&fault.fault))
+        });
+        let mut setting = Setting { certain: exact || too, dropped: None, elsewhere: None, fault };
+        match &setting.fault.fault {
+            Fault::Unknown => {
+                let route: Vec<&str> = setting.fault.route.iter().map(String::as_str).collect();
+                setting.dropped = beside.dropped(&route);
+                setting.elsewhere = beside.has(&route);
+                if !exact && setting.dropped.is_none() && setting.elsewhere.is_some() {
+                    self.unsure.insert(join_name(&setting.fault.route));
+                    return;
+                }
+            }
+            // A name that warns only from a later release on is the right one before it.
+            Fault::Alias(alias) if alias.since.is_some_and(|since| since > beside.index.asked.base()) => return,
+            _ => {}
+        }
+        self.faults.push(setting);
+    }
+}
+
+/// The indexes beside the one that answers.
+struct Beside<'a> {
+    index: OptionIndex<'a>,
+    /// The nearest index on the other side of the release, where a neighbour answers.
+    across: Option<OptionIndex<'a>>,
+    others: Vec<OptionIndex<'a>>,
+}
+
+impl<'a> Beside<'a> {
+    fn new(cx: &HostCx<'a>, index: OptionIndex<'a>) -> Self {
+        let asked = index.asked.base();
+        let mut others: Vec<_> =
+            cx.facts.option_indexes().filter(|other| other.release.base() != index.release.base()).collect();
+        others.sort_by_key(|other| other.release.half_years_to(asked).unsigned_abs());
+        let is_older = |release: Release| release.base() < asked;
+        let across =
+            others.iter().find(|other| is_older(other.release) != is_older(index.release)).filter(|_| !index.exact);
+        Self { index, across: across.copied(), others }
+    }
+
+    /// Splits an unknown name into those below it, where an older release has old names among them.
+    fn old_names(&self, fault: TypeFault<'a>, definitions: &Definitions<'_>) -> Vec<TypeFault<'a>> {
+        let node = if fault.fault == Fault::Unknown { definitions.at(&fault.route) } else { None };
+        let mut names = Vec::new();
+        if let Some(table) = node.and_then(Node::as_table) {
+            for (name, entry) in table {
+                let route: Vec<String> = fault.route.iter().cloned().chain([name.clone()]).collect();
+                let message = format!("there is no option {}", option_name(&route));
+                let below = TypeFault { place: entry.key, route, message, ..fault.clone() };
+                names.extend(self.old_names(below, definitions));
+            }
+        }
+        let is_old = |fault: &TypeFault<'_>| {
+            let route: Vec<&str> = fault.route.iter().map(String::as_str).collect();
+            self.dropped(&route).is_some()
+        };
+        if names.iter().any(is_old) { names } else { vec![fault] }
+    }
+
+    /// Returns what an older release says of a name that the answering index does not know.
+    fn dropped(&self, route: &[&str]) -> Option<Dropped<'a>> {
+        let mut older = self.others.iter().filter(|other| other.release.base() < self.index.release.base());
+        older.find_map(|other| match other.lookup(route) {
+            Found::Alias(alias) if alias.kind != AliasKind::Permanent => {
+                Some(Dropped { alias, release: other.release })
+            }
+            _ => None,
+        })
+    }
+
+    /// Returns a release that takes a name which the answering index does not know.
+    fn has(&self, route: &[&str]) -> Option<Release> {
+        let takes = |other: &&OptionIndex<'_>| {
+            matches!(other.lookup(route), Found::Option(_) | Found::Prefix | Found::Free(_) | Found::Alias(_))
+        };
+        self.others.iter().find(takes).map(|other| other.release)
+    }
+}
+
+fn kind(fault: &Fault<'_>) -> u8 {
+    match fault {
+        Fault::Unknown => 0,
+        Fault::Type => 1,
+        Fault::ReadOnly => 2,
+        Fault::Alias(_) => 3,
+    }
+}
+
+impl Definitions<'_> {
+    fn check<'i>(&self, index: OptionIndex<'i>) -> Vec<TypeFault<'i>> {
+        let prefix: Vec<&str> = self.prefix.iter().map(String::as_str).collect();
+        check_value(index, &prefix, &self.node)
+    }
+
+    /// Returns what is defined for an option.
+    fn at(&self, route: &[String]) -> Option<&Node> {
+        let below: Vec<&str> = route.strip_prefix(self.prefix.as_slice())?.iter().map(String::as_str).collect();
+        self.node.at(&below)
+    }
+}
+
+/// Returns the definitions of a host: its `[nixos]`, and of each service what its module sets for it and its `options`.
+fn definitions<'a>(cx: &HostCx<'a>) -> Vec<Definitions<'a>> {
+    use std::borrow::Cow::{Borrowed, Owned};
+
+    let mut all = Vec::new();
+    if let Some(nixos) = &cx.host.def.nixos {
+        all.push(Definitions { prefix: Vec::new(), node: Borrowed(nixos) });
+    }
+    for service in &cx.host.services {
+        let Some(prefix) = service.module.file.prefix.as_ref().map(|prefix| split_name(prefix.as_str())) else {
+            continue;
+        };
+        let mut derived = |name: &str, kind: Kind, place: Place| {
+            let prefix = prefix.iter().cloned().chain([name.to_owned()]).collect();
+            all.push(Definitions { prefix, node: Owned(Node::new(kind, place)) });
+        };
+        derived("enable", Kind::Bool(service.def.enable.value), service.def.key);
+        if let Some(package) = &service.def.package {
+            derived("package", Kind::Str(package.to_string()), package.place);
+        }
+        if let Some(options) = &service.def.options {
+            all.push(Definitions { prefix, node: Borrowed(options) });
+        }
+    }
+    all
+}
+
+/// What became of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fate<'a> {
+    /// It has another name.
+    Renamed {
+        /// The name to use.
+        to: Vec<String>,
+        /// The last release known to understand the old name, where the host's does not.
+        dropped: Option<Release>,
+    },
+    /// There is nothing of the kind any more.
+    Removed {
+        /// Why and what to do, in NixOS's words; empty when NixOS says nothing.
+        text: &'a str,
+    },
+    /// Neither.
+    Other,
+}
+
+impl<'a> Setting<'a> {
+    /// Returns what became of the setting's name, by the index that answers.
+    pub(super) fn fate(&self, index: OptionIndex<'a>) -> Fate<'a> {
+        match (&self.fault.fault, &self.dropped) {
+            (Fault::Alias(alias), _) => fate(index, alias, None),
+            (Fault::Unknown, Some(Dropped { alias, release })) => fate(index, alias, Some(*release)),
+            _ => Fate::Other,
+        }
+    }
+}
+
+/// Follows a name to what the answering index makes of it. `dropped` is the release whose alias it is, if an older one's.
+fn fate<'a>(index: OptionIndex<'a>, alias: &Alias<'a>, dropped: Option<Release>) -> Fate<'a> {
+    let mut alias = alias.clone();
+    // A chain of renames is a few steps long; a circle in the facts must end.
+    for _ in 0..8 {
+        let removed = alias.kind == AliasKind::Removed;
+        let Some(to) = alias.last.or(alias.to).filter(|_| !removed) else {
+            return Fate::Removed { text: alias.text };
+        };
+        let route: Vec<&str> = to.iter().map(String::as_str).collect();
+        alias = match index.lookup(&route) {
+            Found::Alias(next) if next.kind != AliasKind::Permanent => next,
+            Found::Unknown { .. } => return Fate::Removed { text: alias.text },
+            _ => return Fate::Renamed { to, dropped },
+        };
+    }
+    Fate::Other
+}
+
+/// Says which release's options answered, where they are not the host's own.
+pub(super) fn answered_by(index: OptionIndex<'_>) -> Option<String> {
+    (!index.exact).then(|| format!("the options of {} answered, the facts have none of {}", index.release, index.asked))
+}
+
+/// Prints an option's name in backticks, whole: it is there to be copied.
+pub(super) fn option_name(segments: &[String]) -> String {
+    format!("`{}`", printable(&join_name(segments)))
+}
+
+/// Lists names in backticks.
+pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+    names.into_iter().map(|name| format!("`{}`", printable(name))).collect::<Vec<_>>().join(", ")
+}
