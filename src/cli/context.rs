@@ -25,7 +25,10 @@ pub(super) fn fleet_folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
 }
 
 fn no_fleet(failure: Failure) -> Failure {
-    failure.help("`hostwright init` makes a new fleet here").help("`hostwright --fleet DIR …` names a fleet elsewhere")
+    failure
+        .help("`hostwright init` makes a new fleet here")
+        .help("`hostwright --fleet DIR …` names a fleet elsewhere")
+        .help("`hostwright lint-nix PATH` checks NixOS modules that belong to no fleet")
 }
 
 /// Returns a path as it is shown to people.
