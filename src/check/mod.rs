@@ -10,11 +10,20 @@
 //! What the findings guarantee: they stand at a place that exists, they come in the order of the files, and the same input
 //! with the same date gives the same findings.
 
+mod addresses;
 mod allow;
+mod booting;
+mod capacity;
 mod engine;
 mod example;
+mod nixos;
+mod phrase;
+mod pools;
+mod ports;
+mod probed;
 mod rule;
 pub mod rules;
+mod ssh_key;
 
 pub use engine::{Checked, Outcome, check, check_files};
 pub use example::{Example, Expected, SCAFFOLD, examples, page};

@@ -155,6 +155,12 @@ impl Finding {
     pub fn help(self, help: impl Into<String>) -> Self {
         Self(self.0.help(help))
     }
+
+    /// Names the host, for a rule about the fleet whose finding is about one.
+    #[must_use]
+    pub fn of_host(self, host: &str) -> Self {
+        Self(self.0.host(host))
+    }
 }
 
 /// What could not be checked, and why.
