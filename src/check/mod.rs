@@ -10,15 +10,24 @@
 //! What the findings guarantee: they stand at a place that exists, they come in the order of the files, and the same input
 //! with the same date gives the same findings.
 
+mod addresses;
 mod allow;
+mod booting;
+mod capacity;
 mod channels;
 mod engine;
 mod example;
 mod lint_nix;
+mod nixos;
+mod phrase;
 mod pool_features;
+mod pools;
+mod ports;
+mod probed;
 mod rule;
 pub mod rules;
 mod settings;
+mod ssh_key;
 
 pub use engine::{Checked, Outcome, check, check_files};
 pub use example::{Example, Expected, SCAFFOLD, examples, page};

@@ -1,5 +1,36 @@
-//! disk
+//! Disks, partitions, boot. These rules know layouts and what firmware and loaders read, and take every size in bytes.
+//!
+//! What they guarantee: nothing is reported of a disk whose size or identity neither definition nor facts state (that is unchecked); one defect of a layout
+//! is one finding, at the line that has to change.
+
+mod bios_boot_missing;
+mod boot_not_mirrored;
+mod configuration_limit_too_low;
+mod disk_not_found;
+mod disk_size_mismatch;
+mod disk_unstable_name;
+mod disk_used_twice;
+mod esp_missing;
+mod loader_firmware_mismatch;
+mod mount_duplicate;
+mod mount_missing_root;
+mod partition_label_too_long;
+mod partitions_overflow;
 
 use crate::check::rule::Rule;
 
-pub(super) static RULES: &[&Rule] = &[];
+pub(super) static RULES: &[&Rule] = &[
+    &bios_boot_missing::RULE,
+    &boot_not_mirrored::RULE,
+    &configuration_limit_too_low::RULE,
+    &disk_not_found::RULE,
+    &disk_size_mismatch::RULE,
+    &disk_unstable_name::RULE,
+    &disk_used_twice::RULE,
+    &esp_missing::RULE,
+    &loader_firmware_mismatch::RULE,
+    &mount_duplicate::RULE,
+    &mount_missing_root::RULE,
+    &partition_label_too_long::RULE,
+    &partitions_overflow::RULE,
+];

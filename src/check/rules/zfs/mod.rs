@@ -1,5 +1,36 @@
-//! access
+//! Pools. These rules know vdevs, properties and the figures of OpenZFS, and nothing of which version meets which (`channel`).
+//!
+//! What they guarantee: sizes are shown with their arithmetic, in IEC units; what depends on a disk of unknown size, or on a pool that nobody has
+//! probed, is unchecked.
+
+mod ashift_wrong;
+mod capacity_exceeded;
+mod compatibility_absent;
+mod dedup_on;
+mod host_id_changed;
+mod host_id_duplicate;
+mod host_id_placeholder;
+mod log_not_mirrored;
+mod raidz_too_few_members;
+mod raidz_unequal_members;
+mod raidz_wide;
+mod special_vdev_not_redundant;
+mod vdev_redundancy_mixed;
 
 use crate::check::rule::Rule;
 
-pub(super) static RULES: &[&Rule] = &[];
+pub(super) static RULES: &[&Rule] = &[
+    &ashift_wrong::RULE,
+    &capacity_exceeded::RULE,
+    &compatibility_absent::RULE,
+    &dedup_on::RULE,
+    &host_id_changed::RULE,
+    &host_id_duplicate::RULE,
+    &host_id_placeholder::RULE,
+    &log_not_mirrored::RULE,
+    &raidz_too_few_members::RULE,
+    &raidz_unequal_members::RULE,
+    &raidz_wide::RULE,
+    &special_vdev_not_redundant::RULE,
+    &vdev_redundancy_mixed::RULE,
+];

@@ -1,0 +1,239 @@
+//! How much a pool holds, and how much its datasets are promised.
+//!
+//! The arithmetic is OpenZFS's own, so that the figures are those of `zfs list` on an empty pool: labels, the deflate ratio of
+//! raidz (parity and padding of a block of 128 KiB), and the slop space. Not counted is what only makes a pool smaller: the
+//! rest of a last metaslab, metadata, the overhead of volumes.
+
+use std::collections::BTreeMap;
+
+use crate::fleet::schema::zfs::{Dataset, VdevType};
+use crate::resolve::{ResolvedPool, ResolvedVdev};
+
+/// What labels and the boot block take of every member (`VDEV_LABEL_START_SIZE` and `VDEV_LABEL_END_SIZE` in vdev_impl.h).
+const LABELS: u64 = (4 << 20) + (512 << 10);
+
+/// The block whose footprint fixes how ZFS counts the space of a raidz (`SPA_OLD_MAXBLOCKSIZE`, vdev_set_deflate_ratio()).
+const BLOCK: u64 = 128 << 10;
+
+/// What a pool holds, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Capacity {
+    /// All data members together.
+    pub(super) raw: u64,
+    /// What is left of that after labels, copies, parity and padding.
+    pub(super) data: u64,
+    /// What ZFS keeps for itself of that.
+    pub(super) slop: u64,
+}
+
+impl Capacity {
+    /// Returns what datasets can have.
+    pub(super) fn usable(self) -> u64 {
+        self.data.saturating_sub(self.slop)
+    }
+}
+
+/// Returns what a pool holds; none while the size of a data member is not known.
+pub(super) fn capacity(pool: &ResolvedPool<'_>) -> Option<Capacity> {
+    let ashift = ashift(pool);
+    let mut raw = 0u64;
+    let mut data = 0u64;
+    for vdev in pool.data() {
+        let sizes = sizes(vdev)?;
+        raw = raw.saturating_add(sizes.iter().fold(0, |sum, size| sum.saturating_add(*size)));
+        data = data.saturating_add(of_vdev(vdev.def.kind.value, &sizes, ashift));
+    }
+    Some(Capacity { raw, data, slop: slop(data) })
+}
+
+/// Returns the sizes of a vdev's members; none while one is not known.
+pub(super) fn sizes(vdev: &ResolvedVdev<'_>) -> Option<Vec<u64>> {
+    vdev.members.iter().map(|member| member.bytes).collect()
+}
+
+/// Returns a pool's sector size as a power of two: as written, else the 12 that hostwright creates pools with.
+pub(super) fn ashift(pool: &ResolvedPool<'_>) -> u32 {
+    let written = pool.def.properties.get("ashift").and_then(|value| value.value.value.as_str().parse().ok());
+    written.filter(|ashift| (9..=16).contains(ashift)).unwrap_or(12)
+}
+
+/// Returns what data can have of a vdev with members of these sizes.
+fn of_vdev(kind: VdevType, sizes: &[u64], ashift: u32) -> u64 {
+    let leaf = |size: &u64| size.saturating_sub(LABELS);
+    let smallest = sizes.iter().map(leaf).min().unwrap_or(0);
+    match kind {
+        VdevType::Stripe => sizes.iter().map(leaf).fold(0, u64::saturating_add),
+        VdevType::Mirror => smallest,
+        VdevType::Raidz1 | VdevType::Raidz2 | VdevType::Raidz3 => {
+            let width = sizes.len() as u64;
+            let raw = smallest.saturating_mul(width);
+            let footprint = raidz_footprint(BLOCK, width, kind.parity(sizes.len()) as u64, ashift);
+            footprint.map_or(0, |footprint| scaled(raw, BLOCK, footprint))
+        }
+    }
+}
+
+/// Returns what a block takes of a raidz, parity and padding included (vdev_raidz_asize()); none where the vdev is narrower
+/// than its parity allows.
+fn raidz_footprint(block: u64, width: u64, parity: u64, ashift: u32) -> Option<u64> {
+    let columns = width.checked_sub(parity).filter(|columns| *columns > 0)?;
+    let data = block.div_ceil(1 << ashift);
+    let with_parity = data + parity * data.div_ceil(columns);
+    Some(with_parity.next_multiple_of(parity + 1) << ashift)
+}
+
+/// Returns `bytes * part / whole` without overflow.
+fn scaled(bytes: u64, part: u64, whole: u64) -> u64 {
+    let scaled = u128::from(bytes) * u128::from(part) / u128::from(whole.max(1));
+    u64::try_from(scaled).unwrap_or(u64::MAX)
+}
+
+/// Returns what ZFS keeps so that a full pool can still free something: 1/32, 128 GiB at most and 128 MiB at least
+/// (spa_get_slop_space(), OpenZFS 2.1).
+fn slop(data: u64) -> u64 {
+    let most = (data >> 5).min(128 << 30);
+    most.max((data >> 1).min(128 << 20))
+}
+
+/// What datasets are promised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Promised<'a> {
+    /// Bytes in all.
+    pub(super) bytes: u128,
+    /// The datasets that promise something to themselves, with the bytes, in the order of the file.
+    pub(super) by: Vec<(&'a str, u64)>,
+}
+
+/// Returns what a pool's datasets are promised together.
+///
+/// A `reservation` holds what the dataset's descendants are promised, a `refreservation` does not (zfsprops(7)); a volume is
+/// promised its whole size.
+pub(super) fn promised<'a>(datasets: impl Iterator<Item = (&'a str, &'a Dataset)>) -> Promised<'a> {
+    let mut own: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    let mut by = Vec::new();
+    for (name, dataset) in datasets {
+        let bytes = |size: &Option<crate::source::Spanned<crate::units::Size>>| size.as_ref().map(|size| size.bytes());
+        let within = bytes(&dataset.reservation).unwrap_or(0);
+        let alone = bytes(&dataset.refreservation).or_else(|| bytes(&dataset.volume)).unwrap_or(0);
+        own.insert(name, (within, alone));
+        if within.max(alone) > 0 {
+            by.push((name, within.max(alone)));
+        }
+    }
+    let promises = own.iter().map(|(name, (within, alone))| (*name, u128::from(*within), u128::from(*alone)));
+    Promised { bytes: total(promises), by }
+}
+
+/// Adds promises up along the tree of names.
+fn total<'a>(promises: impl Iterator<Item = (&'a str, u128, u128)>) -> u128 {
+    let mut own: BTreeMap<&str, (u128, u128)> = BTreeMap::new();
+    for (name, within, alone) in promises {
+        own.insert(name, (within, alone));
+        let mut above = name;
+        while let Some((parent, _)) = above.rsplit_once('/') {
+            own.entry(parent).or_default();
+            above = parent;
+        }
+    }
+    let mut names: Vec<&str> = own.keys().copied().collect();
+    names.sort_by_key(|name| std::cmp::Reverse(name.matches('/').count()));
+    let mut below: BTreeMap<&str, u128> = BTreeMap::new();
+    for name in names {
+        let (within, alone) = own.get(name).copied().unwrap_or_default();
+        let sum = within.max(alone + below.get(name).copied().unwrap_or(0));
+        let parent = name.rsplit_once('/').map_or("", |(parent, _)| parent);
+        *below.entry(parent).or_default() += sum;
+    }
+    below.get("").copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECTOR: u64 = 4096;
+
+    #[test]
+    fn a_block_takes_as_many_sectors_of_a_raidz_as_openzfs_counts() {
+        // Sectors of a block of 128 KiB with sectors of 4 KiB: 32 of data, parity for each row, rounded up to parity + 1.
+        let table = [(3, 1, 48), (4, 1, 44), (5, 1, 40), (6, 2, 48), (8, 2, 45), (10, 2, 42), (11, 3, 44), (2, 1, 64)];
+        for (width, parity, sectors) in table {
+            assert_eq!(
+                raidz_footprint(BLOCK, width, parity, 12),
+                Some(sectors * SECTOR),
+                "{width} wide, {parity} parity"
+            );
+        }
+        assert_eq!(raidz_footprint(BLOCK, 2, 2, 12), None);
+        // With sectors of 512 bytes the padding is small.
+        assert_eq!(raidz_footprint(BLOCK, 4, 1, 9), Some(342 * 512));
+    }
+
+    #[test]
+    fn the_slop_is_a_thirty_second_within_its_bounds() {
+        assert_eq!(slop(1 << 40), 32 << 30);
+        assert_eq!(slop(100 << 40), 128 << 30);
+        assert_eq!(slop(1 << 30), 128 << 20);
+        assert_eq!(slop(100 << 20), 50 << 20);
+        assert_eq!(slop(0), 0);
+    }
+
+    #[test]
+    fn a_mirror_holds_its_smallest_member_and_a_stripe_all_of_them() {
+        let sizes = [10 << 30, 12 << 30];
+        assert_eq!(of_vdev(VdevType::Mirror, &sizes, 12), (10 << 30) - LABELS);
+        assert_eq!(of_vdev(VdevType::Stripe, &sizes, 12), (22 << 30) - 2 * LABELS);
+        assert_eq!(of_vdev(VdevType::Raidz2, &[1 << 40], 12), 0);
+        assert_eq!(of_vdev(VdevType::Mirror, &[], 12), 0);
+    }
+
+    #[test]
+    fn a_reservation_holds_what_lies_below_it_and_a_refreservation_does_not() {
+        let table: [(&[(&str, u128, u128)], u128); 6] = [
+            (&[], 0),
+            (&[("a", 10, 0), ("a/b", 4, 0)], 10),
+            (&[("a", 10, 0), ("a/b", 14, 0)], 14),
+            (&[("a", 0, 10), ("a/b", 4, 0)], 14),
+            (&[("a", 12, 10), ("a/b", 4, 0), ("a/c", 0, 1)], 15),
+            // A parent that nobody describes passes on what is below it.
+            (&[("safe/x/y", 3, 0), ("safe/z", 4, 5)], 8),
+        ];
+        for (promises, wanted) in table {
+            assert_eq!(total(promises.iter().copied()), wanted, "{promises:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_raidz_never_holds_more_than_its_members_without_parity(
+            members in 2u64..64, parity in 1u64..4, ashift in 9u32..17, block in 1u64..(16 << 20),
+        ) {
+            prop_assume!(members > parity);
+            let footprint = raidz_footprint(block, members, parity, ashift).unwrap();
+            prop_assert!(footprint >= block);
+            prop_assert!(scaled(footprint, members - parity, members) + (1 << ashift) > block);
+            prop_assert_eq!(footprint % ((parity + 1) << ashift), 0);
+        }
+
+        #[test]
+        fn what_is_usable_never_exceeds_what_is_there(sizes in proptest::collection::vec(0u64.., 0..20), kind in 0usize..5) {
+            let kinds = [VdevType::Stripe, VdevType::Mirror, VdevType::Raidz1, VdevType::Raidz2, VdevType::Raidz3];
+            let data = of_vdev(kinds[kind], &sizes, 12);
+            prop_assert!(u128::from(data) <= sizes.iter().map(|size| u128::from(*size)).sum());
+            prop_assert!(slop(data) <= data);
+        }
+
+        #[test]
+        fn promises_are_at_least_the_largest_and_at_most_their_sum(
+            promises in proptest::collection::btree_map("[ab](/[ab]){0,3}", (0u128..1000, 0u128..1000), 0..12),
+        ) {
+            let list: Vec<_> = promises.iter().map(|(name, (within, alone))| (name.as_str(), *within, *alone)).collect();
+            let sum = total(list.iter().copied());
+            let largest = list.iter().map(|(_, within, alone)| *within.max(alone)).max().unwrap_or(0);
+            prop_assert!(sum >= largest);
+            prop_assert!(sum <= list.iter().map(|(_, within, alone)| within + alone).sum());
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! A disk or partition that has two uses.
+
+use crate::check::probed;
+use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
+use crate::fleet::decode::Word as _;
+use crate::fleet::schema::disks::Role;
+use crate::resolve::{MemberUse, ResolvedDisk};
+use crate::source::{Level, quoted};
+
+pub(super) static RULE: Rule = Rule {
+    id: "disk-used-twice",
+    group: Group::Disk,
+    level: Level::Error,
+    allowable: false,
+    needs: &[],
+    summary: "one disk or partition has two uses",
+    doc: include_str!("disk_used_twice.md"),
+    check: Check::Host(check),
+};
+
+const WHY: &str = "each of the two overwrites what the other has written";
+
+fn check(cx: &HostCx<'_>, found: &mut Findings) {
+    one_id(cx, found);
+    let uses = MemberUse::all(cx.host.source);
+    let cut: Vec<&ResolvedDisk<'_>> = cx.host.disks.iter().filter(|disk| !disk.def.partitions.is_empty()).collect();
+    members(&uses, &cut, found);
+    partitions(&uses, &cut, found);
+}
+
+/// Two disks of the definition that are one.
+fn one_id(cx: &HostCx<'_>, found: &mut Findings) {
+    let probed = cx.host.source.facts.as_ref().and_then(|facts| facts.disks.as_deref()).unwrap_or_default();
+    for (at, disk) in cx.host.disks.iter().enumerate() {
+        let id = disk.def.id.as_str();
+        let is_same = |other: &&ResolvedDisk<'_>| {
+            let (id, other) = (whole(id), whole(other.def.id.as_str()));
+            let alias = || {
+                probed::disk(probed, id)
+                    .is_some_and(|disk| disk.ids.iter().any(|name| probed::below_by_id(name) == other))
+            };
+            id == other || alias()
+        };
+        let Some(first) = cx.host.disks.iter().take(at).find(is_same) else { continue };
+        let message = format!("`{}` and `{}` are one disk", first.name, disk.name);
+        let label = if first.def.id.as_str() == id {
+            "the same id".to_owned()
+        } else {
+            format!("the same disk as {}", quoted(first.def.id.as_str()))
+        };
+        found.report(
+            Finding::at(disk.def.id.place, message)
+                .label(label)
+                .related(first.def.id.place, format!("`{}` has it already", first.name))
+                .why(WHY)
+                .help(format!("remove `{}`, and give its partitions to `{}`", disk.name, first.name))
+                .help(format!("the id of another disk for `{}`", disk.name)),
+        );
+    }
+}
+
+/// Returns a disk's name without the number of a partition.
+fn whole(id: &str) -> &str {
+    let id = probed::below_by_id(id);
+    match id.rsplit_once("-part") {
+        Some((disk, number)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => disk,
+        _ => id,
+    }
+}
+
+/// Members that are named twice, and whole disks that are cut into partitions.
+fn members(uses: &[MemberUse], cut: &[&ResolvedDisk<'_>], found: &mut Findings) {
+    for (at, used) in uses.iter().enumerate() {
+        let partitioned = cut.iter().find(|disk| disk.name == used.member.disk);
+        let earlier = uses.iter().take(at).find(|earlier| {
+            let same = earlier.member.partition == used.member.partition;
+            // Of a disk that is not cut, the one partition that ZFS gets is the disk.
+            earlier.member.disk == used.member.disk && (same || partitioned.is_none())
+        });
+        if let Some(earlier) = earlier {
+            let message = format!("`{}` is a member twice: of `{}` and of `{}`", used.member, earlier.pool, used.pool);
+            found.report(
+                Finding::at(used.place, message)
+                    .label("again")
+                    .related(earlier.place, format!("already in `{}`", earlier.pool))
+                    .why("a member holds data of one vdev only: copies on one disk are lost together, and two pools overwrite each other")
+                    .help("name another disk or partition")
+                    .help("remove one of the two"),
+            );
+        } else if let (Some(disk), None) = (partitioned, &used.member.partition) {
+            let first = disk.def.partitions.first().map_or(disk.def.key, |partition| partition.place);
+            let message =
+                format!("`{}` is a member of `{}` as a whole, and is cut into partitions", disk.name, used.pool);
+            found.report(
+                Finding::at(used.place, message)
+                    .label("the whole disk")
+                    .related(first, "its partitions")
+                    .why(WHY)
+                    .help(format!("name a partition with `role = \"zfs\"`: `{}.NAME`", disk.name))
+                    .help(format!("remove the partitions of `{}`", disk.name)),
+            );
+        }
+    }
+}
+
+/// Partitions that are something else beside what their role says.
+fn partitions(uses: &[MemberUse], cut: &[&ResolvedDisk<'_>], found: &mut Findings) {
+    for disk in cut {
+        for partition in &disk.def.partitions {
+            let name = partition.name.as_str();
+            let role = partition.role.value;
+            let used = uses
+                .iter()
+                .find(|used| used.member.disk == disk.name && used.member.partition.as_deref() == Some(name));
+            let mounted = partition.mount.as_ref();
+            let subject = format!("`{}.{name}`", disk.name);
+            let finding = match (used, mounted) {
+                (Some(used), Some(mount)) => {
+                    let message =
+                        format!("{subject} is a member of `{}`, and is mounted on `{}`", used.pool, mount.value);
+                    Finding::at(used.place, message)
+                        .label(format!("a member of `{}`", used.pool))
+                        .related(mount.place, "mounted here")
+                        .help("a partition of its own for the mount")
+                        .help("mount a dataset of the pool instead of the partition")
+                }
+                (Some(used), None) if role != Role::Zfs => {
+                    let message =
+                        format!("{subject} is a member of `{}`, and its role is `{}`", used.pool, role.word());
+                    Finding::at(used.place, message)
+                        .label(format!("a member of `{}`", used.pool))
+                        .related(partition.role.place, format!("set up as `{}`", role.word()))
+                        .help("`role = \"zfs\"` for the partition")
+                        .help("another partition as the member")
+                }
+                (None, Some(mount)) if !matches!(role, Role::Esp | Role::Filesystem) => {
+                    let message =
+                        format!("{subject} is mounted on `{}`, and its role is `{}`", mount.value, role.word());
+                    Finding::at(mount.place, message)
+                        .label("mounted here")
+                        .related(partition.role.place, format!("set up as `{}`", role.word()))
+                        .help("`role = \"filesystem\"` for the partition")
+                        .help("remove `mount` from the partition")
+                }
+                _ => continue,
+            };
+            found.report(finding.why(WHY));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_of_a_disk_is_the_disk() {
+        assert_eq!(whole("/dev/disk/by-id/ata-X_1-part12"), "ata-X_1");
+        assert_eq!(whole("ata-X_1-part"), "ata-X_1-part");
+        assert_eq!(whole("ata-X-party1"), "ata-X-party1");
+    }
+}

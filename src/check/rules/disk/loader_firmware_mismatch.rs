@@ -1,0 +1,86 @@
+//! A boot loader that the firmware cannot start.
+
+use crate::check::nixos;
+use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
+use crate::fleet::schema::machine::{Firmware, Loader};
+use crate::source::{Kind, Level, Node};
+
+pub(super) static RULE: Rule = Rule {
+    id: "loader-firmware-mismatch",
+    group: Group::Disk,
+    level: Level::Error,
+    allowable: true,
+    needs: &[],
+    summary: "the firmware cannot start the boot loader",
+    doc: include_str!("loader_firmware_mismatch.md"),
+    check: Check::Host(check),
+};
+
+fn check(cx: &HostCx<'_>, found: &mut Findings) {
+    let host = cx.host;
+    let loader = &host.def.boot.loader;
+    let firmware = &host.def.machine.firmware;
+    let boots = match firmware.value {
+        Firmware::Bios => "boots through BIOS",
+        Firmware::Uefi => "boots through UEFI",
+        Firmware::Both => return,
+    };
+    if firmware.value == Firmware::Bios && loader.value == Loader::SystemdBoot {
+        found.report(
+            Finding::at(loader.place, format!("`{}` boots through BIOS, which cannot start systemd-boot", host.name))
+                .label("a program for UEFI")
+                .related(firmware.place, boots)
+                .why("BIOS loads the first sector of a disk, where systemd-boot writes nothing")
+                .help("`loader = \"grub\"`")
+                .help("`firmware = \"uefi\"`, if the machine can boot that way, with an EFI system partition"),
+        );
+    }
+    if loader.value == Loader::Grub {
+        grub(cx, boots, found);
+    }
+    if let Some((true, node)) = nixos::switch(host, &["boot", "loader", "efi", "canTouchEfiVariables"]) {
+        if firmware.value == Firmware::Bios {
+            found.report(
+                Finding::at(node.place, "`boot.loader.efi.canTouchEfiVariables` is set, and BIOS has no EFI variables")
+                    .label("EFI variables")
+                    .related(firmware.place, boots)
+                    .why("the loader's installer fails where the variables are not there")
+                    .help("remove the setting"),
+            );
+        }
+    }
+}
+
+/// Settings of GRUB under `[nixos]` that leave it out where the firmware looks.
+fn grub(cx: &HostCx<'_>, boots: &str, found: &mut Findings) {
+    let firmware = &cx.host.def.machine.firmware;
+    if firmware.value == Firmware::Bios {
+        let devices = [&["boot", "loader", "grub", "device"][..], &["boot", "loader", "grub", "devices"]];
+        let settings = devices.iter().filter_map(|route| nixos::setting(cx.host, route));
+        for node in settings.filter(|node| is_nodev(node)) {
+            found.report(
+                Finding::at(node.place, "GRUB is installed on no device, and BIOS starts it from one")
+                    .label("writes no boot sector")
+                    .related(firmware.place, boots)
+                    .why("the machine starts what an earlier installation left in the boot sector, or nothing")
+                    .help("remove the setting: the disks that must boot follow from the definition"),
+            );
+        }
+    } else if let Some((false, node)) = nixos::switch(cx.host, &["boot", "loader", "grub", "efiSupport"]) {
+        found.report(
+            Finding::at(node.place, "GRUB is installed without EFI support, and UEFI starts nothing else")
+                .label("no program for UEFI")
+                .related(firmware.place, boots)
+                .why("the EFI system partition stays empty, and the machine finds nothing to boot")
+                .help("remove the setting"),
+        );
+    }
+}
+
+fn is_nodev(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Str(device) => device == "nodev",
+        Kind::List(devices) => !devices.is_empty() && devices.iter().all(|item| is_nodev(&item.node)),
+        _ => false,
+    }
+}

@@ -1,0 +1,96 @@
+//! Datasets that are promised more than their pool holds.
+
+use crate::check::capacity::{self, Capacity};
+use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
+use crate::resolve::ResolvedPool;
+use crate::source::{Level, Spanned};
+use crate::units::Size;
+
+pub(super) static RULE: Rule = Rule {
+    id: "capacity-exceeded",
+    group: Group::Zfs,
+    level: Level::Error,
+    allowable: true,
+    needs: &[],
+    summary: "datasets are promised more than their pool holds",
+    doc: include_str!("capacity_exceeded.md"),
+    check: Check::Host(check),
+};
+
+fn check(cx: &HostCx<'_>, found: &mut Findings) {
+    for pool in &cx.host.pools {
+        let datasets = || pool.def.datasets.iter().map(|(name, dataset)| (name.as_str(), &dataset.value));
+        let promised = capacity::promised(datasets());
+        let limits = datasets().flat_map(|(name, dataset)| {
+            [("quota", &dataset.quota), ("refquota", &dataset.refquota)]
+                .into_iter()
+                .filter_map(move |(property, size)| Some((name, property, size.as_ref()?)))
+        });
+        let limits: Vec<(&str, &str, &Spanned<Size>)> = limits.collect();
+        if promised.bytes == 0 && limits.is_empty() && pool.def.reserve.is_none() {
+            continue;
+        }
+        let Some(capacity) = capacity::capacity(pool) else {
+            found.unchecked(format!("nothing says how large the disks of `{}` are", pool.name));
+            continue;
+        };
+        let usable = capacity.usable();
+        let reserve = pool.reserve_bytes().unwrap_or(0);
+        let sum = promised.bytes + u128::from(reserve);
+        if sum > u128::from(usable) {
+            report_sum(pool, &promised, reserve, capacity, found);
+        }
+        for (name, property, size) in limits.into_iter().filter(|(_, _, size)| size.bytes() > usable) {
+            let message = format!("the {property} of `{}/{name}` is larger than its pool", pool.name);
+            found.report(
+                Finding::at(size.place, message)
+                    .label(format!("{}, the pool holds {}", Size::human(size.bytes()), Size::human(usable)))
+                    .related(pool.def.key, "the pool")
+                    .why(format!(
+                        "the dataset can fill the pool before it meets its {property}: {}",
+                        arithmetic(pool, capacity)
+                    ))
+                    .help(format!("a {property} below {}", Size::human(usable)))
+                    .help("larger or more disks"),
+            );
+        }
+    }
+}
+
+fn report_sum(
+    pool: &ResolvedPool<'_>,
+    promised: &capacity::Promised<'_>,
+    reserve: u64,
+    capacity: Capacity,
+    found: &mut Findings,
+) {
+    let usable = capacity.usable();
+    let sum = u64::try_from(promised.bytes).unwrap_or(u64::MAX).saturating_add(reserve);
+    let message = format!("`{}` promises {}, it holds {}", pool.name, Size::human(sum), Size::human(usable));
+    let mut finding = Finding::at(pool.def.key, message).label(format!("{} too little", Size::human(sum - usable)));
+    for (name, bytes) in promised.by.iter().take(6) {
+        if let Some(dataset) = pool.def.datasets.get(*name) {
+            finding = finding.related(dataset.key, format!("promised {}", Size::human(*bytes)));
+        }
+    }
+    let kept = format!("{} for datasets and {} in reserve", Size::human(sum - reserve), Size::human(reserve));
+    found.report(
+        finding
+            .why(format!("{kept}; {}", arithmetic(pool, capacity)))
+            .help("smaller reservations: a quota limits a dataset without taking space from the others")
+            .help("larger or more disks"),
+    );
+}
+
+/// Shows what becomes of the disks.
+fn arithmetic(pool: &ResolvedPool<'_>, capacity: Capacity) -> String {
+    let disks = pool.data().map(|vdev| vdev.members.len()).sum::<usize>();
+    let disks = if disks == 1 { "1 member".to_owned() } else { format!("{disks} members") };
+    format!(
+        "{disks} have {}, less {} for copies, parity, padding and labels, less {} that ZFS keeps, leave {}",
+        Size::human(capacity.raw),
+        Size::human(capacity.raw.saturating_sub(capacity.data)),
+        Size::human(capacity.slop),
+        Size::human(capacity.usable()),
+    )
+}
