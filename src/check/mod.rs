@@ -17,6 +17,8 @@ mod example;
 mod pool_features;
 mod rule;
 pub mod rules;
+#[cfg(test)]
+mod sample;
 mod settings;
 
 pub use engine::{Checked, Outcome, check, check_files};
