@@ -11,11 +11,16 @@ use crate::source::FleetFiles;
 /// Returns what is reported for these files, a line a finding: `LEVEL PATH:LINE:COLUMN RULE: MESSAGE` with `allowed` before
 /// what is allowed, then `unchecked RULE: WHY`; of some hosts only where they are named.
 pub(super) fn reported(files: &[(&str, &str)], wanted: &[&str]) -> Vec<String> {
+    reported_on("2026-11-21", files, wanted)
+}
+
+/// The same on another day.
+pub(super) fn reported_on(today: &str, files: &[(&str, &str)], wanted: &[&str]) -> Vec<String> {
     let mut all: BTreeMap<&str, &str> = SCAFFOLD.iter().copied().collect();
     all.extend(files.iter().copied());
     let mut files = FleetFiles::in_memory(all);
     let wanted: Vec<String> = wanted.iter().map(|name| (*name).to_owned()).collect();
-    let today = "2026-11-21".parse().unwrap();
+    let today = today.parse().unwrap();
     check_files(&mut files, &Facts::embedded(), &wanted, today, |_, outcome, sources| {
         let mut lines = Vec::new();
         for finding in &outcome.checked.findings {
