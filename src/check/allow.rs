@@ -208,3 +208,80 @@ fn collect(node: &Node, places: &mut Vec<Place>) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::reported;
+
+    /// Two hosts, of which `a` has no watch, and an entry for that in `[defaults]`, at the top of fleet.toml or in a host.toml.
+    fn fleet(entry_at: &str, rule: &str, wanted: &[&str]) -> Vec<String> {
+        let entry = format!("allow = [{{ rule = '{rule}', reason = 'x' }}]\n");
+        let at = |place: &str| if place == entry_at { entry.as_str() } else { "" };
+        let fleet = format!(
+            "{}fleet.name = 'x'\nchannels.stable = {{ release = '26.05' }}\n[defaults]\nimports = ['scaffold']\n{}",
+            at("fleet"),
+            at("defaults")
+        );
+        let a = format!("{}deploy.watch = []\n", at("a"));
+        let files = [("fleet.toml", fleet.as_str()), ("hosts/a/host.toml", &a), ("hosts/b/host.toml", at("b"))];
+        let mut lines = reported(&files, wanted);
+        lines.retain(|line| line.contains("allow-") || line.contains(rule));
+        lines
+    }
+
+    #[test]
+    fn a_shared_entry_is_used_when_one_host_needs_it_and_reported_once_when_none_does() {
+        assert_eq!(
+            fleet("defaults", "watch-missing", &[]),
+            ["allowed warning hosts/a/host.toml:1:1 watch-missing: nothing of `a` is watched while it reboots"]
+        );
+        assert_eq!(
+            fleet("defaults", "recovery-impossible", &[]),
+            ["warning fleet.toml:5:19 allow-unused: nothing here is reported by `recovery-impossible`"]
+        );
+        assert_eq!(
+            fleet("defaults", "reboot-test-disabled", &[]),
+            ["warning fleet.toml:5:19 allow-unused: `reboot-test-disabled` cannot be allowed"]
+        );
+    }
+
+    #[test]
+    fn an_entry_counts_for_its_own_host_only() {
+        assert_eq!(
+            fleet("b", "watch-missing", &[]),
+            [
+                "warning hosts/a/host.toml:1:1 watch-missing: nothing of `a` is watched while it reboots",
+                "warning hosts/b/host.toml:1:19 allow-unused: nothing here is reported by `watch-missing`",
+            ]
+        );
+    }
+
+    #[test]
+    fn entries_of_fleet_toml_cover_what_concerns_no_host() {
+        assert_eq!(
+            fleet("fleet", "channel-unpinned", &[]),
+            ["allowed error fleet.toml:3:10 channel-unpinned: `stable` has no `rev` and no `hash`"]
+        );
+        assert_eq!(
+            fleet("fleet", "watch-missing", &[])[0],
+            "warning fleet.toml:1:19 allow-unused: nothing here is reported by `watch-missing`"
+        );
+    }
+
+    #[test]
+    fn a_check_of_some_hosts_says_nothing_about_entries_that_others_may_need() {
+        assert!(fleet("defaults", "watch-missing", &["b"]).is_empty());
+        assert!(fleet("fleet", "recovery-impossible", &["b"]).is_empty());
+    }
+
+    #[test]
+    fn an_entry_about_entries_covers_them() {
+        let host =
+            "allow = [\n{ rule = 'allow-unused', reason = 'x' },\n{ rule = 'watch-missing', reason = 'x' },\n]\n";
+        let lines = reported(&[("hosts/a/host.toml", host)], &[]);
+        assert_eq!(
+            lines,
+            ["allowed warning hosts/a/host.toml:3:10 allow-unused: nothing here is reported by `watch-missing`"]
+        );
+    }
+}

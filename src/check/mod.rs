@@ -26,6 +26,8 @@ mod ports;
 mod probed;
 mod rule;
 pub mod rules;
+#[cfg(test)]
+mod sample;
 mod settings;
 mod ssh_key;
 

@@ -3,8 +3,8 @@
 //! Here belong: which settings there are (`[nixos]`, and `options` of services below their module's prefix), which index
 //! answers, and how sure its answer is. Not here: what a finding says (the rules), what a type accepts (`facts`).
 //!
-//! Invariant: where a neighbouring release answers, a setting that an index on the other side of the host's release takes is
-//! never a fault of its name, and a fault is certain only if the indexes on both sides see it.
+//! Invariant: where a neighbouring release answers, a fault is certain only if the indexes on both sides of the host's release
+//! see it, and a name that another release takes is a fault only if the answering one is much nearer.
 
 use std::collections::BTreeSet;
 
@@ -12,6 +12,9 @@ use super::rule::HostCx;
 use crate::facts::{Alias, AliasKind, Fault, Found, OptionIndex, TypeFault, check_value, join_name, split_name};
 use crate::source::{Kind, Node, Place, printable};
 use crate::units::Release;
+
+/// How many times farther away a release must be that takes what the answering one does not.
+const MUCH: u32 = 3;
 
 /// What the option index says of a host's settings.
 #[derive(Debug, Clone, Default)]
@@ -83,7 +86,8 @@ impl<'a> Settings<'a> {
                 let route: Vec<&str> = setting.fault.route.iter().map(String::as_str).collect();
                 setting.dropped = beside.dropped(&route);
                 setting.elsewhere = beside.has(&route);
-                if !exact && setting.dropped.is_none() && setting.elsewhere.is_some() {
+                let contested = setting.elsewhere.is_some_and(|release| !beside.is_much_nearer_than(release));
+                if contested && setting.dropped.is_none() {
                     self.unsure.insert(join_name(&setting.fault.route));
                     return;
                 }
@@ -114,6 +118,13 @@ impl<'a> Beside<'a> {
         let across =
             others.iter().find(|other| is_older(other.release) != is_older(index.release)).filter(|_| !index.exact);
         Self { index, across: across.copied(), others }
+    }
+
+    /// Tells whether the answering index is the release's own, or much nearer to it than another release: a name that the
+    /// two differ in came or went somewhere between them.
+    fn is_much_nearer_than(&self, other: Release) -> bool {
+        let distance = |release: Release| release.half_years_to(self.index.asked).unsigned_abs();
+        self.index.exact || distance(other) >= MUCH * distance(self.index.release)
     }
 
     /// Splits an unknown name into those below it, where an older release has old names among them.
@@ -266,4 +277,109 @@ pub(super) fn option_name(segments: &[String]) -> String {
 /// Lists names in backticks.
 pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
     names.into_iter().map(|name| format!("`{}`", printable(name))).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::reported;
+
+    /// Returns what the rules on options say of lines below `[nixos]` on a release, places without the file's name.
+    fn of(release: &str, lines: &str) -> Vec<String> {
+        let fleet = format!(
+            "fleet.name = 'x'\nchannels.it.release = '{release}'\n[defaults]\nimports = ['scaffold']\nchannel = 'it'\n"
+        );
+        let host = format!("[nixos]\n{lines}");
+        let lines = reported(&[("fleet.toml", &fleet), ("hosts/a/host.toml", &host)], &[]);
+        let of_options = lines.into_iter().filter(|line| line.contains(" option-"));
+        of_options.map(|line| line.replace("hosts/a/host.toml:", "")).collect()
+    }
+
+    #[test]
+    fn a_neighbours_answer_is_a_warning_unless_the_releases_on_both_sides_refuse_the_value() {
+        assert_eq!(
+            of(
+                "26.05",
+                "services.fail2ban.enabel = true\n\
+                 boot.cleanTmpDir = true\n\
+                 boot.bootspec.enable = true\n\
+                 services.fail2ban.enable = 'yes'\n\
+                 boot.tmp.cleanOnBoot = 'yes'\n\
+                 hardware.nvidia.optimus_prime.enable = true\n\
+                 services.dovecot2.group = 'mail'\n"
+            ),
+            [
+                "warning 2:19 option-unknown: there is no option `services.fail2ban.enabel`",
+                "warning 3:6 option-renamed: `boot.cleanTmpDir` was renamed to `boot.tmp.cleanOnBoot`",
+                "warning 4:15 option-removed: `boot.bootspec.enable` was removed",
+                "error 5:28 option-type: `services.fail2ban.enable` cannot be `\"yes\"`",
+                "warning 6:24 option-type: `boot.tmp.cleanOnBoot` cannot be `\"yes\"`",
+                "warning 7:31 option-renamed: `hardware.nvidia.optimus_prime.enable` was renamed to \
+                 `hardware.nvidia.prime.sync.enable`, and the old name is gone",
+                "warning 8:19 option-unknown: there is no option `services.dovecot2.group`",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_release_answers_for_itself_and_for_the_unstable_channel_before_it() {
+        for release in ["26.11", "26.11pre"] {
+            assert_eq!(
+                of(
+                    release,
+                    "services.fail2ban.enabel = true\nsound.enableMediaKeys = true\nboot.tmp.cleanOnBoot = 'yes'\n"
+                ),
+                [
+                    "error 2:19 option-unknown: there is no option `services.fail2ban.enabel`",
+                    "error 3:7 option-removed: `sound.enableMediaKeys` was removed",
+                    "error 4:24 option-type: `boot.tmp.cleanOnBoot` cannot be `\"yes\"`",
+                ],
+                "{release}"
+            );
+        }
+        assert_eq!(
+            of("20.09", "boot.tmp.cleanOnBoot = true\nboot.cleanTmpDir = true\n"),
+            ["error 2:6 option-unknown: there is no option `boot.tmp`"]
+        );
+    }
+
+    #[test]
+    fn what_came_or_went_halfway_between_two_releases_is_not_judged() {
+        let lines = of("23.05", "boot.tmp.cleanOnBoot = true\n");
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].starts_with("unchecked option-unknown:") && lines[0].contains("`boot.tmp`"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_name_that_warns_only_from_a_later_release_on_is_right_before_it() {
+        let line = "services.kubernetes.addons.dns.coredns = {}\n";
+        assert!(of("26.11", line).iter().any(|line| line.contains("option-renamed")));
+        assert!(!of("25.11", line).iter().any(|line| line.contains("option-renamed")));
+    }
+
+    #[test]
+    fn nix_expressions_are_not_judged_and_wrappers_are_seen_through() {
+        assert!(of("26.11", "services.fail2ban.enable = { literalExpression = '\"yes\"' }\n").is_empty());
+        assert_eq!(
+            of("26.11", "services.fail2ban.enable = { mkDefault = 'yes' }\n"),
+            ["error 2:42 option-type: `services.fail2ban.enable` cannot be `\"yes\"`"]
+        );
+    }
+
+    #[test]
+    fn options_of_a_service_stand_below_its_modules_prefix_and_its_module_must_be_there() {
+        let module = "kind = 'service'\nsummary = 'x'\nprefix = 'services.nosuchthing'\n";
+        let host = "[services.gitea]\nkind = 'native'\npackage = 'forgejo'\noptions = { enabel = true, settings.x.y = 1 }\n\
+                    [services.other]\nkind = 'native'\n";
+        let fleet =
+            "fleet.name = 'x'\nchannels.it.release = '26.11'\n[defaults]\nimports = ['scaffold']\nchannel = 'it'\n";
+        let files = [("fleet.toml", fleet), ("modules/other/module.toml", module), ("hosts/a/host.toml", host)];
+        let lines: Vec<_> = reported(&files, &[]).into_iter().filter(|line| line.contains(" option-")).collect();
+        assert_eq!(
+            lines,
+            [
+                "error hosts/a/host.toml:4:13 option-unknown: there is no option `services.gitea.enabel`",
+                "error hosts/a/host.toml:5:11 option-unknown: there is no option `services.nosuchthing.enable`",
+            ]
+        );
+    }
 }

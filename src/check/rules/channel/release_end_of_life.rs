@@ -57,3 +57,45 @@ fn check(cx: &FleetCx<'_>, found: &mut Findings) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::reported_on;
+
+    #[test]
+    fn the_last_day_still_counts_and_thirty_days_before_it_are_a_note() {
+        let said = |today: &str| {
+            let lines = reported_on(today, &[("hosts/a/host.toml", "")], &[]);
+            lines.into_iter().filter(|line| line.contains("end-of-life")).collect::<Vec<_>>()
+        };
+        for (today, expected) in [
+            ("2026-11-30", None),
+            (
+                "2026-12-01",
+                Some(
+                    "note fleet.toml:5:11 release-end-of-life: `stable` (26.05) gets no updates after 2026-12-31, in 30 days",
+                ),
+            ),
+            (
+                "2026-12-30",
+                Some(
+                    "note fleet.toml:5:11 release-end-of-life: `stable` (26.05) gets no updates after 2026-12-31, in 1 day",
+                ),
+            ),
+            (
+                "2026-12-31",
+                Some(
+                    "note fleet.toml:5:11 release-end-of-life: `stable` (26.05) gets its last updates on 2026-12-31, today",
+                ),
+            ),
+            (
+                "2027-01-01",
+                Some(
+                    "warning fleet.toml:5:11 release-end-of-life: `stable` (26.05) gets no updates since 2026-12-31, 1 day ago",
+                ),
+            ),
+        ] {
+            assert_eq!(said(today), Vec::from_iter(expected), "{today}");
+        }
+    }
+}

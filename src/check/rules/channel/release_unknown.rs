@@ -100,3 +100,33 @@ fn known(releases: Releases<'_>, release: Release, today: Date) -> Known {
     }
     Known::TooNew
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::reported_on;
+
+    #[test]
+    fn a_release_is_unknown_only_where_the_facts_can_tell() {
+        let said = |release: &str, today: &str| {
+            let fleet = format!("fleet.name = 'x'\nchannels.it.release = '{release}'\n");
+            let lines = reported_on(today, &[("fleet.toml", &fleet)], &[]);
+            let line = lines.into_iter().find(|line| line.contains("release-unknown")).unwrap_or_default();
+            line.split_whitespace().next().unwrap_or("nothing").to_owned()
+        };
+        for (release, today, expected) in [
+            ("26.05", "2026-11-21", "nothing"),
+            ("26.11", "2026-11-21", "nothing"),
+            ("20.09pre", "2026-11-21", "nothing"),
+            ("26.06", "2026-11-21", "error"),
+            ("26.09", "2026-11-21", "error"),
+            ("16.09", "2026-11-21", "unchecked"),
+            ("27.05pre", "2026-11-21", "unchecked"),
+            ("27.05", "2026-11-21", "error"),
+            ("27.05", "2027-05-20", "unchecked"),
+            ("27.09", "2027-12-01", "error"),
+            ("99.05pre", "2026-11-21", "error"),
+        ] {
+            assert_eq!(said(release, today), expected, "{release} on {today}");
+        }
+    }
+}

@@ -87,3 +87,32 @@ fn may_copy(cx: &HostCx<'_>, user: &str) -> Option<bool> {
     }
     trusted
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::reported;
+
+    #[test]
+    fn who_copies_unsigned_paths_must_be_trusted_as_far_as_the_definition_tells() {
+        for (further, refused) in [
+            ("", true),
+            ("nixos.nix.settings.trusted-users = ['root', 'eve']", true),
+            ("nixos.nix.settings.trusted-users = ['@wheel']", true),
+            ("nixos.nix.settings.trusted-users = ['cadey']", false),
+            ("nixos.nix.settings.trusted-users = ['@wheel']\naccess.users.cadey.sudo = true", false),
+            ("nixos.nix.settings.trusted-users = ['@ops']\naccess.users.cadey.groups = ['ops']", false),
+            ("nixos.nix.settings.trusted-users = [{ literalExpression = 'user' }]", false),
+            ("nixos.nix.settings.trusted-public-keys = ['desk:abc']", false),
+            ("deploy.build-on = 'target'", false),
+        ] {
+            let host = format!("deploy.target = 'cadey@192.0.2.10'\n{further}\n");
+            let lines = reported(&[("hosts/a/host.toml", &host)], &[]);
+            let expected =
+                ["error hosts/a/host.toml:1:17 build-impossible: `cadey` may not copy to `a` what `desk` has built"];
+            let of_rule: Vec<&String> = lines.iter().filter(|line| line.contains("build-impossible")).collect();
+            assert_eq!(of_rule, &expected[..usize::from(refused)], "{further}");
+        }
+        let files = [("hosts/a/host.toml", "deploy.target = 'cadey@192.0.2.10'\n"), ("hosts/a/trust.nix", "{ }\n")];
+        assert!(!reported(&files, &[]).iter().any(|line| line.contains("build-impossible")));
+    }
+}

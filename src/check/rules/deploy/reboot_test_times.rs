@@ -110,3 +110,36 @@ fn human(span: &TimeSpan) -> String {
 fn place(first: &Setting<TimeSpan>, second: &Setting<TimeSpan>) -> Place {
     if !first.written && second.written { second.place } else { first.place }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::reported;
+
+    #[test]
+    fn limits_in_the_wrong_order_are_reported_at_the_one_that_is_written() {
+        for (lines, expected) in [
+            ("times = 2", &[][..]),
+            ("initrd-give-up-after = '10min'", &["error 2:24"]),
+            ("give-up-after = '5min'", &["error 2:17", "unchecked"]),
+            ("give-up-after = '5min'\ninitrd-give-up-after = '4min'", &["unchecked"]),
+            ("settle = '15min'", &["error 2:10"]),
+            ("initrd-give-up-after = '0s'", &["error 2:24"]),
+            ("max-downtime = '0s'", &["error 2:16"]),
+            ("max-downtime = '20min'", &["unchecked"]),
+            ("max-downtime = '9min'", &[]),
+            ("post-time = '2min'\nmax-downtime = '2min'", &["error 3:16"]),
+            ("post-time = '2min'\nmax-downtime = '12min'", &["error 3:16"]),
+            ("post-time = '2min'\nmax-downtime = '11min'", &[]),
+            ("post-time = '2min'", &[]),
+        ] {
+            let found = reported(&[("hosts/a/host.toml", &format!("[deploy.reboot-test]\n{lines}\n"))], &[]);
+            let places: Vec<&str> = found
+                .iter()
+                .filter(|line| line.contains("reboot-test-times"))
+                .filter_map(|line| line.split(" reboot-test-times").next())
+                .collect();
+            let places: Vec<String> = places.iter().map(|place| place.replace("hosts/a/host.toml:", "")).collect();
+            assert_eq!(places, expected, "{lines}\n{found:#?}");
+        }
+    }
+}

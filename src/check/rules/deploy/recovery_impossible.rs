@@ -57,3 +57,42 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
     }
     found.report(finding);
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::reported;
+
+    #[test]
+    fn only_a_loader_that_forgets_its_choice_by_itself_comes_back() {
+        let disks = |format: &str, options: &str| {
+            format!(
+                "disks.main = {{ id = 'ata-X', size = '1TB', partitions = [\n\
+                 {{ name = 'bios', role = 'bios-boot', size = '1MiB' }},\n\
+                 {{ name = 'root', role = 'filesystem', size = 'rest', format = '{format}', mount = '/'{options} }},\n] }}\n"
+            )
+        };
+        let zfs = "disks.main = { id = 'ata-X', size = '1TB' }\nnetwork.host-id = '2487cd1f'\n\
+                   zfs.pools.p = { vdevs = [{ type = 'stripe', members = ['main'] }], datasets.root = { mount = '/' } }\n";
+        let cases = [
+            (disks("ext4", ""), None),
+            (disks("ext4", ", mount-options = ['noatime,data=journal']"), Some("3:101")),
+            (disks("xfs", ""), Some("3:63")),
+            (zfs.to_owned(), Some("3:94")),
+            (format!("boot.loader = 'systemd-boot'\nmachine.firmware = 'uefi'\n{zfs}"), None),
+            ("boot.loader = 'other'\n".to_owned(), Some("1:15")),
+            ("nixos.boot.loader.grub.default = 'saved'\n".to_owned(), Some("1:34")),
+            ("nixos.boot.loader.timeout = { literalExpression = 'null' }\n".to_owned(), Some("1:51")),
+            ("nixos.boot.loader.timeout = 5\n".to_owned(), None),
+            ("nixos.boot.loader.grub.mirroredBoots = [{ path = '/', devices = ['/dev/sda'] }]\n".to_owned(), None),
+        ];
+        for (host, expected) in cases {
+            let lines = reported(&[("hosts/a/host.toml", &host)], &[]);
+            let place = lines.iter().find_map(|line| {
+                line.strip_prefix("warning hosts/a/host.toml:")?
+                    .split_once(" recovery-impossible")
+                    .map(|(place, _)| place)
+            });
+            assert_eq!(place, expected, "{host}\n{lines:#?}");
+        }
+    }
+}

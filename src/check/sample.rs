@@ -1,0 +1,39 @@
+//! Fleets for the tests of this folder: a few files, the rest from the scaffold of the examples.
+
+#![allow(clippy::unwrap_used, reason = "only tests use it")]
+
+use std::collections::BTreeMap;
+
+use super::{SCAFFOLD, check_files};
+use crate::facts::Facts;
+use crate::source::FleetFiles;
+
+/// Returns what is reported for these files, a line a finding: `LEVEL PATH:LINE:COLUMN RULE: MESSAGE` with `allowed` before
+/// what is allowed, then `unchecked RULE: WHY`; of some hosts only where they are named.
+pub(super) fn reported(files: &[(&str, &str)], wanted: &[&str]) -> Vec<String> {
+    reported_on("2026-11-21", files, wanted)
+}
+
+/// The same on another day.
+pub(super) fn reported_on(today: &str, files: &[(&str, &str)], wanted: &[&str]) -> Vec<String> {
+    let mut all: BTreeMap<&str, &str> = SCAFFOLD.iter().copied().collect();
+    all.extend(files.iter().copied());
+    let mut files = FleetFiles::in_memory(all);
+    let wanted: Vec<String> = wanted.iter().map(|name| (*name).to_owned()).collect();
+    let today = today.parse().unwrap();
+    check_files(&mut files, &Facts::embedded(), &wanted, today, |_, outcome, sources| {
+        let mut lines = Vec::new();
+        for finding in &outcome.checked.findings {
+            let place = finding.primary.place;
+            let (position, path) = (sources.position(place), sources.file(place.file).path());
+            let allowed = if finding.allowed.is_some() { "allowed " } else { "" };
+            let (level, rule) = (finding.level.as_str(), finding.rule);
+            let (line, column, message) = (position.line, position.column, &finding.message);
+            lines.push(format!("{allowed}{level} {path}:{line}:{column} {rule}: {message}"));
+        }
+        for one in &outcome.checked.unchecked {
+            lines.push(format!("unchecked {}: {}", one.rule, one.why));
+        }
+        lines
+    })
+}
