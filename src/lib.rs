@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod check;
+pub mod compile;
 pub mod facts;
 pub mod fleet;
 pub mod modules;

@@ -66,7 +66,7 @@ fn strings() -> Vec<String> {
         "}}",
         "{%",
     ];
-    let piece = prop_oneof![8 => prop::sample::select(&special[..]).prop_map(str::to_owned), 1 => "[^\\x00]", 1 => "[a-z]{1,50}"];
+    let piece = prop_oneof![8 => prop::sample::select(special.to_vec()).prop_map(str::to_owned), 1 => "[^\\x00]", 1 => "[a-z]{1,50}"];
     let strategy = prop::collection::vec(piece, 0..16).prop_map(|pieces| pieces.concat());
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let mut strings: Vec<String> = special.iter().map(|text| (*text).to_owned()).collect();
