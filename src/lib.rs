@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod cli;
+pub mod compile;
 pub mod facts;
 pub mod fleet;
 pub mod modules;

@@ -20,7 +20,18 @@ use super::scan::{FILTER, quote_expressions};
 use super::{Html, Md, NixFloat, NixString, ShellWord, is_hidden, nix_attribute, nix_int};
 
 /// The embedded templates, by name, sorted: `("name", include_str!("../../templates/name"))`.
-pub static EMBEDDED: &[(&str, &str)] = &[];
+pub static EMBEDDED: &[(&str, &str)] = &[
+    ("dead-man-initrd.sh.tera", include_str!("../../templates/dead-man-initrd.sh.tera")),
+    ("dead-man.sh.tera", include_str!("../../templates/dead-man.sh.tera")),
+    ("default.nix.tera", include_str!("../../templates/default.nix.tera")),
+    ("flake.nix.tera", include_str!("../../templates/flake.nix.tera")),
+    ("install/install.sh.tera", include_str!("../../templates/install/install.sh.tera")),
+    ("install/mount.sh.tera", include_str!("../../templates/install/mount.sh.tera")),
+    ("install/partition.sh.tera", include_str!("../../templates/install/partition.sh.tera")),
+    ("install/pools.sh.tera", include_str!("../../templates/install/pools.sh.tera")),
+    ("mirror-esp.sh.tera", include_str!("../../templates/mirror-esp.sh.tera")),
+    ("pre-switch.sh.tera", include_str!("../../templates/pre-switch.sh.tera")),
+];
 
 /// A language that a template writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

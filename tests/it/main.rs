@@ -6,5 +6,6 @@
 mod bad_input;
 mod incident;
 mod program;
+mod compile;
 mod quoting;
 mod structure;

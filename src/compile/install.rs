@@ -1,0 +1,322 @@
+//! install/*.sh: partitions, pools, mounts and the installation itself, for any rescue system.
+//!
+//! Here the values are put together; the scripts are templates, which quote every value. Nothing here decides to destroy:
+//! the scripts look at the disks and refuse, or ask.
+
+use serde::Serialize;
+
+use super::boot_places::BootPlaces;
+use super::compatibility::{self, PoolCompatibility};
+use super::{HostCx, OutFile};
+use crate::fleet::decode::Word as _;
+use crate::fleet::schema::disks::{Format, PartitionSize, Role};
+use crate::fleet::schema::zfs::{Dataset, VdevType};
+use crate::resolve::{MountSource, ResolvedDisk, ResolvedMember, ResolvedPool, ResolvedVdev, VdevClass};
+use crate::source::Diagnostics;
+
+/// Returns sgdisk's type code of a partition (sgdisk(8), `-L`).
+pub(super) fn type_code(role: Role) -> &'static str {
+    match role {
+        Role::BiosBoot => "EF02",
+        Role::Esp => "EF00",
+        Role::Filesystem => "8300",
+        Role::Swap => "8200",
+        Role::Zfs => "BF01",
+    }
+}
+
+/// The values of all scripts.
+#[derive(Serialize)]
+struct Install<'a> {
+    host: &'a str,
+    host_id: &'a str,
+    dev_nodes: &'a str,
+    disks: Vec<DiskPlan<'a>>,
+    pools: Vec<PoolPlan<'a>>,
+    mounts: Vec<MountPlan>,
+}
+
+#[derive(Serialize)]
+struct DiskPlan<'a> {
+    name: &'a str,
+    id: &'a str,
+    device: String,
+    /// 0 where the size is not stated.
+    bytes: u64,
+    disposable: bool,
+    partitions: Vec<PartitionPlan<'a>>,
+}
+
+#[derive(Serialize)]
+struct PartitionPlan<'a> {
+    number: u32,
+    /// First and last place as sgdisk takes them, in MiB.
+    span: String,
+    code: &'static str,
+    label: &'a str,
+    device: &'a str,
+    /// `ext4`, `xfs`, `vfat`, `swap`, or nothing.
+    make: &'static str,
+}
+
+/// A pool as it is created.
+#[derive(Debug, Serialize)]
+pub(super) struct PoolPlan<'a> {
+    pub(super) name: &'a str,
+    /// Properties for `-o`.
+    pub(super) options: Vec<(String, String)>,
+    /// Properties for `-O`.
+    pub(super) root_options: Vec<(String, String)>,
+    /// The value of `compatibility`.
+    pub(super) compatibility: Option<String>,
+    /// For a ZFS without that property.
+    pub(super) features: Vec<String>,
+    pub(super) because: String,
+    /// Words that describe the vdevs, in zpool-create(8)'s order.
+    pub(super) vdevs: Vec<String>,
+    pub(super) members: Vec<String>,
+    /// Whether zpool refuses the layout without `-f`: members of unequal size, or vdevs of unequal kind.
+    pub(super) uneven: bool,
+    pub(super) datasets: Vec<DatasetPlan>,
+    /// Bytes of the `reserved` dataset; none: to be worked out from the pool. A definition with a dataset of that name has 0.
+    pub(super) reserve: Option<u64>,
+    pub(super) manual: bool,
+}
+
+/// A dataset as it is created.
+#[derive(Debug, Serialize)]
+pub(super) struct DatasetPlan {
+    /// Its whole name.
+    pub(super) name: String,
+    /// Its name below the pool.
+    pub(super) relative: String,
+    pub(super) mount: Option<String>,
+    pub(super) volume: Option<u64>,
+    pub(super) options: Vec<(String, String)>,
+}
+
+#[derive(Serialize)]
+struct MountPlan {
+    path: String,
+    source: String,
+    kind: &'static str,
+    options: String,
+}
+
+impl<'a> PoolPlan<'a> {
+    /// Puts together how a pool is created.
+    pub(super) fn of(cx: &HostCx<'_>, pool: &'a ResolvedPool<'a>, compatibility: &PoolCompatibility) -> Self {
+        let def = &pool.def.value;
+        let written = |name: &str| def.properties.contains_key(name);
+        let mut options = Vec::new();
+        for (name, value) in [("ashift", "12"), ("cachefile", "none")] {
+            if !written(name) {
+                options.push((name.to_owned(), value.to_owned()));
+            }
+        }
+        // The key `compatibility` decides, and says so where it is wrong.
+        let own = def.properties.iter().filter(|(name, _)| *name != "compatibility");
+        options.extend(own.map(|(name, value)| (name.clone(), value.as_str().to_owned())));
+        let mut root_options = Vec::new();
+        if !def.root_properties.contains_key("mountpoint") {
+            root_options.push(("mountpoint".to_owned(), "none".to_owned()));
+        }
+        root_options
+            .extend(def.root_properties.iter().map(|(name, value)| (name.clone(), value.as_str().to_owned())));
+        // Lets a second run know its own pool.
+        root_options.push(("hostwright:host".to_owned(), cx.host.name.to_owned()));
+        let datasets: Vec<DatasetPlan> =
+            def.datasets.iter().map(|(name, dataset)| DatasetPlan::of(pool.name, name, dataset)).collect();
+        let reserve = if def.datasets.contains_key("reserved") { Some(0) } else { pool.reserve_bytes() };
+        Self {
+            name: pool.name,
+            options,
+            root_options,
+            compatibility: compatibility.set.clone(),
+            features: compatibility.features.clone(),
+            because: compatibility.because.clone(),
+            vdevs: vdevs(pool),
+            members: pool.members().map(|member| member.device.clone()).collect(),
+            uneven: is_uneven(pool),
+            datasets,
+            reserve,
+            manual: !super::disks::is_imported(cx.host, pool.name),
+        }
+    }
+}
+
+impl DatasetPlan {
+    fn of(pool: &str, name: &str, dataset: &Dataset) -> Self {
+        let mut options = Vec::new();
+        let mut set = |name: &str, value: String| options.push((name.to_owned(), value));
+        if dataset.mount.is_some() {
+            set("mountpoint", "legacy".to_owned());
+        }
+        let sizes = [
+            ("quota", &dataset.quota),
+            ("refquota", &dataset.refquota),
+            ("reservation", &dataset.reservation),
+            ("refreservation", &dataset.refreservation),
+        ];
+        for (name, size) in sizes {
+            if let Some(size) = size {
+                set(name, size.bytes().to_string());
+            }
+        }
+        for (name, value) in dataset.properties.iter() {
+            set(name, value.as_str().to_owned());
+        }
+        // A volume's size is a multiple of its block size.
+        let volume = dataset.volume.as_ref().map(|size| size.bytes().div_ceil(1 << 20) << 20);
+        Self {
+            name: format!("{pool}/{name}"),
+            relative: name.to_owned(),
+            mount: dataset.mount.as_ref().map(|mount| mount.as_str().to_owned()),
+            volume,
+            options,
+        }
+    }
+}
+
+fn vdevs(pool: &ResolvedPool<'_>) -> Vec<String> {
+    let mut words = Vec::new();
+    let devices = |members: &[ResolvedMember], words: &mut Vec<String>| {
+        words.extend(members.iter().map(|member| member.device.clone()));
+    };
+    for vdev in &pool.vdevs {
+        words.extend(vdev.class.word().map(str::to_owned));
+        if vdev.def.kind.value != VdevType::Stripe {
+            words.push(vdev.def.kind.value.word().to_owned());
+        }
+        devices(&vdev.members, &mut words);
+    }
+    for (word, members) in [("cache", &pool.cache), ("spare", &pool.spares)] {
+        if !members.is_empty() {
+            words.push(word.to_owned());
+            devices(members, &mut words);
+        }
+    }
+    words
+}
+
+fn is_uneven(pool: &ResolvedPool<'_>) -> bool {
+    let unequal = |vdev: &ResolvedVdev<'_>| {
+        let redundant = vdev.def.kind.value != VdevType::Stripe;
+        redundant && vdev.members.windows(2).any(|pair| pair.first().map(|m| m.bytes) != pair.last().map(|m| m.bytes))
+    };
+    let form = |vdev: &ResolvedVdev<'_>| (vdev.def.kind.value, vdev.members.len());
+    let mixed = || {
+        let mut forms = pool.data().map(form).filter(|(kind, _)| *kind != VdevType::Stripe);
+        let first = forms.next();
+        let stripe = pool.data().any(|vdev| vdev.def.kind.value == VdevType::Stripe);
+        first.is_some_and(|first| stripe || forms.any(|other| other != first))
+    };
+    // A log or special device without the redundancy of the data is refused too.
+    let weaker = || {
+        pool.is_redundant()
+            && pool.vdevs.iter().any(|vdev| {
+                matches!(vdev.class, VdevClass::Special | VdevClass::Dedup)
+                    && vdev.def.kind.value.parity(vdev.members.len()) == 0
+            })
+    };
+    let different = || {
+        let data = pool.data().map(|vdev| vdev.def.kind.value).next();
+        pool.vdevs
+            .iter()
+            .any(|vdev| matches!(vdev.class, VdevClass::Special | VdevClass::Dedup) && Some(vdev.def.kind.value) != data)
+    };
+    pool.vdevs.iter().any(unequal) || mixed() || weaker() || different()
+}
+
+fn disk_plan<'a>(disk: &'a ResolvedDisk<'a>) -> DiskPlan<'a> {
+    let partitions = disk.partitions.iter().map(|partition| {
+        let rest = partition.def.is_none_or(|def| matches!(def.size.value, PartitionSize::Rest));
+        let end = match partition.bytes.filter(|_| !rest) {
+            Some(bytes) => format!("+{}M", bytes >> 20),
+            None => "0".to_owned(),
+        };
+        PartitionPlan {
+            number: partition.number,
+            span: format!("{}M:{end}", partition.start >> 20),
+            code: type_code(partition.role),
+            label: &partition.label,
+            device: &partition.device,
+            make: match (partition.role, partition.format()) {
+                (Role::Swap, _) => "swap",
+                (Role::Esp | Role::Filesystem, Some(format)) => format.word(),
+                (Role::Filesystem, None) => Format::Ext4.word(),
+                _ => "",
+            },
+        }
+    });
+    DiskPlan {
+        name: disk.name,
+        id: disk.def.id.as_str(),
+        device: disk.device(),
+        bytes: disk.bytes().unwrap_or(0),
+        disposable: disk.def.disposable.value,
+        partitions: partitions.collect(),
+    }
+}
+
+fn mounts(cx: &HostCx<'_>) -> Vec<MountPlan> {
+    let mut mounts: Vec<MountPlan> = cx
+        .host
+        .mounts
+        .iter()
+        .filter_map(|mount| match &mount.source {
+            MountSource::Partition { device, def, format, .. } => {
+                let options: Vec<&str> = def.mount_options.iter().map(|option| option.as_str()).collect();
+                Some(MountPlan {
+                    path: mount.path.to_owned(),
+                    source: device.clone(),
+                    kind: format.word(),
+                    options: options.join(","),
+                })
+            }
+            MountSource::Dataset { pool, name, .. } if super::disks::is_imported(cx.host, pool) => Some(MountPlan {
+                path: mount.path.to_owned(),
+                source: format!("{pool}/{name}"),
+                kind: "zfs",
+                options: String::new(),
+            }),
+            MountSource::Dataset { .. } => None,
+        })
+        .collect();
+    // The loader is installed on the mirrors as well.
+    mounts.extend(BootPlaces::of(cx.host).unmounted().map(|mirror| MountPlan {
+        path: mirror.path.clone(),
+        source: mirror.device.clone(),
+        kind: mirror.format.word(),
+        options: String::new(),
+    }));
+    mounts
+}
+
+/// The scripts, by template.
+const SCRIPTS: [&str; 4] = ["install", "mount", "partition", "pools"];
+
+/// Returns the scripts of a host, for its folder in out/.
+pub(super) fn scripts(cx: &HostCx<'_>, found: &mut Diagnostics) -> Vec<OutFile> {
+    let pools: Vec<PoolPlan<'_>> = cx
+        .host
+        .pools
+        .iter()
+        .map(|pool| PoolPlan::of(cx, pool, &compatibility::for_pool(cx.host, pool, cx.facts)))
+        .collect();
+    let values = Install {
+        host: cx.host.name,
+        host_id: &cx.host.host_id.id,
+        dev_nodes: cx.host.def.zfs.as_ref().map_or("/dev/disk/by-id", |zfs| zfs.dev_nodes.value.as_str()),
+        disks: cx.host.disks.iter().filter(|disk| !disk.partitions.is_empty()).map(disk_plan).collect(),
+        pools,
+        mounts: mounts(cx),
+    };
+    SCRIPTS
+        .iter()
+        .filter_map(|name| {
+            let text = cx.render(&format!("install/{name}.sh.tera"), &values, found)?;
+            Some(OutFile { path: format!("install/{name}.sh"), text, executable: true })
+        })
+        .collect()
+}

@@ -1,0 +1,108 @@
+//! How NixOS spells things in a release: options that came, moved or changed their form.
+//!
+//! Every threshold is the first release with the later form. Where a release cannot express something at all, the
+//! concern leaves it out; what that costs is said there.
+
+use crate::units::Release;
+
+/// The spelling of one release.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spelling(Release);
+
+impl Spelling {
+    /// Returns the spelling of a release; the unstable channel before a release spells as the release.
+    pub(super) fn of(release: Release) -> Self {
+        Self(release.base())
+    }
+
+    fn since(self, release: &str) -> bool {
+        release.parse().is_ok_and(|release: Release| self.0 >= release)
+    }
+
+    /// `nixpkgs.hostPlatform`; before, the system is an argument of the evaluation.
+    pub(super) fn host_platform(self) -> bool {
+        self.since("22.11")
+    }
+
+    /// `services.openssh.settings`.
+    pub(super) fn ssh_settings(self) -> bool {
+        self.since("23.05")
+    }
+
+    /// `services.openssh.kbdInteractiveAuthentication`, before that `challengeResponseAuthentication`.
+    pub(super) fn ssh_kbd_interactive(self) -> bool {
+        self.since("21.11")
+    }
+
+    /// `security.acme.defaults`.
+    pub(super) fn acme_defaults(self) -> bool {
+        self.since("22.05")
+    }
+
+    /// The firewall of `networking.firewall` written for nftables.
+    pub(super) fn nftables_firewall(self) -> bool {
+        self.since("23.05")
+    }
+
+    /// `systemd.tmpfiles.settings`.
+    pub(super) fn tmpfiles_settings(self) -> bool {
+        self.since("24.05")
+    }
+
+    /// Routes of networkd without a `routeConfig` around them.
+    pub(super) fn flat_routes(self) -> bool {
+        self.since("24.11")
+    }
+
+    /// The options of `systemd.network.wait-online`.
+    pub(super) fn wait_online(self) -> bool {
+        self.since("22.11")
+    }
+
+    /// `boot.zfs.package`.
+    pub(super) fn zfs_package(self) -> bool {
+        self.since("24.05")
+    }
+
+    /// `boot.loader.systemd-boot.extraInstallCommands`.
+    pub(super) fn loader_hook(self) -> bool {
+        self.since("22.05")
+    }
+
+    /// systemd in the initrd; from 26.05 on by default.
+    pub(super) fn initrd_systemd(self) -> bool {
+        self.since("22.11")
+    }
+
+    /// `systemd.settings.Manager` and `boot.initrd.systemd.settings.Manager` (release notes of 25.11).
+    pub(super) fn manager_settings(self) -> bool {
+        self.since("25.11")
+    }
+
+    /// `systemd.crash_action=` (systemd 256), before that `systemd.crash_reboot`.
+    pub(super) fn crash_action(self) -> bool {
+        self.since("24.11")
+    }
+
+    /// `system.preSwitchChecks`.
+    pub(super) fn pre_switch_checks(self) -> bool {
+        self.since("25.05")
+    }
+
+    /// File-system types of `boot.supportedFilesystems` as attributes.
+    pub(super) fn filesystem_attributes(self) -> bool {
+        self.since("24.05")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unstable_channel_spells_as_the_release_it_becomes() {
+        let of = |release: &str| Spelling::of(release.parse().unwrap());
+        assert!(of("25.11pre").manager_settings() && !of("25.05").manager_settings());
+        assert!(!of("20.09").host_platform() && of("26.05").host_platform());
+    }
+}

@@ -1,0 +1,125 @@
+# attic: boot loader, kernel, initrd, import of pools
+# Written by hostwright from hosts/attic/host.toml; changes here are lost.
+{ lib, pkgs, ... }:
+
+{
+  boot = {
+    loader = {
+      systemd-boot = {
+        enable = true;
+        configurationLimit = 8;
+        editor = lib.mkDefault false;
+        extraInstallCommands =
+          "export PATH=${
+            lib.makeBinPath [
+              pkgs.coreutils
+              pkgs.diffutils
+              pkgs.efibootmgr
+              pkgs.gnugrep
+              pkgs.gnused
+              pkgs.util-linux
+            ]
+          }\n"
+          + ''
+            # Copies the boot loader, its entries and their kernels to the other EFI system partitions, so that each disk boots alone.
+            # What an entry needs is there before the entry, and what no entry needs leaves after it: a power cut leaves a menu that boots.
+            hostwright_copy() (
+              # $1 is copied over $2 unless they are alike.
+              if cmp -s -- "$1" "$2"; then
+                exit 0
+              fi
+              cp -- "$1" "$2.hostwright"
+              sync -- "$2.hostwright"
+              mv -f -- "$2.hostwright" "$2"
+            )
+            hostwright_entry() {
+              # An entry's name without ending and without the counters of boot counting.
+              local name=''${1##*/}
+              name=''${name%.conf}
+              printf '%s' "''${name%%+*}"
+            }
+            hostwright_mirror_esp() (
+              from=$1 to=$2 disk=$3 number=$4 label=$5 loader=$6
+              shopt -s nullglob
+              if ! mountpoint -q -- "$to" && ! mount -- "$to"; then
+                echo "hostwright: $to is not mounted, so $disk would not boot the new generation." >&2
+                echo "hostwright: replace the disk, or take it out of boot.mirrors." >&2
+                exit 1
+              fi
+              mkdir -p -- "$to/EFI/BOOT" "$to/EFI/nixos" "$to/EFI/systemd" "$to/loader/entries"
+              for folder in EFI/nixos EFI/systemd EFI/BOOT; do
+                for file in "$from/$folder"/*; do
+                  if [ -f "$file" ]; then
+                    hostwright_copy "$file" "$to/$folder/''${file##*/}"
+                  fi
+                done
+              done
+              for file in "$from"/loader/entries/nixos-*.conf; do
+                entry=$(hostwright_entry "$file")
+                counted=("$to/loader/entries/$entry"+*.conf)
+                # Counters belong to the disk that booted: an entry that is there keeps its own.
+                if [ -z "''${counted[*]-}" ]; then
+                  hostwright_copy "$file" "$to/loader/entries/''${file##*/}"
+                fi
+              done
+              hostwright_copy "$from/loader/loader.conf" "$to/loader/loader.conf"
+              for file in "$to"/loader/entries/nixos-*.conf; do
+                entry=$(hostwright_entry "$file")
+                left=("$from/loader/entries/$entry"+*.conf)
+                if [ ! -e "$from/loader/entries/$entry.conf" ] && [ -z "''${left[*]-}" ]; then
+                  rm -f -- "$file"
+                fi
+              done
+              for file in "$to"/EFI/nixos/*; do
+                if [ -f "$file" ] && [ ! -e "$from/EFI/nixos/''${file##*/}" ]; then
+                  rm -f -- "$file"
+                fi
+              done
+              sync -f -- "$to"
+              # The firmware gets an entry for the disk once, behind those that it has.
+              if [ -d /sys/firmware/efi/efivars ] && ! efibootmgr | grep -qF -- "$label"; then
+                order=$(efibootmgr | sed -n 's/^BootOrder: //p')
+                if efibootmgr --quiet --create-only --disk "$disk" --part "$number" --label "$label" --loader "$loader"; then
+                  new=$(efibootmgr | grep -F -- "$label" | sed -n 's/^Boot\([0-9A-F]\{4\}\).*/\1/p' | head -n 1)
+                  efibootmgr --quiet --bootorder "''${order:+$order,}$new" || true
+                else
+                  echo "hostwright: the firmware took no entry for $disk; it boots through EFI/BOOT." >&2
+                fi
+              fi
+            )
+            hostwright_mirror_esp /boot /boot-right /dev/disk/by-id/nvme-WD_Red_SN700_1000GB_22104D800377 1 'NixOS on right' '\EFI\systemd\systemd-bootx64.efi'
+
+          '';
+      };
+      efi = {
+        canTouchEfiVariables = true;
+        efiSysMountPoint = "/boot";
+      };
+      timeout = lib.mkDefault 5;
+    };
+    kernelParams = [
+      "console=tty0"
+      "console=ttyS0,115200n8"
+    ];
+    kernelModules = [ "kvm-intel" ];
+    initrd.availableKernelModules = [
+      "ahci"
+      "nvme"
+      "sd_mod"
+      "usb_storage"
+      "usbhid"
+      "xhci_pci"
+      "igc"
+    ];
+    supportedFilesystems.zfs = true;
+    zfs = {
+      devNodes = lib.mkDefault "/dev/disk/by-id";
+      forceImportRoot = false;
+    };
+  };
+  hardware = {
+    cpu.intel.updateMicrocode = lib.mkDefault true;
+    enableRedistributableFirmware = lib.mkDefault true;
+  };
+  networking.hostId = lib.mkDefault "6522e40c";
+}

@@ -1,0 +1,22 @@
+# lufta: who may log in
+# Written by hostwright from hosts/lufta/host.toml; changes here are lost.
+{ lib, ... }:
+
+{
+  services.openssh = {
+    enable = true;
+    ports = [ 22 ];
+    openFirewall = false;
+    settings = {
+      PermitRootLogin = "prohibit-password";
+      PasswordAuthentication = false;
+      KbdInteractiveAuthentication = false;
+    };
+  };
+  users = {
+    mutableUsers = lib.mkDefault false;
+    users.root.openssh.authorizedKeys.keys = [
+      "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO6byUZOqzqEPeT01TBJmlinORUGjCIfa41h/5EfwDDA cadey@shachi"
+    ];
+  };
+}
