@@ -4,8 +4,8 @@
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod bad_input;
+mod compile;
 mod incident;
 mod program;
-mod compile;
 mod quoting;
 mod structure;
