@@ -166,3 +166,13 @@ pub(super) fn clean<'f>(
         }
     }
 }
+
+/// Returns findings that came after the check, as people read them.
+pub(super) fn findings(terminal: &Terminal, found: &[source::Diagnostic], sources: &Sources) -> String {
+    let outcome = Outcome {
+        checked: crate::check::Checked { findings: found.to_vec(), unchecked: Vec::new(), rules: rules::all().count() },
+        fleet: None,
+        hosts: 0,
+    };
+    Report::new(&outcome, sources).write(terminal, Format::Human, Level::Error, "", None)
+}

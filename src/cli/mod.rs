@@ -4,6 +4,7 @@
 //! This is the only folder that prints, reads the environment and the clock, and writes files. Not here: any logic that a
 //! test would want to call without a process.
 
+mod build;
 mod check;
 mod completions;
 mod context;
@@ -81,6 +82,7 @@ enum Command {
     Check(check::Args),
     Rules(rules::Args),
     Explain(explain::Args),
+    Build(build::Args),
     LintNix(lint_nix::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -152,6 +154,7 @@ pub fn main() -> ExitCode {
             Command::Check(args) => check::run(&terminal, &fleet()?, args),
             Command::Rules(args) => rules::run(&terminal, args),
             Command::Explain(args) => explain::run(&terminal, args),
+            Command::Build(args) => build::run(&terminal, &fleet()?, args),
             Command::LintNix(args) => lint_nix::run(&terminal, args),
             Command::Schema(args) => schema::run(&terminal, args),
             Command::Completions(args) => completions::run(&terminal, args),

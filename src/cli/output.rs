@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 use walkdir::WalkDir;
 
+use crate::compile::OutFile;
+
 use super::Failure;
 use super::context::shown;
 
@@ -23,6 +25,19 @@ pub(super) const MANIFEST: &str = "manifest.json";
 pub(super) struct Content {
     pub(super) bytes: Vec<u8>,
     pub(super) executable: bool,
+}
+
+impl Content {
+    /// Returns a compiled file's path and content.
+    pub(super) fn of(file: OutFile) -> (String, Self) {
+        (file.path, Self { bytes: file.text.into_bytes(), executable: file.executable })
+    }
+
+    /// Returns the content as a compiled file; every file that hostwright writes is text.
+    pub(super) fn to_file(&self, path: &str) -> OutFile {
+        let text = String::from_utf8_lossy(&self.bytes).into_owned();
+        OutFile { path: path.to_owned(), text, executable: self.executable }
+    }
 }
 
 /// Path below the folder (with `/`) -> file.
@@ -83,11 +98,9 @@ pub(super) fn existing(folder: &Path) -> Result<Existing, Failure> {
         existing.manifest = serde_json::from_slice(&manifest.bytes).ok();
         let outputs =
             existing.manifest.as_ref().and_then(|manifest| manifest.get("outputs")).and_then(|map| map.as_object());
-        let digests = outputs
-            .into_iter()
-            .flatten()
-            .filter_map(|(path, digest)| Some((path.clone(), digest.as_str()?.to_owned())));
-        existing.ours = digests.collect();
+        let digest = |file: &serde_json::Value| Some(file.get("sha256")?.as_str()?.to_owned());
+        let ours = outputs.into_iter().flatten().filter_map(|(path, file)| Some((path.clone(), digest(file)?)));
+        existing.ours = ours.collect();
     }
     Ok(existing)
 }

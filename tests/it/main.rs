@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod compile;
+mod hostile;
 mod incident;
 mod program;
 mod quoting;

@@ -6,26 +6,25 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// A folder of its own, and the program run in it.
-pub struct Sandbox {
+pub(crate) struct Sandbox {
     folder: tempfile::TempDir,
 }
 
 /// What a run of the program came to.
-#[must_use]
-pub struct Run {
-    pub status: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Run {
+    pub(crate) status: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Sandbox {
     /// Returns an empty folder.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
     /// Returns a folder with the example fleet.
-    pub fn example() -> Self {
+    pub(crate) fn example() -> Self {
         let sandbox = Self::empty();
         for path in ["fleet.toml", "hosts/lufta/host.toml", "hosts/attic/host.toml"] {
             sandbox.write(path, fs::read(repository().join(path)).unwrap());
@@ -34,7 +33,7 @@ impl Sandbox {
     }
 
     /// Returns a folder with a small sound fleet of one host `a`.
-    pub fn small() -> Self {
+    pub(crate) fn small() -> Self {
         let sandbox = Self::empty();
         for (path, text) in hostwright::check::SCAFFOLD {
             sandbox.write(path, text);
@@ -43,29 +42,30 @@ impl Sandbox {
         sandbox
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn write(&self, path: &str, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, path: &str, bytes: impl AsRef<[u8]>) {
         let path = self.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
     }
 
-    pub fn read(&self, path: &str) -> String {
+    pub(crate) fn read(&self, path: &str) -> String {
         fs::read_to_string(self.path().join(path)).unwrap()
     }
 
     /// Changes a file's text; the old text must be there.
-    pub fn edit(&self, path: &str, old: &str, new: &str) {
+    pub(crate) fn edit(&self, path: &str, old: &str, new: &str) {
         let text = self.read(path);
         assert!(text.contains(old), "{path} has no {old:?}");
         self.write(path, text.replacen(old, new, 1));
     }
 
     /// Runs the program here.
-    pub fn run(&self, arguments: &[&str]) -> Run {
+    #[must_use]
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
         let output = Command::new(env!("CARGO_BIN_EXE_hostwright"))
             .args(arguments)
             .current_dir(self.path())
@@ -77,7 +77,7 @@ impl Sandbox {
     }
 
     /// Returns every file below a folder here with its bytes.
-    pub fn tree(&self, folder: &str) -> BTreeMap<String, Vec<u8>> {
+    pub(crate) fn tree(&self, folder: &str) -> BTreeMap<String, Vec<u8>> {
         let root = self.path().join(folder);
         walkdir::WalkDir::new(&root)
             .into_iter()
@@ -103,26 +103,26 @@ impl Run {
 
     /// Asserts the status and returns both outputs.
     #[track_caller]
-    pub fn ends(self, status: i32) -> Self {
+    pub(crate) fn ends(self, status: i32) -> Self {
         assert_eq!(self.status, status, "\n{}\n{}", self.out, self.err);
         self
     }
 
     /// Asserts that standard output holds a text.
     #[track_caller]
-    pub fn says(self, text: &str) -> Self {
+    pub(crate) fn says(self, text: &str) -> Self {
         assert!(self.out.contains(text), "no {text:?} in\n{}", self.out);
         self
     }
 
     /// Asserts that standard error holds a text.
     #[track_caller]
-    pub fn complains(self, text: &str) -> Self {
+    pub(crate) fn complains(self, text: &str) -> Self {
         assert!(self.err.contains(text), "no {text:?} in\n{}", self.err);
         self
     }
 }
 
-pub fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
