@@ -76,7 +76,7 @@ fn mounts(cx: &HostCx<'_>, out: &mut Settings) {
 }
 
 /// FAT knows no owners: what lies there (a random seed, kernels, secrets of the initrd) is for root alone.
-fn private(options: &mut Vec<String>) {
+pub(super) fn private(options: &mut Vec<String>) {
     if !options.iter().any(|option| option.contains("mask=")) {
         options.push("umask=0077".to_owned());
     }

@@ -78,3 +78,13 @@ fn below(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) {
 fn the_example_fleet_compiles_to_the_files_that_were_read() {
     golden("out-hexagone", &texts(&example()));
 }
+
+fn forms() -> FleetFiles {
+    load(&root().join("tests/fleets/forms")).unwrap()
+}
+
+#[test]
+fn every_form_of_a_definition_compiles_to_the_files_that_were_read() {
+    let mut files = forms();
+    golden("out-forms", &texts(&compile_files(&mut files, &Facts::embedded()).unwrap()));
+}
