@@ -3,4 +3,6 @@
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod compile;
+mod compile_nix;
+mod compile_shell;
 mod quoting;

@@ -48,11 +48,11 @@
       templates."4h-2w" = {
         hourly = 4;
         daily = 0;
-        weekly = 2;
         monthly = 0;
         yearly = 0;
         autosnap = true;
         autoprune = true;
+        weekly = 2;
       };
       datasets."tank/root/home".useTemplate = [ "4h-2w" ];
     };
