@@ -32,7 +32,7 @@ fn server(cx: &HostCx<'_>, ssh: &Ssh, out: &mut Settings) {
     if !ssh.enable.value {
         return;
     }
-    out.set("services.openssh.ports", vec![ssh.port.value], ssh.port.place);
+    out.keyed("services.openssh.ports", &ssh.port, vec![ssh.port.value]);
     // What is open is stated in one place, `network.firewall`.
     out.set("services.openssh.openFirewall", false, ssh.place);
     methods(cx, out, ssh.place, Some(ssh));
@@ -45,27 +45,33 @@ fn server(cx: &HostCx<'_>, ssh: &Ssh, out: &mut Settings) {
     }
 }
 
-/// Says how one may log in.
+/// Says how one may log in; what nobody wrote can be set below `[nixos]` without force.
 fn methods(cx: &HostCx<'_>, out: &mut Settings, place: Place, ssh: Option<&Ssh>) {
-    let password = ssh.is_some_and(|ssh| ssh.password.value);
-    let root = ssh.map_or("prohibit-password", |ssh| ssh.root_login.value.word());
-    let root_place = ssh.map_or(place, |ssh| ssh.root_login.place);
-    let password_place = ssh.map_or(place, |ssh| ssh.password.place);
-    if cx.spelling.ssh_settings() {
-        out.set("services.openssh.settings.PermitRootLogin", root, root_place);
-        out.set("services.openssh.settings.PasswordAuthentication", password, password_place);
-        // PAM asks for the password through this door as well.
-        out.set("services.openssh.settings.KbdInteractiveAuthentication", password, password_place);
-        return;
-    }
-    out.set("services.openssh.permitRootLogin", root, root_place);
-    out.set("services.openssh.passwordAuthentication", password, password_place);
-    let interactive = if cx.spelling.ssh_kbd_interactive() {
-        "services.openssh.kbdInteractiveAuthentication"
-    } else {
-        "services.openssh.challengeResponseAuthentication"
+    let written = |value: Value, written: Option<(bool, Place)>| match written {
+        Some((true, place)) => (value, place),
+        Some((false, place)) => (value.default_priority(), place),
+        None => (value.default_priority(), place),
     };
-    out.set(interactive, password, password_place);
+    let (root, root_place) = written(
+        ssh.map_or("prohibit-password", |ssh| ssh.root_login.value.word()).into(),
+        ssh.map(|ssh| (ssh.root_login.written, ssh.root_login.place)),
+    );
+    let (password, password_place) = written(
+        ssh.is_some_and(|ssh| ssh.password.value).into(),
+        ssh.map(|ssh| (ssh.password.written, ssh.password.place)),
+    );
+    // PAM asks for the password through the third door as well.
+    let names = if cx.spelling.ssh_settings() {
+        ["settings.PermitRootLogin", "settings.PasswordAuthentication", "settings.KbdInteractiveAuthentication"]
+    } else if cx.spelling.ssh_kbd_interactive() {
+        ["permitRootLogin", "passwordAuthentication", "kbdInteractiveAuthentication"]
+    } else {
+        ["permitRootLogin", "passwordAuthentication", "challengeResponseAuthentication"]
+    };
+    let values = [(root, root_place), (password.clone(), password_place), (password, password_place)];
+    for (name, (value, place)) in names.into_iter().zip(values) {
+        out.set(&format!("services.openssh.{name}"), value, place);
+    }
 }
 
 fn accounts(access: &Access, out: &mut Settings) {

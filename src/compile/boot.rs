@@ -213,7 +213,7 @@ pub(super) fn with_path(packages: &[&str], script: &str) -> Value {
     let packages: Vec<String> = packages.iter().map(|name| format!("pkgs.{}", crate::text::nix_attribute(name))).collect();
     let Ok(script) = NixString::new(script) else { return Value::from(script) };
     let text = format!(
-        "\"export PATH=${{lib.makeBinPath [ {} ]}}\\n\" + {}",
+        "\"export PATH=${{lib.makeBinPath [ {} ]}}:$PATH\\n\" + {}",
         packages.join(" "),
         script.literal()
     );

@@ -21,7 +21,7 @@ pub(super) fn settings(cx: &HostCx<'_>) -> Settings {
     mounts(cx, &mut out);
     swap(cx, &mut out);
     upkeep(cx, &mut out);
-    snapshots(cx.host, &mut out);
+    snapshots(cx, &mut out);
     owners(cx, &mut out);
     out
 }
@@ -76,7 +76,7 @@ fn mounts(cx: &HostCx<'_>, out: &mut Settings) {
 }
 
 /// FAT knows no owners: what lies there (a random seed, kernels, secrets of the initrd) is for root alone.
-fn private(options: &mut Vec<String>) {
+pub(super) fn private(options: &mut Vec<String>) {
     if !options.iter().any(|option| option.contains("mask=")) {
         options.push("umask=0077".to_owned());
     }
@@ -154,12 +154,25 @@ impl Counts {
             parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
         if parts.is_empty() { "none".to_owned() } else { parts.join("-") }
     }
+
+    /// Returns them as sanoid's keys, without the weekly ones. Its own defaults keep more than was asked for: each age
+    /// is stated.
+    fn to_attrs(self) -> Attrs {
+        Attrs::from_iter([
+            ("hourly", Value::from(self.hourly)),
+            ("daily", Value::from(self.daily)),
+            ("monthly", Value::from(self.monthly)),
+            ("yearly", Value::from(0u32)),
+            ("autosnap", Value::from(true)),
+            ("autoprune", Value::from(true)),
+        ])
+    }
 }
 
-fn snapshots(host: &ResolvedHost<'_>, out: &mut Settings) {
+fn snapshots(cx: &HostCx<'_>, out: &mut Settings) {
     let mut templates = BTreeMap::new();
     let mut datasets = Vec::new();
-    for pool in &host.pools {
+    for pool in &cx.host.pools {
         for (name, dataset) in pool.def.datasets.iter() {
             let (Some(counts), Some(written)) = (Counts::of(dataset), &dataset.snapshots) else { continue };
             templates.entry(counts).or_insert(written.place);
@@ -168,17 +181,18 @@ fn snapshots(host: &ResolvedHost<'_>, out: &mut Settings) {
     }
     let Some((_, _, first)) = datasets.first() else { return };
     out.set("services.sanoid.enable", true, *first);
+    if !cx.spelling.sanoid_templates() {
+        for (name, counts, place) in &datasets {
+            out.set_below("services.sanoid.datasets", &[name], counts.to_attrs(), *place);
+            if counts.weekly > 0 {
+                out.set_below("services.sanoid.settings", &[name, "weekly"], counts.weekly, *place);
+            }
+        }
+        return;
+    }
     for (counts, place) in &templates {
-        // sanoid's own defaults keep more than was asked for: each age is stated.
-        let template = Attrs::from_iter([
-            ("hourly", Value::from(counts.hourly)),
-            ("daily", Value::from(counts.daily)),
-            ("weekly", Value::from(counts.weekly)),
-            ("monthly", Value::from(counts.monthly)),
-            ("yearly", Value::from(0u32)),
-            ("autosnap", Value::from(true)),
-            ("autoprune", Value::from(true)),
-        ]);
+        let mut template = counts.to_attrs();
+        template.set(&["weekly"], counts.weekly);
         out.set_below("services.sanoid.templates", &[&counts.name()], template, *place);
     }
     for (name, counts, place) in &datasets {

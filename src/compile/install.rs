@@ -11,8 +11,11 @@ use super::{HostCx, OutFile};
 use crate::fleet::decode::Word as _;
 use crate::fleet::schema::disks::{Format, PartitionSize, Role};
 use crate::fleet::schema::zfs::{Dataset, VdevType};
-use crate::resolve::{MountSource, ResolvedDisk, ResolvedMember, ResolvedPool, ResolvedVdev, VdevClass};
+use crate::resolve::{
+    MountSource, ResolvedDisk, ResolvedMember, ResolvedPool, ResolvedVdev, SystemRole, VdevClass,
+};
 use crate::source::Diagnostics;
+use crate::units::Version;
 
 /// Returns sgdisk's type code of a partition (sgdisk(8), `-L`).
 pub(super) fn type_code(role: Role) -> &'static str {
@@ -125,15 +128,17 @@ impl<'a> PoolPlan<'a> {
             .extend(def.root_properties.iter().map(|(name, value)| (name.clone(), value.as_str().to_owned())));
         // Lets a second run know its own pool.
         root_options.push(("hostwright:host".to_owned(), cx.host.name.to_owned()));
-        let datasets: Vec<DatasetPlan> =
+        let mut datasets: Vec<DatasetPlan> =
             def.datasets.iter().map(|(name, dataset)| DatasetPlan::of(pool.name, name, dataset)).collect();
+        // `zfs create -p` makes parents without their options: those that are defined come first.
+        datasets.sort_by_key(|dataset| dataset.relative.matches('/').count());
         let reserve = if def.datasets.contains_key("reserved") { Some(0) } else { pool.reserve_bytes() };
         Self {
             name: pool.name,
             options,
             root_options,
             compatibility: compatibility.set.clone(),
-            features: compatibility.features.clone(),
+            features: if makes_sets(cx) { Vec::new() } else { compatibility.features.clone() },
             because: compatibility.because.clone(),
             vdevs: vdevs(pool),
             members: pool.members().map(|member| member.device.clone()).collect(),
@@ -143,6 +148,13 @@ impl<'a> PoolPlan<'a> {
             manual: !super::disks::is_imported(cx.host, pool.name),
         }
     }
+}
+
+/// Tells whether the installer is known to have the property `compatibility`, which came with OpenZFS 2.1.
+fn makes_sets(cx: &HostCx<'_>) -> bool {
+    let installer = cx.host.systems.iter().find(|system| system.role == SystemRole::Installer);
+    let version = installer.and_then(|system| system.at_least);
+    version.is_some_and(|version| "2.1".parse().is_ok_and(|first: Version| version >= first))
 }
 
 impl DatasetPlan {
@@ -266,7 +278,11 @@ fn mounts(cx: &HostCx<'_>) -> Vec<MountPlan> {
         .iter()
         .filter_map(|mount| match &mount.source {
             MountSource::Partition { device, def, format, .. } => {
-                let options: Vec<&str> = def.mount_options.iter().map(|option| option.as_str()).collect();
+                let mut options: Vec<String> =
+                    def.mount_options.iter().map(|option| option.as_str().to_owned()).collect();
+                if *format == Format::Vfat {
+                    super::disks::private(&mut options);
+                }
                 Some(MountPlan {
                     path: mount.path.to_owned(),
                     source: device.clone(),
@@ -288,7 +304,7 @@ fn mounts(cx: &HostCx<'_>) -> Vec<MountPlan> {
         path: mirror.path.clone(),
         source: mirror.device.clone(),
         kind: mirror.format.word(),
-        options: String::new(),
+        options: if mirror.format == Format::Vfat { "umask=0077" } else { "" }.to_owned(),
     }));
     mounts
 }

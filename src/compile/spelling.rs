@@ -44,6 +44,11 @@ impl Spelling {
         self.since("23.05")
     }
 
+    /// Templates and datasets of sanoid take any of its keys; before, each dataset had defaults that beat its template.
+    pub(super) fn sanoid_templates(self) -> bool {
+        self.since("21.05")
+    }
+
     /// `systemd.tmpfiles.settings`.
     pub(super) fn tmpfiles_settings(self) -> bool {
         self.since("24.05")

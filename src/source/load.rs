@@ -100,7 +100,7 @@ pub fn load(root: &Path) -> Result<FleetFiles, LoadError> {
             }
         }
     }
-    for name in loader.names("templates") {
+    for name in loader.template_names() {
         if ends_with(&name, ".tera") {
             loader.read(&format!("templates/{name}"));
         }
@@ -172,6 +172,17 @@ impl Loader<'_> {
             }
         }
         names.sort();
+        names
+    }
+
+    /// Returns the names below templates/, those of its folders as `folder/name`.
+    fn template_names(&mut self) -> Vec<String> {
+        let mut names = Vec::new();
+        for name in self.names("templates") {
+            let below = self.names(&format!("templates/{name}"));
+            names.extend(below.into_iter().map(|file| format!("{name}/{file}")));
+            names.push(name);
+        }
         names
     }
 

@@ -25,6 +25,8 @@ pub static EMBEDDED: &[(&str, &str)] = &[
     ("dead-man.sh.tera", include_str!("../../templates/dead-man.sh.tera")),
     ("default.nix.tera", include_str!("../../templates/default.nix.tera")),
     ("flake.nix.tera", include_str!("../../templates/flake.nix.tera")),
+    ("install/common.sh.tera", include_str!("../../templates/install/common.sh.tera")),
+    ("install/hostid.sh.tera", include_str!("../../templates/install/hostid.sh.tera")),
     ("install/install.sh.tera", include_str!("../../templates/install/install.sh.tera")),
     ("install/mount.sh.tera", include_str!("../../templates/install/mount.sh.tera")),
     ("install/partition.sh.tera", include_str!("../../templates/install/partition.sh.tera")),

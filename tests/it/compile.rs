@@ -10,14 +10,14 @@ use hostwright::source::{FleetFiles, load};
 use hostwright::text::Templates;
 
 /// The day on which everything here happens.
-const TODAY: &str = "2026-11-21";
+pub(crate) const TODAY: &str = "2026-11-21";
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Compiles a fleet; the error is what reading, resolving or compiling found at error level.
-fn compile_files(files: &mut FleetFiles, facts: &Facts) -> Result<Compiled, Vec<String>> {
+pub(crate) fn compile_files(files: &mut FleetFiles, facts: &Facts) -> Result<Compiled, Vec<String>> {
     check_files(files, facts, &[], TODAY.parse().unwrap(), |fleet, outcome, sources| {
         let said = |found: &[hostwright::source::Diagnostic]| -> Vec<String> {
             found.iter().map(|finding| format!("{}: {}", finding.rule, finding.message)).collect()
@@ -32,7 +32,7 @@ fn compile_files(files: &mut FleetFiles, facts: &Facts) -> Result<Compiled, Vec<
     })
 }
 
-fn example() -> Compiled {
+pub(crate) fn example() -> Compiled {
     let mut files = load(&root()).unwrap();
     compile_files(&mut files, &Facts::embedded()).unwrap()
 }
@@ -77,4 +77,50 @@ fn below(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) {
 #[test]
 fn the_example_fleet_compiles_to_the_files_that_were_read() {
     golden("out-hexagone", &texts(&example()));
+}
+
+pub(crate) fn forms() -> FleetFiles {
+    load(&root().join("tests/fleets/forms")).unwrap()
+}
+
+#[test]
+fn every_form_of_a_definition_compiles_to_the_files_that_were_read() {
+    let mut files = forms();
+    golden("out-forms", &texts(&compile_files(&mut files, &Facts::embedded()).unwrap()));
+}
+
+#[test]
+fn the_same_fleet_gives_the_same_bytes() {
+    assert_eq!(example(), example());
+}
+
+#[test]
+fn no_file_says_where_it_was_compiled() {
+    let here = root();
+    for (path, text) in texts(&example()) {
+        assert!(!text.contains(here.to_str().unwrap()), "{path}");
+    }
+}
+
+#[test]
+fn nix_of_a_definition_that_is_no_nix_is_an_error_at_its_place() {
+    let mut files = load(&root()).unwrap();
+    let text = files.sources.text(files.files["hosts/attic/host.toml"]).to_string();
+    files.add("hosts/attic/host.toml".to_owned(), text + "\n[nixos]\na.b = { literalExpression = \"x }; y = {\" }\n");
+    let found = compile_files(&mut files, &Facts::embedded()).unwrap_err();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("value-invalid: this is no expression of Nix"), "{found:?}");
+}
+
+#[test]
+fn a_template_of_the_fleet_replaces_the_embedded_one_and_its_errors_are_told() {
+    let mut files = load(&root()).unwrap();
+    files.add("templates/dead-man.sh.tera".to_owned(), "echo mine\n".to_owned());
+    let compiled = compile_files(&mut files, &Facts::embedded()).unwrap();
+    let text = &texts(&compiled)["hosts/lufta/reboot-test.nix"];
+    assert!(text.contains("script = \"echo mine\\n\";"), "{text}");
+    let mut files = load(&root()).unwrap();
+    files.add("templates/install/pools.sh.tera".to_owned(), "echo {{ nothing }}\n".to_owned());
+    let found = compile_files(&mut files, &Facts::embedded()).unwrap_err();
+    assert!(found[0].contains("`install/pools.sh.tera`"), "{found:?}");
 }

@@ -8,5 +8,7 @@ mod compile;
 mod hostile;
 mod incident;
 mod program;
+mod compile_nix;
+mod compile_shell;
 mod quoting;
 mod structure;

@@ -79,7 +79,7 @@ fn strings() -> Vec<String> {
 }
 
 /// Tells whether a program is there; if not, says that the test is skipped, or fails where HOSTWRIGHT_REQUIRE names it.
-fn is_installed(program: &str, required_as: &str, test: &str) -> bool {
+pub(crate) fn is_installed(program: &str, required_as: &str, test: &str) -> bool {
     let there = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
     if !there {
         let required = std::env::var("HOSTWRIGHT_REQUIRE").unwrap_or_default();
@@ -93,7 +93,7 @@ fn is_installed(program: &str, required_as: &str, test: &str) -> bool {
 }
 
 /// Evaluates Nix and returns the result as JSON.
-fn evaluate(nix: &str) -> serde_json::Value {
+pub(crate) fn evaluate(nix: &str) -> serde_json::Value {
     // No store and no state: the sandbox of a build has neither.
     let state = tempfile::tempdir().unwrap();
     let mut child = Command::new("nix-instantiate")

@@ -5,10 +5,10 @@
 {
   services.openssh = {
     enable = true;
-    ports = [ 22 ];
+    ports = lib.mkDefault [ 22 ];
     openFirewall = false;
     settings = {
-      PermitRootLogin = "prohibit-password";
+      PermitRootLogin = lib.mkDefault "prohibit-password";
       PasswordAuthentication = false;
       KbdInteractiveAuthentication = false;
     };

@@ -19,7 +19,7 @@
               pkgs.gnused
               pkgs.util-linux
             ]
-          }\n"
+          }:$PATH\n"
           + ''
             # Copies the boot loader, its entries and their kernels to the other EFI system partitions, so that each disk boots alone.
             # What an entry needs is there before the entry, and what no entry needs leaves after it: a power cut leaves a menu that boots.
@@ -77,7 +77,7 @@
               done
               sync -f -- "$to"
               # The firmware gets an entry for the disk once, behind those that it has.
-              if [ -d /sys/firmware/efi/efivars ] && ! efibootmgr | grep -qF -- "$label"; then
+              if [ -d /sys/firmware/efi/efivars ] && ! efibootmgr | grep -F -- "$label" > /dev/null; then
                 order=$(efibootmgr | sed -n 's/^BootOrder: //p')
                 if efibootmgr --quiet --create-only --disk "$disk" --part "$number" --label "$label" --loader "$loader"; then
                   new=$(efibootmgr | grep -F -- "$label" | sed -n 's/^Boot\([0-9A-F]\{4\}\).*/\1/p' | head -n 1)
@@ -88,7 +88,6 @@
               fi
             )
             hostwright_mirror_esp /boot /boot-right /dev/disk/by-id/nvme-WD_Red_SN700_1000GB_22104D800377 1 'NixOS on right' '\EFI\systemd\systemd-bootx64.efi'
-
           '';
       };
       efi = {

@@ -55,20 +55,20 @@
         "14d-6m" = {
           hourly = 0;
           daily = 14;
-          weekly = 0;
           monthly = 6;
           yearly = 0;
           autosnap = true;
           autoprune = true;
+          weekly = 0;
         };
         "24h-30d-3m" = {
           hourly = 24;
           daily = 30;
-          weekly = 0;
           monthly = 3;
           yearly = 0;
           autosnap = true;
           autoprune = true;
+          weekly = 0;
         };
       };
       datasets = {

@@ -42,11 +42,11 @@
       templates."24h-30d-3m" = {
         hourly = 24;
         daily = 30;
-        weekly = 0;
         monthly = 3;
         yearly = 0;
         autosnap = true;
         autoprune = true;
+        weekly = 0;
       };
       datasets = {
         "rpool/safe/home".useTemplate = [ "24h-30d-3m" ];

@@ -1,1 +1,281 @@
 #!/usr/bin/env bash
+# attic: cuts the disks into partitions and makes file systems on them.
+#
+# usage: partition.sh [--dry-run] [--yes DISK-ID]...
+#
+# Refuses a disk that is missing, has another size than defined, is in use, or holds something and is not called disposable.
+# Asks for each disk's id before it wipes it; --yes answers for one disk. What is there already is left as it is.
+set -euo pipefail
+
+host=attic
+log=${HOSTWRIGHT_LOG:-/var/log/hostwright-install.log}
+dry_run=false
+refusals=0
+if ! { : >> "$log"; } 2> /dev/null; then
+  log=/dev/null
+fi
+
+say() {
+  printf '%s\n' "$*"
+  printf '%s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$*" >> "$log"
+}
+
+die() {
+  say "error: $*"
+  exit 1
+}
+
+# What would do harm ends the script; a dry run counts it and goes on.
+refuse() {
+  if [ "$dry_run" = false ]; then
+    die "$*"
+  fi
+  say "would refuse: $*"
+  refusals=$((refusals + 1))
+}
+
+# Shows a command, writes what it says into the log, and runs it unless this is a dry run.
+run() {
+  say "+$(printf ' %q' "$@")"
+  if [ "$dry_run" = false ]; then
+    "$@" 2>&1 | tee -a "$log"
+  fi
+}
+
+# Checks that the programs are there.
+need() {
+  local program
+  for program in "$@"; do
+    if ! command -v "$program" > /dev/null; then
+      refuse "the rescue system has no $program"
+    fi
+  done
+}
+
+need_root() {
+  if [ "$(id -u)" != 0 ]; then
+    refuse "this needs root"
+  fi
+}
+
+# The end of a script: a dry run that would have refused says so by its status.
+finish() {
+  if [ "$refusals" -gt 0 ]; then
+    say "$refusals things would have ended this run"
+    exit 1
+  fi
+  say "$host: $*"
+}
+
+answered=' '
+to_wipe=' '
+
+usage() {
+  echo "usage: ${0##*/} [--dry-run] [--yes DISK-ID]..."
+}
+
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --dry-run) dry_run=true ;;
+    --yes)
+      [ $# -ge 2 ] || die "--yes takes a disk's id"
+      answered="$answered$2 "
+      shift
+      ;;
+    -h | --help)
+      usage
+      exit 0
+      ;;
+    *)
+      usage >&2
+      exit 2
+      ;;
+  esac
+  shift
+done
+
+# Calls a function for each disk with: id, device, bytes as defined (0: not stated), whether it may be wiped.
+each_disk() {
+  local do=$1
+  "$do" nvme-WD_Red_SN700_1000GB_22104D800321 /dev/disk/by-id/nvme-WD_Red_SN700_1000GB_22104D800321 1000000000000 false
+  "$do" nvme-WD_Red_SN700_1000GB_22104D800377 /dev/disk/by-id/nvme-WD_Red_SN700_1000GB_22104D800377 1000000000000 false
+}
+
+# Calls a function for each partition of a disk with: number, place for sgdisk, type, label, device, file system.
+each_partition() {
+  local do=$2
+  case "$1" in
+    nvme-WD_Red_SN700_1000GB_22104D800321)
+      "$do" 1 1M:+2048M EF00 attic-left-esp /dev/disk/by-id/nvme-WD_Red_SN700_1000GB_22104D800321-part1 vfat
+      "$do" 2 2049M:0 BF01 attic-left-tank /dev/disk/by-id/nvme-WD_Red_SN700_1000GB_22104D800321-part2 ''
+      ;;
+    nvme-WD_Red_SN700_1000GB_22104D800377)
+      "$do" 1 1M:+2048M EF00 attic-right-esp /dev/disk/by-id/nvme-WD_Red_SN700_1000GB_22104D800377-part1 vfat
+      "$do" 2 2049M:0 BF01 attic-right-tank /dev/disk/by-id/nvme-WD_Red_SN700_1000GB_22104D800377-part2 ''
+      ;;
+  esac
+}
+
+alike=true
+compare_partition() {
+  local label=$4 device=$5 there
+  there=$(blkid -p -s PART_ENTRY_NAME -o value -- "$device" 2> /dev/null || true)
+  if [ ! -b "$device" ] || [ "$there" != "$label" ]; then
+    alike=false
+  fi
+}
+
+# Tells whether every partition of a disk is there under its label.
+is_partitioned() {
+  alike=true
+  each_partition "$1" compare_partition
+  [ "$alike" = true ]
+}
+
+check_disk() {
+  local id=$1 device=$2 bytes=$3 disposable=$4 real size off part used
+  if [ ! -b "$device" ]; then
+    refuse "$id: there is no such disk ($device)"
+    return 0
+  fi
+  real=$(readlink -f -- "$device")
+  size=$(blockdev --getsize64 "$real")
+  if [ "$bytes" -gt 0 ]; then
+    off=$((size > bytes ? size - bytes : bytes - size))
+    if [ $((off * 100)) -gt "$bytes" ]; then
+      refuse "$id: it has $size bytes, the definition says $bytes"
+    fi
+  fi
+  if is_partitioned "$id"; then
+    say "$id: is partitioned as defined, left as it is"
+    return 0
+  fi
+  used=$(lsblk -nro MOUNTPOINT "$real" | sed '/^$/d' | tr '\n' ' ')
+  if [ -n "$used" ]; then
+    refuse "$id: is in use: $used"
+  fi
+  while read -r part; do
+    for used in "/sys/class/block/${part##*/}/holders/"*; do
+      if [ -e "$used" ]; then
+        refuse "$id: ${used##*/} stands on it"
+      fi
+    done
+    if command -v zpool > /dev/null && zpool status -LP 2> /dev/null | awk '{ print $1 }' | grep -xF -- "$part" > /dev/null; then
+      refuse "$id: $part belongs to an imported pool"
+    fi
+    if [ "$disposable" = false ] && [ -n "$(wipefs -- "$part" 2> /dev/null)" ]; then
+      refuse "$id: $part holds something; say disposable = true for the disk if it may be wiped"
+    fi
+  done < <(lsblk -nrpo NAME "$real")
+  to_wipe="$to_wipe$id "
+}
+
+is_to_be_wiped() {
+  case "$to_wipe" in
+    *" $1 "*) return 0 ;;
+    *) [ "$dry_run" = true ] && [ ! -b "$2" ] ;;
+  esac
+}
+
+confirm_disk() {
+  local id=$1 device=$2 answer
+  if ! is_to_be_wiped "$id" "$device"; then
+    return 0
+  fi
+  say "$id: everything on it will be lost"
+  if [ -b "$device" ]; then
+    say "  $(lsblk -dno SERIAL,SIZE,MODEL "$device")"
+  fi
+  case "$answered" in
+    *" $id "*) return 0 ;;
+  esac
+  if [ "$dry_run" = true ]; then
+    say "  would ask for its id"
+    return 0
+  fi
+  read -r -p "  type its id to wipe it: " answer
+  if [ "$answer" != "$id" ]; then
+    die "$id: not confirmed, nothing was changed"
+  fi
+}
+
+disk=
+new_partition() {
+  run sgdisk --new="$1:$2" --typecode="$1:$3" --change-name="$1:$4" "$disk"
+}
+
+# A file system that lay at the same place before would come back to life.
+clear_partition() {
+  local device=$5 tries=0
+  while [ "$dry_run" = false ] && [ ! -b "$device" ]; do
+    tries=$((tries + 1))
+    if [ "$tries" -gt 30 ]; then
+      die "$device does not appear"
+    fi
+    sleep 1
+  done
+  run wipefs --all "$device"
+}
+
+partition_disk() {
+  local id=$1 device=$2 part
+  if ! is_to_be_wiped "$id" "$device"; then
+    return 0
+  fi
+  disk=$device
+  if [ -b "$device" ]; then
+    while read -r part; do
+      run wipefs --all "$part"
+    done < <(lsblk -nrpo NAME "$(readlink -f -- "$device")" | tac)
+  fi
+  run sgdisk --zap-all "$disk"
+  run sgdisk --clear "$disk"
+  each_partition "$id" new_partition
+  run udevadm settle
+  if [ "$dry_run" = false ]; then
+    blockdev --rereadpt "$disk" 2> /dev/null || true
+    udevadm settle
+  fi
+  each_partition "$id" clear_partition
+}
+
+make_filesystem() {
+  local device=$5 make=$6 there
+  if [ -z "$make" ]; then
+    return 0
+  fi
+  there=$(blkid -p -s TYPE -o value -- "$device" 2> /dev/null || true)
+  if [ "$there" = "$make" ]; then
+    say "$device: has a $make already, left as it is"
+    return 0
+  fi
+  if [ -n "$there" ]; then
+    refuse "$device: holds a $there where a $make should be"
+    return 0
+  fi
+  case "$make" in
+    ext4)
+      # What a newer mke2fs switches on, older kernels and GRUB cannot read.
+      if grep -qw orphan_file /etc/mke2fs.conf 2> /dev/null || mke2fs -V 2>&1 | grep -E '1\.(4[7-9]|[5-9])' > /dev/null; then
+        run mkfs.ext4 -q -O ^metadata_csum_seed,^orphan_file "$device"
+      else
+        run mkfs.ext4 -q "$device"
+      fi
+      ;;
+    xfs) run mkfs.xfs -q "$device" ;;
+    vfat) run mkfs.vfat -F 32 "$device" ;;
+    swap) run mkswap "$device" ;;
+  esac
+}
+
+make_filesystems() {
+  each_partition "$1" make_filesystem
+}
+
+need_root
+need awk blkid blockdev lsblk sgdisk udevadm wipefs
+each_disk check_disk
+each_disk confirm_disk
+each_disk partition_disk
+each_disk make_filesystems
+finish "the disks are ready; next: pools.sh"

@@ -1,0 +1,142 @@
+# both: the layout of its disks for disko and nixos-anywhere
+# Imported by nobody: the other files state the file systems. Written by hostwright; changes here are lost.
+{ ... }:
+
+{
+  disko.devices = {
+    disk = {
+      one = {
+        type = "disk";
+        device = "/dev/disk/by-id/usb-Samsung_T7_S1";
+        content = {
+          type = "gpt";
+          partitions = {
+            bios = {
+              label = "both-one-bios";
+              priority = 1;
+              size = "1M";
+              type = "EF02";
+            };
+            esp = {
+              label = "both-one-esp";
+              priority = 2;
+              size = "512M";
+              type = "EF00";
+              content = {
+                type = "filesystem";
+                format = "vfat";
+                mountpoint = "/efi";
+                mountOptions = [ "umask=0077" ];
+              };
+            };
+            boot = {
+              label = "both-one-boot";
+              priority = 3;
+              size = "1024M";
+              type = "8300";
+              content = {
+                type = "filesystem";
+                format = "ext4";
+                mountpoint = "/boot";
+                mountOptions = [ "noatime" ];
+              };
+            };
+            root = {
+              label = "both-one-root";
+              priority = 4;
+              size = "102400M";
+              type = "8300";
+              content = {
+                type = "filesystem";
+                format = "ext4";
+                mountpoint = "/";
+              };
+            };
+            data = {
+              label = "both-one-data";
+              priority = 5;
+              size = "100%";
+              type = "8300";
+              content = {
+                type = "filesystem";
+                format = "xfs";
+                mountpoint = "/srv/data";
+              };
+            };
+          };
+        };
+      };
+      two = {
+        type = "disk";
+        device = "/dev/disk/by-id/usb-Samsung_T7_S2";
+        content = {
+          type = "gpt";
+          partitions = {
+            bios = {
+              label = "both-two-bios";
+              priority = 1;
+              size = "1M";
+              type = "EF02";
+            };
+            esp = {
+              label = "both-two-esp";
+              priority = 2;
+              size = "512M";
+              type = "EF00";
+              content = {
+                type = "filesystem";
+                format = "vfat";
+              };
+            };
+            boot = {
+              label = "both-two-boot";
+              priority = 3;
+              size = "1024M";
+              type = "8300";
+              content = {
+                type = "filesystem";
+                format = "ext4";
+              };
+            };
+            shelf = {
+              label = "both-two-shelf";
+              priority = 4;
+              size = "100%";
+              type = "BF01";
+              content = {
+                type = "zfs";
+                pool = "shelf";
+              };
+            };
+          };
+        };
+      };
+    };
+    zpool.shelf = {
+      type = "zpool";
+      mode.topology = {
+        type = "topology";
+        vdev = [
+          {
+            mode = "";
+            members = [ "/dev/disk/by-partlabel/both-two-shelf" ];
+          }
+        ];
+      };
+      options = {
+        compatibility = "openzfs-2.1-linux";
+        ashift = "12";
+        cachefile = "none";
+      };
+      rootFsOptions = {
+        mountpoint = "none";
+        "hostwright:host" = "both";
+      };
+      datasets.films = {
+        type = "zfs_fs";
+        mountpoint = "/srv/films";
+        options.mountpoint = "legacy";
+      };
+    };
+  };
+}

@@ -1,0 +1,110 @@
+# far: the layout of its disks for disko and nixos-anywhere
+# Imported by nobody: the other files state the file systems. Written by hostwright; changes here are lost.
+{ ... }:
+
+{
+  disko.devices = {
+    disk = {
+      nvme = {
+        type = "disk";
+        device = "/dev/disk/by-id/nvme-Foo_1";
+        content = {
+          type = "gpt";
+          partitions = {
+            esp = {
+              label = "far-nvme-esp";
+              priority = 1;
+              size = "1024M";
+              type = "EF00";
+              content = {
+                type = "filesystem";
+                format = "vfat";
+                mountpoint = "/boot";
+                mountOptions = [
+                  "fmask=0077"
+                  "dmask=0077"
+                ];
+              };
+            };
+            zfs = {
+              label = "far-nvme-zfs";
+              priority = 2;
+              size = "100%";
+              type = "BF01";
+              content = {
+                type = "zfs";
+                pool = "zroot";
+              };
+            };
+          };
+        };
+      };
+      spin = {
+        type = "disk";
+        device = "/dev/disk/by-id/ata-Spin_1";
+        content = {
+          type = "gpt";
+          partitions.zfs = {
+            label = "far-spin-zfs";
+            priority = 1;
+            size = "100%";
+            type = "BF01";
+            content = {
+              type = "zfs";
+              pool = "attic";
+            };
+          };
+        };
+      };
+    };
+    zpool = {
+      zroot = {
+        type = "zpool";
+        mode.topology = {
+          type = "topology";
+          vdev = [
+            {
+              mode = "";
+              members = [ "/dev/disk/by-partlabel/far-nvme-zfs" ];
+            }
+          ];
+        };
+        options = {
+          compatibility = "openzfs-2.3";
+          ashift = "12";
+          cachefile = "none";
+        };
+        rootFsOptions = {
+          mountpoint = "none";
+          "hostwright:host" = "far";
+        };
+        datasets.root = {
+          type = "zfs_fs";
+          mountpoint = "/";
+          options.mountpoint = "legacy";
+        };
+      };
+      attic = {
+        type = "zpool";
+        mode.topology = {
+          type = "topology";
+          vdev = [
+            {
+              mode = "";
+              members = [ "/dev/disk/by-partlabel/far-spin-zfs" ];
+            }
+          ];
+        };
+        options = {
+          ashift = "12";
+          cachefile = "none";
+        };
+        rootFsOptions = {
+          mountpoint = "none";
+          "hostwright:host" = "far";
+        };
+        datasets = { };
+      };
+    };
+  };
+}

@@ -1,0 +1,237 @@
+#!/usr/bin/env bash
+# far: makes the pools and their datasets.
+#
+# usage: pools.sh [--dry-run]
+#
+# Refuses a pool whose name is taken and members that hold something. A pool that an earlier run of this script made is
+# completed. Run it after partition.sh.
+set -euo pipefail
+
+host=far
+log=${HOSTWRIGHT_LOG:-/var/log/hostwright-install.log}
+dry_run=false
+refusals=0
+if ! { : >> "$log"; } 2> /dev/null; then
+  log=/dev/null
+fi
+
+say() {
+  printf '%s\n' "$*"
+  printf '%s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$*" >> "$log"
+}
+
+die() {
+  say "error: $*"
+  exit 1
+}
+
+# What would do harm ends the script; a dry run counts it and goes on.
+refuse() {
+  if [ "$dry_run" = false ]; then
+    die "$*"
+  fi
+  say "would refuse: $*"
+  refusals=$((refusals + 1))
+}
+
+# Shows a command, writes what it says into the log, and runs it unless this is a dry run.
+run() {
+  say "+$(printf ' %q' "$@")"
+  if [ "$dry_run" = false ]; then
+    "$@" 2>&1 | tee -a "$log"
+  fi
+}
+
+# Checks that the programs are there.
+need() {
+  local program
+  for program in "$@"; do
+    if ! command -v "$program" > /dev/null; then
+      refuse "the rescue system has no $program"
+    fi
+  done
+}
+
+need_root() {
+  if [ "$(id -u)" != 0 ]; then
+    refuse "this needs root"
+  fi
+}
+
+# The end of a script: a dry run that would have refused says so by its status.
+finish() {
+  if [ "$refusals" -gt 0 ]; then
+    say "$refusals things would have ended this run"
+    exit 1
+  fi
+  say "$host: $*"
+}
+
+# Pools remember the host id they were written under: it must be the installed system's before any pool is made or
+# imported, else the first boot finds pools of a stranger.
+set_host_id() {
+  local id=$1 parameter=/sys/module/spl/parameters/spl_hostid
+  if [ "$(hostid 2> /dev/null)" = "$id" ]; then
+    say "the host id is $id"
+    return 0
+  fi
+  say "+ write the host id $id to /etc/hostid"
+  if [ "$dry_run" = true ]; then
+    return 0
+  fi
+  rm -f /etc/hostid
+  # Four bytes, the least significant one first, as zgenhostid(8) writes them.
+  printf '%b' "\\x${id:6:2}\\x${id:4:2}\\x${id:2:2}\\x${id:0:2}" > /etc/hostid
+  if [ -w "$parameter" ]; then
+    printf '%s\n' "$((16#$id))" > "$parameter"
+  fi
+  if [ "$(hostid)" != "$id" ]; then
+    die "the host id is $(hostid), not $id: another program sets it"
+  fi
+}
+
+# Tells whether a pool is imported.
+is_imported() {
+  zpool list -H -o name 2> /dev/null | grep -xF -- "$1" > /dev/null
+}
+
+case "${1-}" in
+  '') ;;
+  --dry-run) dry_run=true ;;
+  -h | --help)
+    echo "usage: ${0##*/} [--dry-run]"
+    exit 0
+    ;;
+  *)
+    echo "usage: ${0##*/} [--dry-run]" >&2
+    exit 2
+    ;;
+esac
+
+# The property `compatibility` came with OpenZFS 2.1.
+has_compatibility() {
+  local version minor
+  version=$({ zfs version 2> /dev/null || cat /sys/module/zfs/version 2> /dev/null; } | head -n 1)
+  version=${version#zfs-}
+  minor=${version#*.}
+  minor=${minor%%[!0-9]*}
+  case "$version" in
+    0.*) return 1 ;;
+    2.*) [ "${minor:-0}" -ge 1 ] ;;
+    *) return 0 ;;
+  esac
+}
+
+limits=()
+# Limits a pool to the features of a set: the first argument; the others are these features for a ZFS that knows no sets.
+limit_to() {
+  local set=$1 feature known
+  shift
+  if has_compatibility; then
+    limits=(-o "compatibility=$set")
+    return 0
+  fi
+  if [ $# -eq 0 ]; then
+    refuse "this OpenZFS is older than 2.1 and knows no compatibility sets; the definition says another installer"
+    return 0
+  fi
+  limits=(-d)
+  known=$(zpool upgrade -v 2> /dev/null || true)
+  for feature in "$@"; do
+    if printf '%s\n' "$known" | grep -w -- "$feature" > /dev/null; then
+      limits+=(-o "feature@$feature=enabled")
+    fi
+  done
+}
+
+check_member() {
+  local there
+  if [ ! -b "$1" ]; then
+    refuse "there is no $1: run partition.sh first"
+    return 0
+  fi
+  there=$(blkid -p -s TYPE -o value -- "$1" 2> /dev/null || true)
+  if [ -n "$there" ]; then
+    refuse "$1 holds a $there"
+  fi
+}
+
+# Tells whether a pool is to be made; its members follow its name.
+is_to_be_made() {
+  local pool=$1 member
+  shift
+  if is_imported "$pool"; then
+    if [ "$(zfs get -H -o value hostwright:host "$pool")" = "$host" ]; then
+      say "$pool: was made by an earlier run, what it lacks is added"
+      return 1
+    fi
+    refuse "a pool called $pool is imported"
+  fi
+  if zpool import -d /dev/disk/by-id 2> /dev/null | sed -n 's/^ *pool: //p' | grep -xF -- "$pool" > /dev/null; then
+    refuse "a pool called $pool is on the disks: mount.sh imports it if it is this host's, partition.sh wipes it"
+  fi
+  for member in "$@"; do
+    check_member "$member"
+  done
+  return 0
+}
+
+# Makes a dataset unless it is there: its name, then options.
+dataset() {
+  local name=$1
+  shift
+  if zfs list -H -o name -- "$name" > /dev/null 2>&1; then
+    say "$name: is there, left as it is"
+    return 0
+  fi
+  run zfs create -p "$@" "$name"
+}
+
+# Keeps space back, so that a pool that is full can still be cleaned.
+reserve() {
+  local pool=$1 bytes=$2
+  if [ "$bytes" = auto ]; then
+    bytes=$(zfs get -Hp -o value available "$pool" 2> /dev/null || echo 0)
+    bytes=$((bytes / 100))
+    if [ "$bytes" -gt 34359738368 ]; then
+      bytes=34359738368
+    fi
+  fi
+  dataset "$pool/reserved" -o mountpoint=none -o "refreservation=$bytes"
+}
+
+need_root
+need blkid hostid zfs zpool
+if [ "$dry_run" = false ]; then
+  modprobe zfs 2> /dev/null || true
+fi
+set_host_id 8ca85fd0
+
+# zroot
+limits=()
+# the installer (26.05) has OpenZFS 2.3
+limit_to openzfs-2.3
+if is_to_be_made zroot /dev/disk/by-id/nvme-Foo_1-part2; then
+  run zpool create "${limits[@]}" \
+    -o 'ashift=12' \
+    -o 'cachefile=none' \
+    -O 'mountpoint=none' \
+    -O 'hostwright:host=far' \
+    zroot /dev/disk/by-id/nvme-Foo_1-part2
+fi
+reserve zroot 4989124608
+dataset zroot/root -o 'mountpoint=legacy'
+
+# attic
+limits=()
+if is_to_be_made attic /dev/disk/by-id/ata-Spin_1-part1; then
+  run zpool create "${limits[@]}" \
+    -o 'ashift=12' \
+    -o 'cachefile=none' \
+    -O 'mountpoint=none' \
+    -O 'hostwright:host=far' \
+    attic /dev/disk/by-id/ata-Spin_1-part1
+fi
+reserve attic auto
+
+finish "the pools are ready; next: mount.sh"

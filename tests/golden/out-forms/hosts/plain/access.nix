@@ -1,0 +1,22 @@
+# plain: who may log in
+# Written by hostwright from hosts/plain/host.toml; changes here are lost.
+{ lib, ... }:
+
+{
+  services.openssh = {
+    enable = lib.mkDefault true;
+    ports = lib.mkDefault [ 22 ];
+    openFirewall = false;
+    settings = {
+      PermitRootLogin = "yes";
+      PasswordAuthentication = true;
+      KbdInteractiveAuthentication = true;
+    };
+  };
+  users = {
+    mutableUsers = lib.mkDefault false;
+    users.root.openssh.authorizedKeys.keys = [
+      "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO6byUZOqzqEPeT01TBJmlinORUGjCIfa41h/5EfwDDA a@b"
+    ];
+  };
+}

@@ -1,0 +1,4 @@
+{ pkgs, ... }:
+{
+  environment.etc."greeting".text = "hello";
+}
