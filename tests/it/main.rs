@@ -5,10 +5,10 @@
 
 mod bad_input;
 mod compile;
+mod compile_nix;
+mod compile_shell;
 mod hostile;
 mod incident;
 mod program;
-mod compile_nix;
-mod compile_shell;
 mod quoting;
 mod structure;
