@@ -468,8 +468,10 @@ fn every_system_is_compared_with_the_pool_and_each_problem_is_told_once() {
             .map(|line| {
                 let (place, message) = line.split_once(&format!(" {ZFS} a: `tank` ")).unwrap();
                 // Columns of a file of one line say little.
-                let place = place.find("facts.json:1:").map_or(place, |at| &place[..at + "facts.json:1".len()]);
-                format!("{place}: {message}")
+                match place.split_once("facts.json:1:") {
+                    Some((folder, _)) => format!("{folder}facts.json:1: {message}"),
+                    None => format!("{place}: {message}"),
+                }
             })
             .collect();
         if reported != case.expected {
