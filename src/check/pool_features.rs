@@ -16,7 +16,7 @@ use crate::source::Place;
 pub(super) struct PoolFeatures<'a> {
     /// Those that are active, sorted; of a pool to be made those that will be from the start.
     pub(super) active: BTreeSet<&'a str>,
-    /// Those that are enabled and not active, sorted.
+    /// Those that are enabled and not active, sorted; none for a pool to be made without a set of features.
     pub(super) enabled: BTreeSet<&'a str>,
     /// Where they come from.
     pub(super) from: Origin<'a>,
@@ -52,6 +52,10 @@ impl<'a> PoolFeatures<'a> {
         let probed = facts.and_then(|facts| facts.pools.as_ref());
         match probed.into_iter().flatten().find(|probed| *probed.name.value == *pool.name) {
             Some(probed) => Self::seen(probed),
+            // A machine that runs may have the pool already, with features that nobody looked at.
+            None if probed.is_none() && facts.is_some_and(|facts| facts.system.is_some()) => {
+                Err("the facts do not list the pools of the machine".to_owned())
+            }
             None => Self::made(cx, pool),
         }
     }
@@ -89,7 +93,9 @@ impl<'a> PoolFeatures<'a> {
         };
         let mut active: BTreeSet<&str> = needed.collect();
         active.extend(on.into_iter().flat_map(|on| on.active_at_creation().names()));
-        let enabled = on.into_iter().flat_map(Features::names).filter(|name| !active.contains(name)).collect();
+        // What `off` leaves enabled is the rule `compatibility-absent`.
+        let chosen = on.filter(|_| pool.def.compatibility.value != Compatibility::Off);
+        let enabled = chosen.into_iter().flat_map(Features::names).filter(|name| !active.contains(name)).collect();
         Ok(Self { active, enabled, from: Origin::Made { needs } })
     }
 }

@@ -204,7 +204,8 @@ fn definitions<'a>(cx: &HostCx<'a>) -> Vec<Definitions<'a>> {
             let prefix = prefix.iter().cloned().chain([name.to_owned()]).collect();
             all.push(Definitions { prefix, node: Owned(Node::new(kind, place)) });
         };
-        derived("enable", Kind::Bool(service.def.enable.value), service.def.key);
+        let enable = &service.def.enable;
+        derived("enable", Kind::Bool(enable.value), if enable.written { enable.place } else { service.def.key });
         if let Some(package) = &service.def.package {
             derived("package", Kind::Str(package.to_string()), package.place);
         }

@@ -5,7 +5,7 @@ use crate::facts::Facts;
 use crate::fleet::Host;
 use crate::fleet::schema::fleet_file::Evaluation;
 use crate::fleet::schema::machine::Method;
-use crate::source::{Place, Sources};
+use crate::source::{Kind, Place, Sources};
 use crate::units::{Release, Version};
 
 /// What a system is to the host.
@@ -38,7 +38,7 @@ impl SystemRole {
 pub struct ZfsSystem {
     /// What it is.
     pub role: SystemRole,
-    /// What it is called: a channel's release, a generation's number.
+    /// What it is called: a channel's release, a package, a generation's number, else its role.
     pub name: String,
     /// Its NixOS release, where it has one.
     pub release: Option<Release>,
@@ -102,18 +102,39 @@ pub(super) fn systems(
     systems
 }
 
-/// Returns the generation to be deployed: `[zfs] package` decides before the channel's default.
+/// Returns the generation to be deployed: a package that is chosen decides before the channel's default.
 fn deployed(host: &Host, channel: ChannelRef<'_>, facts: &Facts) -> ZfsSystem {
     let mut system = of_channel(SystemRole::New, Some(channel), None, channel.at, facts);
+    let release = channel.channel.release.value;
     if let Some(package) = host.def.zfs.as_ref().and_then(|zfs| zfs.package.as_ref()) {
-        system.zfs = version_of(package.as_str(), channel.channel.release.value, facts);
-        system.at_least = system.zfs;
-        system.verified = true;
-        system.place = package.place;
-        system.release_place = package.place;
-        system.name = package.to_string();
+        chosen(&mut system, package.as_str(), package.place, release, facts);
+    }
+    // What stands under `[nixos]` overrides the typed keys.
+    let settings = host.def.nixos.as_ref().and_then(|nixos| nixos.at(&["boot", "zfs"]));
+    if let Some(package) = settings.and_then(|zfs| zfs.at(&["package"])) {
+        let attribute = match &package.kind {
+            Kind::Str(attribute) => attribute.as_str(),
+            Kind::Nix(text) => text.trim().strip_prefix("pkgs.").unwrap_or_default(),
+            _ => "",
+        };
+        chosen(&mut system, attribute, package.place, release, facts);
+    }
+    // `zfsUnstable` is at least what the release has by default.
+    if settings.and_then(|zfs| zfs.at(&["enableUnstable"])).is_some_and(|unstable| unstable.kind == Kind::Bool(true)) {
+        system.zfs = None;
     }
     system
+}
+
+fn chosen(system: &mut ZfsSystem, attribute: &str, place: Place, release: Release, facts: &Facts) {
+    system.zfs = version_of(attribute, release, facts);
+    system.at_least = system.zfs;
+    system.verified = true;
+    system.place = place;
+    system.release_place = place;
+    if !attribute.is_empty() {
+        attribute.clone_into(&mut system.name);
+    }
 }
 
 fn of_channel(
@@ -128,7 +149,7 @@ fn of_channel(
     if let Some((version, place)) = stated {
         return ZfsSystem {
             role,
-            name: release.map_or_else(|| format!("OpenZFS {version}"), |release| release.to_string()),
+            name: release.map_or_else(|| role.as_str().to_owned(), |release| release.to_string()),
             release,
             zfs: Some(version),
             verified: true,

@@ -86,27 +86,20 @@ fn the_incident_is_reported_at_the_lines_that_decide_it() {
     assert_eq!(
         errors(&found),
         [
-            "error fleet.toml:5:11 zfs-pool-newer-than-channel kos: `tank` would be made with `log_spacemap` active, \
-             OpenZFS 0.8.4 of 20.09 cannot write it",
             "error fleet.toml:5:11 zfs-pool-newer-than-channel lufta: `rpool` has `log_spacemap` active, \
              OpenZFS 0.8.4 of 20.09 cannot write it",
-            "error fleet.toml:20:11 deployer-channel-mismatch kos: `shachi` evaluates with its own 21.05pre, `kos` is on 20.09",
-            "error fleet.toml:20:11 deployer-channel-mismatch lufta: `shachi` evaluates with its own 21.05pre, `lufta` is on 20.09",
+            "error fleet.toml:5:11 zfs-pool-newer-than-channel pneuma: `tank` would be made with `log_spacemap` active, \
+             OpenZFS 0.8.4 of 20.09 cannot write it",
+            "error fleet.toml:20:11 deployer-channel-mismatch lufta: `shachi` evaluates with its own 21.05pre, `lufta` is on \
+             20.09",
+            "error fleet.toml:20:11 deployer-channel-mismatch pneuma: `shachi` evaluates with its own 21.05pre, `pneuma` is on \
+             20.09",
         ],
         "{:#?}",
         found.lines
     );
     let said: Vec<&str> = found.full.iter().filter(|text| text.contains(ZFS)).map(String::as_str).collect();
     insta::assert_snapshot!(said.join("\n"), @r#"
-    error[zfs-pool-newer-than-channel]: `tank` would be made with `log_spacemap` active, OpenZFS 0.8.4 of 20.09 cannot write it
-    fleet.toml:5:11 "20.09" -- kos boots this
-    hosts/kos/host.toml:8:11 "unstable" -- makes the pool (21.05pre, OpenZFS 2.0)
-    why: the pool imports read-only at best, so the next boot ends in an emergency, without its file systems
-    help: a channel with ZFS >= 2.0
-    help: `[zfs] package` with ZFS >= 2.0
-    help: `compatibility = "auto"` for `tank`, which is the default
-    help: an installer from `stable`
-
     error[zfs-pool-newer-than-channel]: `rpool` has `log_spacemap` active, OpenZFS 0.8.4 of 20.09 cannot write it
     fleet.toml:5:11 "20.09" -- lufta boots this
     hosts/lufta/host.toml:9:11 "unstable" -- installed with this (21.05pre, OpenZFS 2.0); seen in hosts/lufta/facts.json
@@ -114,6 +107,15 @@ fn the_incident_is_reported_at_the_lines_that_decide_it() {
     help: a channel with ZFS >= 2.0
     help: `[zfs] package` with ZFS >= 2.0
     help: install again from `stable`, or with `compatibility = "auto"`
+
+    error[zfs-pool-newer-than-channel]: `tank` would be made with `log_spacemap` active, OpenZFS 0.8.4 of 20.09 cannot write it
+    fleet.toml:5:11 "20.09" -- pneuma boots this
+    hosts/pneuma/host.toml:8:11 "unstable" -- makes the pool (21.05pre, OpenZFS 2.0)
+    why: the pool imports read-only at best, so the next boot ends in an emergency, without its file systems
+    help: a channel with ZFS >= 2.0
+    help: `[zfs] package` with ZFS >= 2.0
+    help: `compatibility = "auto"` for `tank`, which is the default
+    help: an installer from `stable`
     "#);
 }
 
@@ -258,6 +260,35 @@ const CASES: &[Case] = &[
         name: "a package that is ahead of its channel",
         host: "channel = 'v21'\nzfs.package = 'zfs_2_3'",
         pool: Some(("2.3", &[])),
+        ..PLAIN
+    },
+    Case {
+        name: "a package among the settings",
+        host: "channel = 'v23'\nnixos.boot.zfs.package = 'zfs_2_1'",
+        pool: Some(("2.3", &[])),
+        expected: &[
+            "error hosts/a/host.toml:2:26: has `head_errlog`, `vdev_zaps_v2` active, OpenZFS 2.1 of zfs_2_1 cannot import it",
+        ],
+        ..PLAIN
+    },
+    Case {
+        name: "a package as an expression",
+        host: "channel = 'v21'\nnixos.boot.zfs.package = { literalExpression = 'pkgs.zfs_2_3' }",
+        pool: Some(("2.3", &[])),
+        ..PLAIN
+    },
+    Case {
+        name: "an expression that only Nix can say",
+        host: "channel = 'v21'\nnixos.boot.zfs.package = { literalExpression = 'import ./zfs.nix' }",
+        pool: Some(("2.3", &[])),
+        unchecked: &["the OpenZFS of 22.05 is not known"],
+        ..PLAIN
+    },
+    Case {
+        name: "the unstable package",
+        host: "channel = 'v21'\nnixos.boot.zfs.enableUnstable = true",
+        pool: Some(("2.3", &[])),
+        unchecked: &["the OpenZFS of 22.05 is not known"],
         ..PLAIN
     },
     Case {
@@ -437,8 +468,10 @@ fn every_system_is_compared_with_the_pool_and_each_problem_is_told_once() {
             .map(|line| {
                 let (place, message) = line.split_once(&format!(" {ZFS} a: `tank` ")).unwrap();
                 // Columns of a file of one line say little.
-                let place = place.find("facts.json:1:").map_or(place, |at| &place[..at + "facts.json:1".len()]);
-                format!("{place}: {message}")
+                match place.split_once("facts.json:1:") {
+                    Some((folder, _)) => format!("{folder}facts.json:1: {message}"),
+                    None => format!("{place}: {message}"),
+                }
             })
             .collect();
         if reported != case.expected {

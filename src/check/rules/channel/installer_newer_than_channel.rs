@@ -20,12 +20,12 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
     if of_installer.value <= of_host.value {
         return;
     }
-    let message =
-        format!("the installer of `{}` is of {}, its channel is {}", cx.host.name, of_installer.value, of_host.value);
+    let (host, newer, older) = (cx.host.name, of_installer.value, of_host.value);
+    let message = format!("the installer of `{host}` has {newer}, and the host is on {older}");
     found.report(
         Finding::at(installer.at, message)
-            .label(format!("makes the file systems with what {} has", of_installer.value))
-            .related(of_host.place, format!("{} boots this", cx.host.name))
+            .label(format!("makes file systems as {newer} does"))
+            .related(of_host.place, format!("{host} boots this"))
             .why("what makes a file system decides who can mount it: ext4, XFS, btrfs and ZFS all switch on what older kernels lack")
             .help(format!("install with `{}`, the channel that the host runs", cx.host.channel.name))
             .help(format!("put the host on `{}`", installer.name)),
