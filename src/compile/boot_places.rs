@@ -56,8 +56,8 @@ impl<'a> BootPlaces<'a> {
         };
         let own_boot = host.mounts.iter().any(|mount| mount.path == "/boot");
         let boot = if own_boot { mounted("/boot") } else { mounted("/") };
-        let esps = partitions().filter(|(_, part)| part.role == Role::Esp);
-        let esp = esps.filter_map(|(disk, part)| Some((disk, part, part.def?.mount.as_ref()?.as_str()))).next();
+        let mut esps = partitions().filter(|(_, part)| part.role == Role::Esp);
+        let esp = esps.find_map(|(disk, part)| Some((disk, part, part.def?.mount.as_ref()?.as_str())));
         let mut places = Self { boot, esp, ..Self::default() };
         // One FAT partition is both.
         let same = boot.zip(esp).is_some_and(|((_, boot, _), (_, esp, _))| boot.device == esp.device);

@@ -32,13 +32,13 @@ pub(super) fn value(index: Option<OptionIndex<'_>>, loc: &[&str], node: &Node, f
 fn scalar(ty: Option<Type<'_>>, node: &Node, found: &mut Diagnostics) -> Value {
     match &node.kind {
         Kind::Str(text) if ty.is_some_and(takes_package) && is_attribute(text) => Expr::select("pkgs", text).into(),
-        Kind::Str(text) | Kind::Date(text) => match NixString::new(text.as_str()) {
-            Ok(text) => text.into(),
-            Err(_) => {
-                found.push(nul(node, "a string"));
-                Value::Null
+        Kind::Str(text) | Kind::Date(text) => {
+            if let Ok(text) = NixString::new(text.as_str()) {
+                return text.into();
             }
-        },
+            found.push(nul(node, "a string"));
+            Value::Null
+        }
         Kind::Int(int) => Value::Int(*int),
         Kind::Bool(truth) => Value::Bool(*truth),
         Kind::Null => Value::Null,
@@ -53,7 +53,8 @@ fn scalar(ty: Option<Type<'_>>, node: &Node, found: &mut Diagnostics) -> Value {
             Ok(expr) => expr.into(),
             Err(error) => {
                 let line = text.get(..error.start).map_or(1, |before| before.matches('\n').count() + 1);
-                let message = format!("this is no expression of Nix: {} in line {line} of it", printable(&error.message));
+                let message =
+                    format!("this is no expression of Nix: {} in line {line} of it", printable(&error.message));
                 let found_here = Diagnostic::error("value-invalid", node.place, message);
                 found.push(found_here.help("write one whole expression, such as `pkgs.vim.override { }`"));
                 Value::Null
@@ -156,7 +157,11 @@ mod tests {
 
     #[test]
     fn a_string_for_an_option_of_type_package_is_an_attribute_of_nixpkgs() {
-        let text = nix("services.postgresql.package = 'postgresql_17'\nenvironment.systemPackages = ['vim', 'kdePackages.kate']\n", &[]).unwrap();
+        let text = nix(
+            "services.postgresql.package = 'postgresql_17'\nenvironment.systemPackages = ['vim', 'kdePackages.kate']\n",
+            &[],
+        )
+        .unwrap();
         assert!(text.contains("package = pkgs.postgresql_17;"), "{text}");
         assert!(text.contains("pkgs.kdePackages.kate"), "{text}");
         let text = nix("services.gitea.package = 'x'\nservices.gitea.appName = 'x'\n", &[]).unwrap();

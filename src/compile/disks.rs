@@ -13,7 +13,7 @@ use crate::fleet::schema::disks::{Format, Role};
 use crate::fleet::schema::machine::SwitchOr;
 use crate::fleet::schema::zfs::{Dataset, Import, Scrub};
 use crate::nix::{Attrs, Value};
-use crate::resolve::{MountSource, ResolvedDisk, ResolvedHost};
+use crate::resolve::{MountSource, ResolvedDisk, ResolvedHost, ResolvedPool};
 
 /// Returns what disks.nix sets.
 pub(super) fn settings(cx: &HostCx<'_>) -> Settings {
@@ -115,8 +115,9 @@ fn upkeep(cx: &HostCx<'_>, out: &mut Settings) {
             out.keyed("services.zfs.autoScrub.interval", &zfs.scrub, interval.word());
         }
     }
-    let members = || cx.host.pools.iter().flat_map(|pool| pool.members());
-    let flash = cx.host.disks.iter().any(|disk| members().any(|member| member.disk == disk.name) && is_flash(cx.host, disk));
+    let members = || cx.host.pools.iter().flat_map(ResolvedPool::members);
+    let flash =
+        cx.host.disks.iter().any(|disk| members().any(|member| member.disk == disk.name) && is_flash(cx.host, disk));
     match &zfs.trim {
         Some(trim) => out.set("services.zfs.trim.enable", trim.value, trim.place),
         None => out.derive("services.zfs.trim.enable", flash, zfs.place),
@@ -220,7 +221,11 @@ fn owners(cx: &HostCx<'_>, out: &mut Settings) {
             let rule = Attrs::from_iter([("user", owner), ("group", group), ("mode", mode)]);
             out.set_below("systemd.tmpfiles.settings", &["hostwright", mount.path, "z"], rule, place);
         } else {
-            out.list("systemd.tmpfiles.rules", [format!("z {} {mode} {owner} {group} -", tmpfiles_path(mount.path))], place);
+            out.list(
+                "systemd.tmpfiles.rules",
+                [format!("z {} {mode} {owner} {group} -", tmpfiles_path(mount.path))],
+                place,
+            );
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use super::spelling::Spelling;
 use super::{OutFile, reboot_test};
 use crate::fleet::decode::Word as _;
-use crate::fleet::scalar::Target;
+use crate::fleet::scalar::{Account, Target};
 use crate::fleet::schema::fleet_file::{BuildOn, Channel};
 use crate::resolve::{Resolved, ResolvedHost};
 use crate::source::{Diagnostics, Sources};
@@ -80,7 +80,10 @@ fn entry<'a>(fleet: &'a Resolved<'a>) -> Entry<'a> {
         url: url(channel),
         rev: channel.rev.as_ref().map(|rev| rev.value.as_str()),
         hash: channel.hash.as_ref().map(|hash| hash.value.as_str()),
-        archive: channel.rev.as_ref().map(|rev| format!("https://github.com/NixOS/nixpkgs/archive/{}.tar.gz", rev.value)),
+        archive: channel
+            .rev
+            .as_ref()
+            .map(|rev| format!("https://github.com/NixOS/nixpkgs/archive/{}.tar.gz", rev.value)),
     };
     let channels = fleet.fleet.channels().iter().filter(|(name, _)| used(name));
     Entry {
@@ -94,7 +97,7 @@ fn entry<'a>(fleet: &'a Resolved<'a>) -> Entry<'a> {
 fn host_entry<'a>(fleet: &Resolved<'_>, host: &'a ResolvedHost<'a>) -> HostEntry<'a> {
     let target = host.def.deploy.as_ref().and_then(|deploy| deploy.target.as_ref()).map(|target| &target.value);
     let (target_user, target_host, target_port) = match target {
-        Some(Target::Ssh { user, host, port }) => (user.as_ref().map(|user| user.as_str()), Some(host.as_str()), *port),
+        Some(Target::Ssh { user, host, port }) => (user.as_ref().map(Account::as_str), Some(host.as_str()), *port),
         Some(Target::Local) | None => (None, None, None),
     };
     let spelling = Spelling::of(host.channel.channel.release.value);

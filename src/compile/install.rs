@@ -11,9 +11,7 @@ use super::{HostCx, OutFile};
 use crate::fleet::decode::Word as _;
 use crate::fleet::schema::disks::{Format, PartitionSize, Role};
 use crate::fleet::schema::zfs::{Dataset, VdevType};
-use crate::resolve::{
-    MountSource, ResolvedDisk, ResolvedMember, ResolvedPool, ResolvedVdev, SystemRole, VdevClass,
-};
+use crate::resolve::{MountSource, ResolvedDisk, ResolvedMember, ResolvedPool, ResolvedVdev, SystemRole, VdevClass};
 use crate::source::Diagnostics;
 use crate::units::Version;
 
@@ -124,8 +122,7 @@ impl<'a> PoolPlan<'a> {
         if !def.root_properties.contains_key("mountpoint") {
             root_options.push(("mountpoint".to_owned(), "none".to_owned()));
         }
-        root_options
-            .extend(def.root_properties.iter().map(|(name, value)| (name.clone(), value.as_str().to_owned())));
+        root_options.extend(def.root_properties.iter().map(|(name, value)| (name.clone(), value.as_str().to_owned())));
         // Lets a second run know its own pool.
         root_options.push(("hostwright:host".to_owned(), cx.host.name.to_owned()));
         let mut datasets: Vec<DatasetPlan> =
@@ -233,9 +230,9 @@ fn is_uneven(pool: &ResolvedPool<'_>) -> bool {
     };
     let different = || {
         let data = pool.data().map(|vdev| vdev.def.kind.value).next();
-        pool.vdevs
-            .iter()
-            .any(|vdev| matches!(vdev.class, VdevClass::Special | VdevClass::Dedup) && Some(vdev.def.kind.value) != data)
+        pool.vdevs.iter().any(|vdev| {
+            matches!(vdev.class, VdevClass::Special | VdevClass::Dedup) && Some(vdev.def.kind.value) != data
+        })
     };
     pool.vdevs.iter().any(unequal) || mixed() || weaker() || different()
 }

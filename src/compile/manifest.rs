@@ -1,6 +1,7 @@
 //! out/manifest.json: what was compiled from what, so that a stale, edited or foreign file is noticed.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
@@ -67,7 +68,12 @@ pub fn manifest(
 }
 
 fn sha256(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut out = String::with_capacity(64);
+    for byte in Sha256::digest(text) {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{byte:02x}");
+    }
+    out
 }
 
 #[cfg(test)]
@@ -76,8 +82,9 @@ mod tests {
 
     #[test]
     fn a_manifest_is_the_same_whatever_order_the_files_come_in() {
-        let file = |path: &str| OutFile { path: path.to_owned(), text: String::new(), executable: path.ends_with(".sh") };
-        let text = |outputs: &[OutFile], inputs: &[(String, &str)]| manifest(inputs, outputs, &BTreeMap::new(), "0.1.0").text;
+        let file = |path: &str| OutFile { path: path.to_owned(), text: String::new(), executable: path == "b.sh" };
+        let text =
+            |outputs: &[OutFile], inputs: &[(String, &str)]| manifest(inputs, outputs, &BTreeMap::new(), "0.1.0").text;
         let inputs = [("b".to_owned(), "x"), ("a".to_owned(), "")];
         let one = text(&[file("b.sh"), file("a")], &inputs);
         let mut reversed = inputs.clone();

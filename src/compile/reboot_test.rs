@@ -76,7 +76,11 @@ pub(super) fn settings(cx: &HostCx<'_>, found: &mut Diagnostics) -> Settings {
 }
 
 /// Returns the module for hosts that are not compiled: the same with the usual limits, for any processor.
-pub(super) fn generic(release: Release, templates: &Templates, place: Place) -> Result<Settings, crate::text::TemplateError> {
+pub(super) fn generic(
+    release: Release,
+    templates: &Templates,
+    place: Place,
+) -> Result<Settings, crate::text::TemplateError> {
     let tuning = Tuning {
         panic_seconds: 30,
         give_up_seconds: 600,
@@ -196,8 +200,11 @@ fn dead_man_of_stage_1(tuning: &Tuning<'_>, script: &str, out: &mut Settings) {
         ),
         ("script", Value::from(script)),
     ]);
-    let systemd = Expr::select("config", "boot.initrd.systemd.enable");
     out.set("boot.initrd.systemd.services.hostwright-deadman", unit, place);
+    if !tuning.spelling.initrd_scripted() {
+        return;
+    }
+    let systemd = Expr::select("config", "boot.initrd.systemd.enable");
     let unless = Expr::select("lib", "mkIf").apply([negated(&systemd), Value::from(scripted)]);
     out.set("boot.initrd.preDeviceCommands", unless, place);
 }

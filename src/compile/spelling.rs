@@ -79,6 +79,11 @@ impl Spelling {
         self.since("22.11")
     }
 
+    /// Stage 1 as a shell script, deprecated in 26.05 and to be removed in 26.11.
+    pub(super) fn initrd_scripted(self) -> bool {
+        !self.since("26.11")
+    }
+
     /// `systemd.settings.Manager` and `boot.initrd.systemd.settings.Manager` (release notes of 25.11).
     pub(super) fn manager_settings(self) -> bool {
         self.since("25.11")

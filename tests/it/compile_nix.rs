@@ -88,7 +88,10 @@ fn nixpkgs(test: &str) -> Option<(Vec<String>, String)> {
     let nix = std::env::var("HOSTWRIGHT_NIX").unwrap_or_else(|_| "nix-instantiate".to_owned());
     let Some(tree) = tree else {
         let required = std::env::var("HOSTWRIGHT_REQUIRE").unwrap_or_default();
-        assert!(!required.split([',', ' ']).any(|name| name == "nixpkgs"), "nixpkgs is required: set HOSTWRIGHT_NIXPKGS");
+        assert!(
+            !required.split([',', ' ']).any(|name| name == "nixpkgs"),
+            "nixpkgs is required: set HOSTWRIGHT_NIXPKGS"
+        );
         eprintln!("skipped: {test}: HOSTWRIGHT_NIXPKGS names no tree");
         return None;
     };
@@ -129,7 +132,7 @@ fn evaluates(compiled: &Compiled, nix: &[String], tree: &str) {
         assert!(!said.contains("evaluation warning"), "{}: {said}", host.name);
         let read: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(read["w"], serde_json::json!([]), "{}", host.name);
-        assert!(read["drv"].as_str().unwrap().ends_with(".drv"));
+        assert!(read["drv"].as_str().unwrap().starts_with("/nix/store/"));
     }
 }
 
@@ -208,7 +211,8 @@ fn hostile_text_reaches_nix_as_the_same_text() {
             let path = format!("hosts/h/{name}.nix");
             let file = compiled.files.iter().find(|file| file.path == path).unwrap();
             let arguments = format!("{{ lib = {lib}; pkgs = {{ }}; config = {{ }}; }}");
-            let _ = writeln!(expression, "{name} = builtins.removeAttrs (({}) {arguments}) [ \"imports\" ];", file.text);
+            let _ =
+                writeln!(expression, "{name} = builtins.removeAttrs (({}) {arguments}) [ \"imports\" ];", file.text);
         }
         expression.push_str("}\n");
     }

@@ -100,13 +100,16 @@ fn a_dry_run_shows_every_command_and_changes_nothing() {
     let create = pools.iter().find(|line| line.starts_with("zpool create")).unwrap();
     assert!(create.ends_with(&format!("-part1 log {ssd}-part3")), "{create}");
     assert!(create.contains(" -o cachefile=none ") && create.contains(" rpool raidz1 "), "{create}");
-    assert!(pools.iter().any(|line| line == "zfs create -p -o mountpoint=none -o refreservation=34359738368 rpool/reserved"));
+    assert!(
+        pools
+            .iter()
+            .any(|line| line == "zfs create -p -o mountpoint=none -o refreservation=34359738368 rpool/reserved")
+    );
     let mount = joined("mount");
     let at = |wanted: &str| mount.iter().position(|line| line.ends_with(wanted)).unwrap();
     assert!(at(" /mnt") < at(" /mnt/var") && at(" /mnt/var") < at(" /mnt/var/lib/gitea"), "{mount:?}");
     assert!(!mount.iter().any(|line| line.contains("import") && line.contains("-f")), "{mount:?}");
-    let (install, status) =
-        run(&compiled, "lufta", "install", &["--dry-run", "--flake", "/root/out"], folder.path());
+    let (install, status) = run(&compiled, "lufta", "install", &["--dry-run", "--flake", "/root/out"], folder.path());
     assert_eq!(status, 1, "a dry run on another machine ends with what it would have refused");
     let order = ["ssh-keygen", "nixos-install", "umount", "zpool export"];
     let places: Vec<usize> = order.iter().map(|word| install.find(&format!("\n+ {word}")).unwrap()).collect();
