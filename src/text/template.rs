@@ -17,7 +17,19 @@ use super::scan::{FILTER, quote_expressions};
 use super::{Html, Md, NixFloat, NixString, ShellWord, nix_attribute, nix_int};
 
 /// The embedded templates, by name, sorted: `("name", include_str!("../../templates/name"))`.
-pub static EMBEDDED: &[(&str, &str)] = &[];
+pub static EMBEDDED: &[(&str, &str)] = &[
+    ("installer.nix.tera", include_str!("../../templates/installer.nix.tera")),
+    ("plan.html.tera", include_str!("../../templates/plan.html.tera")),
+    ("reboot/arm.sh.tera", include_str!("../../templates/reboot/arm.sh.tera")),
+    ("reboot/confirm.sh.tera", include_str!("../../templates/reboot/confirm.sh.tera")),
+    ("reboot/disarm.sh.tera", include_str!("../../templates/reboot/disarm.sh.tera")),
+    ("reboot/judge.sh.tera", include_str!("../../templates/reboot/judge.sh.tera")),
+    ("reboot/lib.sh.tera", include_str!("../../templates/reboot/lib.sh.tera")),
+    ("reboot/promote.sh.tera", include_str!("../../templates/reboot/promote.sh.tera")),
+    ("reboot/ready.sh.tera", include_str!("../../templates/reboot/ready.sh.tera")),
+    ("reboot/record.sh.tera", include_str!("../../templates/reboot/record.sh.tera")),
+    ("reboot/wait.sh.tera", include_str!("../../templates/reboot/wait.sh.tera")),
+];
 
 /// A language that a template writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

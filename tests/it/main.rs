@@ -2,4 +2,5 @@
 #![allow(clippy::disallowed_methods, reason = "tests start programs and read files and the environment")]
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
+mod plan;
 mod quoting;

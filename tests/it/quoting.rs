@@ -66,7 +66,7 @@ fn strings() -> Vec<String> {
         "}}",
         "{%",
     ];
-    let piece = prop_oneof![8 => prop::sample::select(&special[..]).prop_map(str::to_owned), 1 => "[^\\x00]", 1 => "[a-z]{1,50}"];
+    let piece = prop_oneof![8 => prop::sample::select(special.to_vec()).prop_map(str::to_owned), 1 => "[^\\x00]", 1 => "[a-z]{1,50}"];
     let strategy = prop::collection::vec(piece, 0..16).prop_map(|pieces| pieces.concat());
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let mut strings: Vec<String> = special.iter().map(|text| (*text).to_owned()).collect();
@@ -140,7 +140,9 @@ fn nix_reads_every_printed_string_as_it_was() {
     }
     let names: Attrs = strings.iter().map(|text| (text.as_str(), text.as_str())).collect();
     module.settings.set(&["names"], names);
-    let read = evaluate(&format!("({}) {{ }}", module.to_file()));
+    let file = module.to_file();
+    assert!(file.matches(" = ''\n").count() > 50, "both forms of strings are judged");
+    let read = evaluate(&format!("({file}) {{ }}"));
     assert_same(read["list"].as_array().unwrap(), &strings);
     for (at, text) in strings.iter().enumerate() {
         assert_eq!(read["deeply"]["nested"][format!("s{at}")].as_str(), Some(text.as_str()));
@@ -170,17 +172,17 @@ fn nix_reads_every_printed_number_as_it_was() {
     let floats = [0.5, -0.5, 1e300, -1e-300, 0.1, 1e16, 123_456.789, f64::MIN_POSITIVE, f64::MAX, 100.0];
     let mut attrs = Attrs::new();
     attrs.set(&["ints"], ints.to_vec());
-    attrs.set(&["floats"], floats.iter().map(|float| NixFloat::new(*float).unwrap()).collect::<Vec<_>>());
     attrs.set(&["bound", "int"], i64::MIN);
     attrs.set(&["bound", "float"], NixFloat::new(-0.5).unwrap());
-    let mut module = Module::default();
-    module.settings = attrs;
+    let module = Module { settings: attrs, ..Module::default() };
     let read = evaluate(&format!("({}) {{ }}", module.to_file()));
     assert_eq!(read["ints"], serde_json::json!(ints));
     assert_eq!(read["bound"], serde_json::json!({ "int": i64::MIN, "float": -0.5 }));
-    let read: Vec<f64> = read["floats"].as_array().unwrap().iter().map(|float| float.as_f64().unwrap()).collect();
-    for (read, given) in read.iter().zip(floats) {
-        assert!((read - given).abs() <= given.abs() * f64::EPSILON, "{read} {given}");
+    // Nix prints fewer digits than it keeps: it compares with what its own JSON reader makes of Rust's digits.
+    for float in floats {
+        let printed = NixFloat::new(float).unwrap().literal();
+        let same = evaluate(&format!("({printed}) == builtins.fromJSON \"{float:e}\""));
+        assert_eq!(same, true, "{printed}");
     }
 }
 
@@ -214,10 +216,10 @@ fn nix_reads_an_order_and_a_priority_as_arguments() {
 
 /// Runs a script and returns what it wrote; `shell` is sh, or any other that is there.
 fn run(shell: &str, script: &str) -> Vec<u8> {
-    let mut child = Command::new(shell).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{script}");
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(script.as_bytes()).unwrap();
+    let output = Command::new(shell).arg(file.path()).output().unwrap();
+    assert!(output.status.success(), "{shell}: {}", String::from_utf8_lossy(&output.stderr));
     output.stdout
 }
 
@@ -226,8 +228,8 @@ fn shells_read_every_word_as_it_was() {
     let strings = strings();
     let mut script = String::from("f() { printf '%s\\0' \"$@\"; }\n");
     for text in &strings {
-        script.push_str(&format!("f {} x\n{}\n", ShellWord::new(text), ShellCommand::new("f").arg("=").arg(text)));
-        script.push_str(&format!("v={}; f \"$v\"\n", ShellWord::new(text)));
+        let (word, command) = (ShellWord::new(text), ShellCommand::new("f").arg("=").arg(text));
+        script.extend([format!("f {word} x\n{command}\n"), format!("v={word}; f \"$v\"\n")]);
     }
     let mut expected = Vec::new();
     for text in &strings {
@@ -236,10 +238,10 @@ fn shells_read_every_word_as_it_was() {
             expected.push(0);
         }
     }
-    for shell in ["sh", "bash", "zsh", "busybox"] {
+    for shell in ["sh", "bash", "zsh"] {
         let there =
             Command::new(shell).arg("-c").arg("true").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
-        if there && shell != "busybox" {
+        if there || shell == "sh" {
             assert!(run(shell, &script) == expected, "{shell} reads a word differently");
         }
     }
