@@ -11,6 +11,7 @@ pub mod facts;
 pub mod fleet;
 pub mod modules;
 pub mod nix;
+pub mod plan;
 pub mod report;
 pub mod resolve;
 pub mod source;

@@ -16,6 +16,7 @@ mod junit;
 mod line;
 mod pen;
 mod plain;
+pub mod plan;
 #[cfg(test)]
 mod sample;
 mod sarif;

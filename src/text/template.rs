@@ -31,8 +31,19 @@ pub static EMBEDDED: &[(&str, &str)] = &[
     ("install/mount.sh.tera", include_str!("../../templates/install/mount.sh.tera")),
     ("install/partition.sh.tera", include_str!("../../templates/install/partition.sh.tera")),
     ("install/pools.sh.tera", include_str!("../../templates/install/pools.sh.tera")),
+    ("installer.nix.tera", include_str!("../../templates/installer.nix.tera")),
     ("mirror-esp.sh.tera", include_str!("../../templates/mirror-esp.sh.tera")),
+    ("plan.html.tera", include_str!("../../templates/plan.html.tera")),
     ("pre-switch.sh.tera", include_str!("../../templates/pre-switch.sh.tera")),
+    ("reboot/arm.sh.tera", include_str!("../../templates/reboot/arm.sh.tera")),
+    ("reboot/confirm.sh.tera", include_str!("../../templates/reboot/confirm.sh.tera")),
+    ("reboot/disarm.sh.tera", include_str!("../../templates/reboot/disarm.sh.tera")),
+    ("reboot/judge.sh.tera", include_str!("../../templates/reboot/judge.sh.tera")),
+    ("reboot/lib.sh.tera", include_str!("../../templates/reboot/lib.sh.tera")),
+    ("reboot/promote.sh.tera", include_str!("../../templates/reboot/promote.sh.tera")),
+    ("reboot/ready.sh.tera", include_str!("../../templates/reboot/ready.sh.tera")),
+    ("reboot/record.sh.tera", include_str!("../../templates/reboot/record.sh.tera")),
+    ("reboot/wait.sh.tera", include_str!("../../templates/reboot/wait.sh.tera")),
 ];
 
 /// A language that a template writes.

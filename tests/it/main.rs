@@ -10,6 +10,7 @@ mod compile_nix;
 mod compile_shell;
 mod hostile;
 mod incident;
+mod plan;
 mod program;
 mod quoting;
 mod structure;

@@ -1,0 +1,176 @@
+//! The plan as a document: its head, its steps in order, and its two digests.
+
+use sha2::{Digest as _, Sha256};
+
+use super::gates;
+use super::scenario::Scenario;
+use super::step::Step;
+
+/// The version of the JSON form.
+pub const VERSION: u32 = 1;
+
+/// A plan of which every gate is in place.
+///
+/// It is made by [`super::make`] alone; [`super::load`] returns one that was made, never one that was merely read.
+/// Serialised, it has the JSON form that is stable.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Plan {
+    version: u32,
+    tool_version: String,
+    host: String,
+    scenario: Scenario,
+    inputs_sha256: String,
+    plan_sha256: String,
+    steps: Vec<Step>,
+}
+
+/// What a plan says about itself, the steps aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) tool_version: String,
+    pub(super) host: String,
+    pub(super) scenario: Scenario,
+    pub(super) inputs_sha256: String,
+}
+
+impl Plan {
+    /// Seals steps that are in order; the caller has verified the gates.
+    pub(super) fn seal(head: Head, steps: Vec<Step>) -> Self {
+        let Head { tool_version, host, scenario, inputs_sha256 } = head;
+        let plan_sha256 = String::new();
+        let mut plan = Self { version: VERSION, tool_version, host, scenario, inputs_sha256, plan_sha256, steps };
+        plan.plan_sha256 = digest(&serde_json::to_value(&plan).unwrap_or_default());
+        plan
+    }
+
+    /// Returns the version of the JSON form.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// Returns the version of the program that made it.
+    pub fn tool_version(&self) -> &str {
+        &self.tool_version
+    }
+
+    /// Returns the host's name.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Returns what it is a plan for.
+    pub fn scenario(&self) -> Scenario {
+        self.scenario
+    }
+
+    /// Returns the digest of the files it was made from, as hexadecimal digits.
+    pub fn inputs_sha256(&self) -> &str {
+        &self.inputs_sha256
+    }
+
+    /// Returns the digest of the plan itself, as hexadecimal digits.
+    pub fn plan_sha256(&self) -> &str {
+        &self.plan_sha256
+    }
+
+    /// Returns the steps, each after what it needs.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Returns the step of an id.
+    pub fn step(&self, id: &str) -> Option<&Step> {
+        self.steps.iter().find(|step| step.id == id)
+    }
+
+    /// Returns a step's number, from 1.
+    pub fn number(&self, id: &str) -> Option<usize> {
+        self.steps.iter().position(|step| step.id == id).map(|at| at + 1)
+    }
+
+    /// Returns what a step holds back as long as it has not passed, in words; none when it is no gate.
+    pub fn gate(&self, step: &Step) -> Option<&'static str> {
+        gates::mark(self.scenario, step)
+    }
+
+    /// Returns how long all steps take one after the other, soaks aside, in seconds.
+    pub fn working_seconds(&self) -> u64 {
+        self.seconds(|step| step.kind != super::StepKind::Soak)
+    }
+
+    /// Returns how long the plan waits and watches, in seconds.
+    pub fn soaking_seconds(&self) -> u64 {
+        self.seconds(|step| step.kind == super::StepKind::Soak)
+    }
+
+    fn seconds(&self, counted: impl Fn(&Step) -> bool) -> u64 {
+        self.steps.iter().filter(|step| counted(step)).map(|step| step.expected_seconds).fold(0, u64::saturating_add)
+    }
+
+    /// Returns the first step that destroys something: until it begins there is a way back.
+    pub fn first_destroying(&self) -> Option<&Step> {
+        self.steps.iter().find(|step| !step.destroys.is_empty())
+    }
+}
+
+/// Returns the sha256 of a plan's canonical JSON without `plan_sha256`, as hexadecimal digits.
+///
+/// Canonical: keys of every object sorted by their bytes, no white space between tokens, UTF-8, in strings only `"`, `\`
+/// and control characters below U+0020 escaped (`\b \f \n \r \t`, others as `\u00xx` in lower case). As all numbers of a
+/// plan are integers, this is the form of RFC 8785.
+pub(super) fn digest(plan: &serde_json::Value) -> String {
+    let mut plan = plan.clone();
+    if let Some(object) = plan.as_object_mut() {
+        object.remove("plan_sha256");
+    }
+    plan.sort_all_objects();
+    hex(&Sha256::digest(plan.to_string()))
+}
+
+/// Returns the sha256 of the files that a plan is made from, as hexadecimal digits.
+///
+/// Of each file, sorted by path: the path, a NUL, the number of its bytes in decimal, a NUL, its bytes.
+pub(super) fn digest_of_inputs(inputs: &[(String, &str)]) -> String {
+    let mut sorted: Vec<(&str, &str)> = inputs.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+    sorted.sort_unstable();
+    let mut sha = Sha256::new();
+    for (path, text) in sorted {
+        sha.update(path);
+        sha.update([0]);
+        sha.update(text.len().to_string());
+        sha.update([0]);
+        sha.update(text);
+    }
+    hex(&sha.finalize())
+}
+
+/// Returns the sha256 of a text, as hexadecimal digits.
+pub(super) fn digest_of_text(text: &str) -> String {
+    hex(&Sha256::digest(text))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_is_that_of_sorted_json_without_white_space_and_without_itself() {
+        let plan = serde_json::json!({ "z": ["é\u{1}\n\"", 1], "plan_sha256": "x", "a": { "c": 1, "b": 2 } });
+        let canonical = "{\"a\":{\"b\":2,\"c\":1},\"z\":[\"é\\u0001\\n\\\"\",1]}";
+        assert_eq!(digest(&plan), digest_of_text(canonical));
+    }
+
+    #[test]
+    fn the_order_of_inputs_does_not_count_but_their_paths_and_borders_do() {
+        let of = |files: &[(&str, &'static str)]| {
+            digest_of_inputs(&files.iter().map(|(path, text)| ((*path).to_owned(), *text)).collect::<Vec<_>>())
+        };
+        assert_eq!(of(&[("a", "1"), ("b", "2")]), of(&[("b", "2"), ("a", "1")]));
+        assert_ne!(of(&[("a", "1"), ("b", "2")]), of(&[("a", "12"), ("b", "")]));
+        assert_ne!(of(&[("a", "1")]), of(&[("b", "1")]));
+    }
+}

@@ -1,0 +1,357 @@
+//! The gates: what must have happened before what, whoever wrote the plan.
+//!
+//! Each gate is a sentence about two steps, told apart by their ids. The builder wires the steps by this table and
+//! [`verify`] looks whether a plan still obeys it, so a gate cannot be in one and not in the other.
+//!
+//! Beside the table four things hold for every plan: steps have an order and stand in it; a step that destroys names
+//! what it destroys and comes after somebody confirmed that it may; whatever is not known as a preparation comes after
+//! the last reboot test; a step with a reserved id is of the kind that belongs to it.
+
+use std::collections::BTreeSet;
+
+use super::graph::{self, Ancestors};
+use super::scenario::Scenario;
+use super::step::{RunsOn, Step, StepKind};
+use crate::source::quoted;
+
+/// The ids of steps that gates are about.
+pub mod id {
+    /// The definition has no errors and `out/` is what it says.
+    pub const CHECK_DEFINITION: &str = "check-definition";
+    /// Out-of-band access is proven.
+    pub const PROVE_ACCESS: &str = "prove-access";
+    /// The installer's image is built.
+    pub const BUILD_INSTALLER: &str = "build-installer";
+    /// The installer or rescue system is started.
+    pub const START_INSTALLER: &str = "start-installer";
+    /// Its host key is read.
+    pub const SCAN_INSTALLER_KEY: &str = "scan-installer-key";
+    /// A person compares its fingerprint.
+    pub const COMPARE_FINGERPRINT: &str = "compare-fingerprint";
+    /// Ids and sizes of the disks are as defined.
+    pub const CHECK_DISKS: &str = "check-disks";
+    /// A person confirms what is destroyed.
+    pub const CONFIRM_DISKS: &str = "confirm-disks";
+    /// The scripts lie on the rescue system.
+    pub const COPY_SCRIPTS: &str = "copy-install-scripts";
+    /// The system is built.
+    pub const BUILD_SYSTEM: &str = "build-system";
+    /// The disks are cut.
+    pub const PARTITION_DISKS: &str = "partition-disks";
+    /// The host id is set.
+    pub const SET_HOST_ID: &str = "set-host-id";
+    /// The pools are made.
+    pub const CREATE_POOLS: &str = "create-pools";
+    /// File systems are mounted below /mnt.
+    pub const MOUNT_TARGET: &str = "mount-target";
+    /// The host's ssh keys lie on it.
+    pub const PLACE_HOST_KEYS: &str = "place-host-keys";
+    /// The deployer knows them.
+    pub const RECORD_HOST_KEYS: &str = "record-host-keys";
+    /// The system's closure lies on the host.
+    pub const COPY_SYSTEM: &str = "copy-system";
+    /// The system is installed and the loader written.
+    pub const INSTALL_SYSTEM: &str = "install-system";
+    /// Everything is unmounted, every pool exported.
+    pub const EXPORT_POOLS: &str = "export-pools";
+    /// The first boot from the disks.
+    pub const FIRST_BOOT: &str = "first-boot";
+    /// The machine runs already.
+    pub const RUNS_ALREADY: &str = "machine-runs-already";
+    /// The scripts of the reboot test lie on the host.
+    pub const COPY_REBOOT_SCRIPTS: &str = "copy-reboot-scripts";
+    /// A boot of the good system through the one-shot entry.
+    pub const BASELINE_ONCE: &str = "baseline-boot-once";
+    /// A person at the console, where the loader cannot boot an entry once.
+    pub const WATCH_CONSOLE: &str = "watch-console";
+    /// A boot of the good system through the default entry.
+    pub const BASELINE_DEFAULT: &str = "baseline-boot-default";
+    /// The reboot test.
+    pub const REBOOT_TEST: &str = "reboot-test";
+}
+
+/// A step that a plan must have, and what it must be.
+#[derive(Debug)]
+struct Reserved {
+    id: &'static str,
+    kinds: &'static [StepKind],
+    /// What it holds back, in words; none when it is a preparation and no gate.
+    mark: Option<&'static str>,
+}
+
+const fn reserved(id: &'static str, kinds: &'static [StepKind]) -> Reserved {
+    Reserved { id, kinds, mark: None }
+}
+
+const fn gate(id: &'static str, kinds: &'static [StepKind], mark: &'static str) -> Reserved {
+    Reserved { id, kinds, mark: Some(mark) }
+}
+
+/// Every step that may come before the reboot test of a first install, with its kinds.
+static RESERVED: &[Reserved] = &[
+    reserved(id::CHECK_DEFINITION, &[StepKind::Verify]),
+    gate(id::PROVE_ACCESS, &[StepKind::Instruction, StepKind::Verify], "no boot without a way in from outside"),
+    reserved(id::BUILD_INSTALLER, &[StepKind::Command]),
+    reserved(id::START_INSTALLER, &[StepKind::Command, StepKind::Instruction]),
+    reserved(id::SCAN_INSTALLER_KEY, &[StepKind::Command]),
+    gate(id::COMPARE_FINGERPRINT, &[StepKind::Instruction], "no login before its key is compared"),
+    gate(id::CHECK_DISKS, &[StepKind::Verify], "no other disk than defined is touched"),
+    gate(id::CONFIRM_DISKS, &[StepKind::Instruction], "nothing is lost that somebody wants"),
+    reserved(id::COPY_SCRIPTS, &[StepKind::Copy]),
+    reserved(id::BUILD_SYSTEM, &[StepKind::Command]),
+    reserved(id::PARTITION_DISKS, &[StepKind::Destroy]),
+    gate(id::SET_HOST_ID, &[StepKind::Command], "no pool under a foreign host id"),
+    reserved(id::CREATE_POOLS, &[StepKind::Command]),
+    reserved(id::MOUNT_TARGET, &[StepKind::Command]),
+    reserved(id::PLACE_HOST_KEYS, &[StepKind::Command, StepKind::Copy]),
+    gate(id::RECORD_HOST_KEYS, &[StepKind::Copy], "no system whose keys nobody knows"),
+    reserved(id::COPY_SYSTEM, &[StepKind::Copy, StepKind::Command]),
+    reserved(id::INSTALL_SYSTEM, &[StepKind::Command]),
+    gate(id::EXPORT_POOLS, &[StepKind::Command], "no boot before every pool is exported"),
+    gate(id::FIRST_BOOT, &[StepKind::BaselineBoot], "no trial before it came up from its disks"),
+    reserved(id::RUNS_ALREADY, &[StepKind::Instruction]),
+    reserved(id::COPY_REBOOT_SCRIPTS, &[StepKind::Copy]),
+    gate(id::BASELINE_ONCE, &[StepKind::BaselineBoot], "no candidate before the way back works"),
+    gate(id::WATCH_CONSOLE, &[StepKind::Instruction], "no reboot without somebody at the console"),
+    gate(id::BASELINE_DEFAULT, &[StepKind::BaselineBoot], "no candidate before the default works"),
+    gate(id::REBOOT_TEST, &[StepKind::RebootTest], "no data comes before this passes"),
+];
+
+/// What must come before what when both are there.
+#[derive(Debug)]
+pub(super) struct Gate {
+    pub(super) earlier: &'static str,
+    pub(super) later: &'static str,
+    pub(super) why: &'static str,
+}
+
+const fn before(earlier: &'static str, later: &'static str, why: &'static str) -> Gate {
+    Gate { earlier, later, why }
+}
+
+const ORDERLY: &str = "each of these works on what the one before has made";
+const KNOWN: &str = "commands and files go only to a machine that is known by its key";
+const DESTROY: &str = "nothing is destroyed that is another disk than defined, or that somebody wants to keep";
+const ACCESS: &str = "out-of-band access or self-recovery is proven before the first reboot";
+const KEYS: &str = "host keys, and what secrets need at boot, are in place before the system is installed";
+const EXPORT: &str = "pools are exported before the first boot, so that their import is never forced";
+const BASELINE: &str = "the way back is proven on the good system before anything else boots";
+
+/// The gates of a first install, those between single steps.
+pub(super) static INSTALL: &[Gate] = &[
+    before(id::CHECK_DEFINITION, id::PROVE_ACCESS, "a definition with errors is not deployed"),
+    before(id::CHECK_DEFINITION, id::BUILD_INSTALLER, "a definition with errors is not deployed"),
+    before(id::CHECK_DEFINITION, id::BUILD_SYSTEM, "a definition with errors is not deployed"),
+    before(id::CHECK_DEFINITION, id::START_INSTALLER, "a definition with errors is not deployed"),
+    before(id::PROVE_ACCESS, id::START_INSTALLER, ACCESS),
+    before(id::BUILD_INSTALLER, id::START_INSTALLER, ORDERLY),
+    before(id::START_INSTALLER, id::SCAN_INSTALLER_KEY, ORDERLY),
+    before(id::SCAN_INSTALLER_KEY, id::COMPARE_FINGERPRINT, KNOWN),
+    before(id::COMPARE_FINGERPRINT, id::CHECK_DISKS, KNOWN),
+    before(id::COMPARE_FINGERPRINT, id::COPY_SCRIPTS, KNOWN),
+    before(id::COPY_SCRIPTS, id::BUILD_SYSTEM, ORDERLY),
+    before(id::COPY_SCRIPTS, id::CHECK_DISKS, ORDERLY),
+    before(id::CHECK_DISKS, id::CONFIRM_DISKS, DESTROY),
+    before(id::CONFIRM_DISKS, id::PARTITION_DISKS, DESTROY),
+    before(id::COPY_SCRIPTS, id::PARTITION_DISKS, ORDERLY),
+    before(id::BUILD_SYSTEM, id::PARTITION_DISKS, "a system that does not build is found out before a disk is wiped"),
+    before(id::PARTITION_DISKS, id::CREATE_POOLS, ORDERLY),
+    before(id::COMPARE_FINGERPRINT, id::SET_HOST_ID, KNOWN),
+    before(id::SET_HOST_ID, id::CREATE_POOLS, "the host id is set before a pool is made, or the pool is a stranger's"),
+    before(id::PARTITION_DISKS, id::MOUNT_TARGET, ORDERLY),
+    before(id::CREATE_POOLS, id::MOUNT_TARGET, ORDERLY),
+    before(id::MOUNT_TARGET, id::PLACE_HOST_KEYS, ORDERLY),
+    before(id::PLACE_HOST_KEYS, id::RECORD_HOST_KEYS, ORDERLY),
+    before(id::MOUNT_TARGET, id::COPY_SYSTEM, ORDERLY),
+    before(id::BUILD_SYSTEM, id::COPY_SYSTEM, ORDERLY),
+    before(id::RECORD_HOST_KEYS, id::INSTALL_SYSTEM, KEYS),
+    before(id::COPY_SYSTEM, id::INSTALL_SYSTEM, ORDERLY),
+    before(id::INSTALL_SYSTEM, id::EXPORT_POOLS, ORDERLY),
+    before(id::EXPORT_POOLS, id::FIRST_BOOT, EXPORT),
+    before(id::PROVE_ACCESS, id::FIRST_BOOT, ACCESS),
+    before(id::FIRST_BOOT, id::COPY_REBOOT_SCRIPTS, ORDERLY),
+    before(id::CHECK_DEFINITION, id::RUNS_ALREADY, "a definition with errors is not deployed"),
+    before(id::PROVE_ACCESS, id::RUNS_ALREADY, ACCESS),
+    before(id::RUNS_ALREADY, id::RECORD_HOST_KEYS, ORDERLY),
+    before(id::RECORD_HOST_KEYS, id::COPY_REBOOT_SCRIPTS, KNOWN),
+    before(id::COPY_REBOOT_SCRIPTS, id::WATCH_CONSOLE, ORDERLY),
+    before(id::COPY_REBOOT_SCRIPTS, id::BASELINE_ONCE, ORDERLY),
+    before(id::PROVE_ACCESS, id::BASELINE_ONCE, ACCESS),
+    before(id::PROVE_ACCESS, id::BASELINE_DEFAULT, ACCESS),
+    before(id::WATCH_CONSOLE, id::BASELINE_DEFAULT, BASELINE),
+    before(id::BASELINE_ONCE, id::BASELINE_DEFAULT, BASELINE),
+    before(id::BASELINE_DEFAULT, id::REBOOT_TEST, BASELINE),
+];
+
+/// Steps of which a plan must have one, for the form that installs and for the one that finds a machine running.
+const ALWAYS: &[&[&str]] = &[
+    &[id::CHECK_DEFINITION],
+    &[id::PROVE_ACCESS],
+    &[id::RECORD_HOST_KEYS],
+    &[id::COPY_REBOOT_SCRIPTS],
+    &[id::BASELINE_ONCE, id::WATCH_CONSOLE],
+    &[id::BASELINE_DEFAULT],
+    &[id::REBOOT_TEST],
+];
+
+/// Steps that a plan must have when it installs.
+const INSTALLING: &[&str] = &[
+    id::START_INSTALLER,
+    id::SCAN_INSTALLER_KEY,
+    id::COMPARE_FINGERPRINT,
+    id::CHECK_DISKS,
+    id::CONFIRM_DISKS,
+    id::COPY_SCRIPTS,
+    id::BUILD_SYSTEM,
+    id::PARTITION_DISKS,
+    id::MOUNT_TARGET,
+    id::PLACE_HOST_KEYS,
+    id::COPY_SYSTEM,
+    id::INSTALL_SYSTEM,
+    id::EXPORT_POOLS,
+    id::FIRST_BOOT,
+];
+
+/// A gate that a plan does not keep.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: {why}")]
+pub struct Violation {
+    /// The step it shows at; none when a step is missing.
+    pub step: Option<String>,
+    /// What is wrong, as a phrase.
+    pub what: String,
+    /// Which gate that breaks.
+    pub why: String,
+}
+
+impl Violation {
+    fn at(step: &str, what: String, why: impl Into<String>) -> Self {
+        Self { step: Some(step.to_owned()), what, why: why.into() }
+    }
+
+    fn missing(id: &str, why: &str) -> Self {
+        Self { step: None, what: format!("there is no step {}", quoted(id)), why: why.to_owned() }
+    }
+}
+
+/// Returns what a step holds back as long as it has not passed.
+pub(super) fn mark(scenario: Scenario, step: &Step) -> Option<&'static str> {
+    let _ = scenario;
+    RESERVED.iter().find(|reserved| reserved.id == step.id).and_then(|reserved| reserved.mark)
+}
+
+/// Returns every gate that steps do not keep; none when all are in place.
+pub(super) fn verify(scenario: Scenario, steps: &[Step]) -> Vec<Violation> {
+    let mut found: Vec<Violation> = graph::faults(steps)
+        .into_iter()
+        .map(|error| Violation { step: None, what: error.to_string(), why: "steps have one order".to_owned() })
+        .collect();
+    if !found.is_empty() {
+        return found;
+    }
+    in_order(steps, &mut found);
+    kinds(steps, &mut found);
+    match scenario {
+        Scenario::Install => install(steps, &mut found),
+        other => found.push(Violation {
+            step: None,
+            what: format!("there are no gates for the scenario `{other}`"),
+            why: "a plan without gates is not run".to_owned(),
+        }),
+    }
+    destroying(steps, &mut found);
+    found
+}
+
+/// Steps stand in their order.
+fn in_order(steps: &[Step], found: &mut Vec<Violation>) {
+    let mut seen = BTreeSet::new();
+    for step in steps {
+        for need in step.needs.iter().filter(|need| !seen.contains(need.as_str())) {
+            let what = format!("the step {} stands before {}, which it needs", quoted(&step.id), quoted(need));
+            found.push(Violation::at(&step.id, what, "steps stand in the order in which they run"));
+        }
+        seen.insert(step.id.as_str());
+    }
+}
+
+/// Steps with a reserved id are of their kind, and no other step is a boot or a test.
+fn kinds(steps: &[Step], found: &mut Vec<Violation>) {
+    for step in steps {
+        if let Some(reserved) = RESERVED.iter().find(|reserved| reserved.id == step.id) {
+            if !reserved.kinds.contains(&step.kind) {
+                let wanted: Vec<&str> = reserved.kinds.iter().map(|kind| kind.as_str()).collect();
+                let what = format!("the step {} is of kind `{}`", quoted(&step.id), step.kind);
+                found.push(Violation::at(&step.id, what, format!("it has to be `{}`", wanted.join("` or `"))));
+            }
+        }
+        let by_person = step.runs_on == RunsOn::Person;
+        if by_person && !step.run.is_empty() {
+            let what = format!("the step {} is for a person and has commands", quoted(&step.id));
+            found.push(Violation::at(&step.id, what, "what a person does is not run"));
+        }
+    }
+}
+
+fn install(steps: &[Step], found: &mut Vec<Violation>) {
+    let has = |id: &str| steps.iter().any(|step| step.id == id);
+    for choice in ALWAYS {
+        if !choice.iter().any(|id| has(id)) {
+            let why = RESERVED.iter().find(|reserved| choice.contains(&reserved.id)).and_then(|reserved| reserved.mark);
+            found.push(Violation::missing(&choice.join("` or `"), why.unwrap_or(ORDERLY)));
+        }
+    }
+    if has(id::RUNS_ALREADY) {
+        for step in steps.iter().filter(|step| INSTALLING.contains(&step.id.as_str())) {
+            let what = format!("the step {} installs on a machine that runs already", quoted(&step.id));
+            found.push(Violation::at(&step.id, what, DESTROY));
+        }
+    } else {
+        for id in INSTALLING.iter().copied().filter(|id| !has(id)) {
+            let gate = INSTALL.iter().find(|gate| gate.earlier == id);
+            found.push(Violation::missing(id, gate.map_or(ORDERLY, |gate| gate.why)));
+        }
+        for (one, other) in [(id::CREATE_POOLS, id::SET_HOST_ID), (id::SET_HOST_ID, id::CREATE_POOLS)] {
+            if has(one) && !has(other) {
+                found.push(Violation::missing(other, "the host id is set before a pool is made"));
+            }
+        }
+    }
+    let ancestors = Ancestors::of(steps);
+    for gate in INSTALL.iter().filter(|gate| has(gate.earlier) && has(gate.later)) {
+        if !ancestors.before(gate.later).contains(gate.earlier) {
+            let what = format!("the step {} does not need {}", quoted(gate.later), quoted(gate.earlier));
+            found.push(Violation::at(gate.later, what, gate.why));
+        }
+    }
+    for step in steps {
+        let prepares = RESERVED.iter().any(|reserved| reserved.id == step.id);
+        if !prepares && has(id::REBOOT_TEST) && !ancestors.before(&step.id).contains(id::REBOOT_TEST) {
+            let what = format!("the step {} does not come after the reboot test", quoted(&step.id));
+            found.push(Violation::at(&step.id, what, "the reboot test passes before any data moves"));
+        }
+    }
+}
+
+/// What destroys says so, and comes after somebody looked.
+fn destroying(steps: &[Step], found: &mut Vec<Violation>) {
+    let ancestors = Ancestors::of(steps);
+    for step in steps {
+        let id = quoted(&step.id);
+        match (step.kind == StepKind::Destroy, step.destroys.is_empty()) {
+            (true, true) => {
+                found.push(Violation::at(&step.id, format!("the step {id} does not name what it destroys"), DESTROY));
+            }
+            (false, false) => {
+                let what = format!("the step {id} destroys and is of kind `{}`", step.kind);
+                found.push(Violation::at(&step.id, what, DESTROY));
+            }
+            _ => {}
+        }
+        let confirmed = ancestors.before(&step.id).contains(id::CONFIRM_DISKS);
+        if !step.destroys.is_empty() && !confirmed {
+            let what = format!("the step {id} destroys before anybody confirmed it");
+            found.push(Violation::at(&step.id, what, DESTROY));
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Plans: which steps bring a host to what its definition says, in which order, and what cannot be skipped.
+//!
+//! Here belong: the type of a step and of a plan, their order, the gates, one file for each scenario, and reading a plan
+//! back. Not here: how a plan is shown (`report::plan`), how it is run (`apply`), what the install scripts do (`compile`).
+//!
+//! Invariant: a [`Plan`] keeps every gate. Its parts are types of their own that a scenario has to bring before it can
+//! assemble anything ([`parts`]), what moves data can only be attached behind the reboot test, and [`gates`] verifies the
+//! result once more, as it does with every plan that is read. A plan is a pure function of the fleet's files.
+
+mod document;
+pub mod gates;
+mod graph;
+mod installer_image;
+mod load;
+mod parts;
+mod places;
+mod reach;
+mod scenario;
+mod scenarios;
+mod scripts;
+mod seconds;
+mod step;
+
+pub use document::{Plan, VERSION};
+pub use gates::Violation;
+pub use graph::GraphError;
+pub use load::{MAX_BYTES, Refusal, RefusedAt, load};
+pub use scenario::Scenario;
+pub use scripts::{Script, files};
+pub use step::{RunsOn, Step, StepKind};
+
+use crate::facts::Facts;
+use crate::resolve::{Resolved, ResolvedHost};
+use document::Head;
+use places::BootPlaces;
+use reach::Reach;
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The definition does not say how the host is reached.
+    #[error("`{0}` has no `[deploy] target`: a plan needs to know how the host is reached")]
+    NoTarget(String),
+    /// This version makes no plans for the scenario.
+    #[error("there is no plan for the scenario `{asked}` yet; this version plans {}", list(.available))]
+    NotAvailable {
+        /// What was asked for.
+        asked: Scenario,
+        /// What there is.
+        available: Vec<Scenario>,
+    },
+    /// The steps have no order: a fault of the program.
+    #[error("internal error: {}", joined(.0))]
+    Graph(Vec<GraphError>),
+    /// A gate is not kept: a fault of the program.
+    #[error("internal error: {}", joined(.0))]
+    Gates(Vec<Violation>),
+    /// An embedded template cannot be filled: a fault of the program.
+    #[error("internal error: {0}")]
+    Template(#[from] crate::text::TemplateError),
+}
+
+fn list(scenarios: &[Scenario]) -> String {
+    scenarios.iter().map(|scenario| format!("`{scenario}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn joined(errors: &[impl std::fmt::Display]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// What a scenario makes its steps from.
+struct PlanCx<'a> {
+    fleet: &'a Resolved<'a>,
+    host: &'a ResolvedHost<'a>,
+    facts: &'a Facts,
+    reach: Reach,
+    places: BootPlaces,
+    scripts: Vec<Script>,
+    /// The scenario that would fit better, where this one stands in for it.
+    stands_in_for: Option<Scenario>,
+}
+
+/// Makes the plan of a host.
+///
+/// `scenario`: none for the one that fits ([`Scenario::default_for`]). `inputs` are the files that the host depends on, as
+/// (path below the fleet, text): fleet.toml, its own folder, the modules and templates of the fleet. The result depends
+/// on the arguments alone.
+pub fn make(
+    fleet: &Resolved<'_>,
+    host: &ResolvedHost<'_>,
+    scenario: Option<Scenario>,
+    inputs: &[(String, &str)],
+    tool_version: &str,
+    facts: &Facts,
+) -> Result<Plan, PlanError> {
+    let fitting = scenario.unwrap_or_else(|| Scenario::default_for(host));
+    let (chosen, stands_in_for) = match scenario {
+        None if !fitting.is_available() => (Scenario::Install, Some(fitting)),
+        _ => (fitting, None),
+    };
+    let Some(steps_of) = scenarios::find(chosen) else {
+        return Err(PlanError::NotAvailable { asked: chosen, available: Scenario::available().collect() });
+    };
+    let reach = Reach::of(host).ok_or_else(|| PlanError::NoTarget(host.name.to_owned()))?;
+    let places = BootPlaces::of(host);
+    let scripts = scripts::scripts(host)?;
+    let proven = steps_of(&PlanCx { fleet, host, facts, reach, places, scripts, stands_in_for });
+    let steps = graph::order(proven.into_steps()).map_err(PlanError::Graph)?;
+    let violations = gates::verify(chosen, &steps);
+    if !violations.is_empty() {
+        return Err(PlanError::Gates(violations));
+    }
+    let head = Head {
+        tool_version: tool_version.to_owned(),
+        host: host.name.to_owned(),
+        scenario: chosen,
+        inputs_sha256: document::digest_of_inputs(inputs),
+    };
+    Ok(Plan::seal(head, steps))
+}

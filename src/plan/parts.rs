@@ -1,0 +1,293 @@
+//! The parts that a plan must have, as types: who has none of a part cannot assemble a plan without it.
+//!
+//! A scenario fills the parts with titles, reasons and commands. What a part is called, of which kind it is and what it
+//! needs is fixed here and in the gates. What comes after the reboot test is attached to a [`Proven`], which only
+//! assembling gives out.
+
+use std::collections::BTreeMap;
+
+use super::gates::{self, id};
+use super::step::{RunsOn, Step, StepKind};
+
+/// Declares a part: a step with a reserved id and kind.
+macro_rules! parts {
+    ($($(#[$doc:meta])* $name:ident = $id:ident, $kind:ident, $runs_on:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub(super) struct $name(Step);
+
+        impl $name {
+            pub(super) fn new(title: impl Into<String>, fill: impl FnOnce(Step) -> Step) -> Self {
+                Self(fill(Step::new(id::$id, StepKind::$kind, RunsOn::$runs_on, title)))
+            }
+        }
+    )*};
+}
+
+parts! {
+    /// The definition has no errors, `out/` is what it says.
+    CheckDefinition = CHECK_DEFINITION, Verify, Deployer;
+    /// Out-of-band access, or a hook in place of it, is proven.
+    AccessGate = PROVE_ACCESS, Verify, Deployer;
+    /// The image of the installer is built.
+    BuildInstaller = BUILD_INSTALLER, Command, Deployer;
+    /// The installer or rescue system is started.
+    StartInstaller = START_INSTALLER, Command, Target;
+    /// Its host key is read.
+    ScanKey = SCAN_INSTALLER_KEY, Command, Deployer;
+    /// A person compares the fingerprint.
+    CompareFingerprint = COMPARE_FINGERPRINT, Instruction, Person;
+    /// Ids and sizes of the disks are as defined.
+    CheckDisks = CHECK_DISKS, Verify, Rescue;
+    /// A person confirms what is destroyed.
+    ConfirmDisks = CONFIRM_DISKS, Instruction, Person;
+    /// The scripts lie on the rescue system.
+    CopyScripts = COPY_SCRIPTS, Copy, Rescue;
+    /// The system is built, or where it is built on the host: known to evaluate.
+    BuildSystem = BUILD_SYSTEM, Command, Deployer;
+    /// The disks are cut.
+    PartitionDisks = PARTITION_DISKS, Destroy, Rescue;
+    /// The host id is set.
+    SetHostId = SET_HOST_ID, Command, Rescue;
+    /// The pools are made.
+    CreatePools = CREATE_POOLS, Command, Rescue;
+    /// File systems are mounted below /mnt.
+    MountTarget = MOUNT_TARGET, Command, Rescue;
+    /// The host's ssh keys lie on it.
+    PlaceHostKeys = PLACE_HOST_KEYS, Command, Rescue;
+    /// The deployer knows them.
+    RecordHostKeys = RECORD_HOST_KEYS, Copy, Deployer;
+    /// The system's closure lies on the disks.
+    CopySystem = COPY_SYSTEM, Copy, Rescue;
+    /// The system is installed and the loader written.
+    InstallSystem = INSTALL_SYSTEM, Command, Rescue;
+    /// Everything is unmounted, every pool exported.
+    ExportPools = EXPORT_POOLS, Command, Rescue;
+    /// The first boot from the disks.
+    FirstBoot = FIRST_BOOT, BaselineBoot, Rescue;
+    /// The machine runs already.
+    RunsAlready = RUNS_ALREADY, Instruction, Person;
+    /// The scripts of the reboot test lie on the host.
+    CopyRebootScripts = COPY_REBOOT_SCRIPTS, Copy, Target;
+    /// A boot of the good system through the one-shot entry.
+    BaselineOnce = BASELINE_ONCE, BaselineBoot, Target;
+    /// A person at the console, where the loader cannot boot an entry once.
+    WatchConsole = WATCH_CONSOLE, Instruction, Person;
+    /// A boot of the good system through the default entry.
+    BaselineDefault = BASELINE_DEFAULT, BaselineBoot, Target;
+    /// The reboot test.
+    RebootTestStep = REBOOT_TEST, RebootTest, Target;
+}
+
+impl AccessGate {
+    /// Makes it something that a person does.
+    pub(super) fn by_person(mut self) -> Self {
+        (self.0.kind, self.0.runs_on) = (StepKind::Instruction, RunsOn::Person);
+        self
+    }
+}
+
+impl StartInstaller {
+    /// Makes it something that a person does.
+    pub(super) fn by_person(mut self) -> Self {
+        (self.0.kind, self.0.runs_on) = (StepKind::Instruction, RunsOn::Person);
+        self
+    }
+
+    /// Makes it something that the deployer does.
+    pub(super) fn by_deployer(mut self) -> Self {
+        self.0.runs_on = RunsOn::Deployer;
+        self
+    }
+}
+
+impl BuildSystem {
+    /// Moves it to the host, where the deployer cannot build for it.
+    pub(super) fn on_host(mut self) -> Self {
+        self.0.runs_on = RunsOn::Rescue;
+        self
+    }
+}
+
+impl CopySystem {
+    /// Makes it a build in place.
+    pub(super) fn by_building(mut self) -> Self {
+        self.0.kind = StepKind::Command;
+        self
+    }
+}
+
+/// Host keys in place, and known to the deployer.
+#[derive(Debug)]
+pub(super) struct HostKeys {
+    pub(super) place: PlaceHostKeys,
+    pub(super) record: RecordHostKeys,
+}
+
+/// Pools are made under the host's own id.
+#[derive(Debug)]
+pub(super) struct Pools {
+    pub(super) host_id: SetHostId,
+    pub(super) create: CreatePools,
+}
+
+/// The way to the machine while it has no system of its own: started, and known by its key.
+#[derive(Debug)]
+pub(super) struct Installer {
+    pub(super) build: Option<BuildInstaller>,
+    pub(super) start: StartInstaller,
+    pub(super) scan: ScanKey,
+    pub(super) compare: CompareFingerprint,
+}
+
+/// The disks are looked at, and somebody agreed, before they are cut.
+#[derive(Debug)]
+pub(super) struct Disks {
+    pub(super) check: CheckDisks,
+    pub(super) confirm: ConfirmDisks,
+    pub(super) partition: PartitionDisks,
+}
+
+/// A system that comes onto the disks.
+#[derive(Debug)]
+pub(super) struct NewSystem {
+    pub(super) installer: Installer,
+    pub(super) scripts: CopyScripts,
+    pub(super) build: BuildSystem,
+    pub(super) disks: Disks,
+    /// None where no pool is defined.
+    pub(super) pools: Option<Pools>,
+    pub(super) mount: MountTarget,
+    pub(super) keys: HostKeys,
+    pub(super) copy: CopySystem,
+    pub(super) install: InstallSystem,
+    pub(super) export: ExportPools,
+    pub(super) first_boot: FirstBoot,
+}
+
+/// A system that runs.
+#[derive(Debug)]
+pub(super) struct RunningSystem {
+    pub(super) instruction: RunsAlready,
+    pub(super) keys: RecordHostKeys,
+}
+
+/// Where the system to be tested comes from.
+#[derive(Debug)]
+pub(super) enum Origin {
+    New(Box<NewSystem>),
+    Running(Box<RunningSystem>),
+}
+
+/// How the way back is proven.
+#[derive(Debug)]
+pub(super) enum WayBack {
+    /// The loader boots an entry once.
+    Once(BaselineOnce),
+    /// A person stands by.
+    Watched(WatchConsole),
+}
+
+/// The baseline boots.
+#[derive(Debug)]
+pub(super) struct BaselineBoots {
+    pub(super) way_back: WayBack,
+    pub(super) default: BaselineDefault,
+}
+
+/// Everything that must have happened before data comes onto a machine.
+#[derive(Debug)]
+pub(super) struct InstallParts {
+    pub(super) definition: CheckDefinition,
+    pub(super) access: AccessGate,
+    pub(super) origin: Origin,
+    pub(super) reboot_scripts: CopyRebootScripts,
+    pub(super) baseline: BaselineBoots,
+    pub(super) reboot_test: RebootTestStep,
+}
+
+impl InstallParts {
+    /// Puts the parts together and wires what they need by the gates.
+    pub(super) fn assemble(self) -> Proven {
+        let mut steps = vec![self.definition.0, self.access.0];
+        match self.origin {
+            Origin::New(new) => {
+                let NewSystem {
+                    installer,
+                    scripts,
+                    build,
+                    disks,
+                    pools,
+                    mount,
+                    keys,
+                    copy,
+                    install,
+                    export,
+                    first_boot,
+                } = *new;
+                steps.extend(installer.build.map(|build| build.0));
+                steps.extend([installer.start.0, installer.scan.0, installer.compare.0]);
+                steps.extend([scripts.0, build.0, disks.check.0, disks.confirm.0, disks.partition.0]);
+                steps.extend(pools.into_iter().flat_map(|pools| [pools.host_id.0, pools.create.0]));
+                steps.extend([mount.0, keys.place.0, keys.record.0, copy.0, install.0, export.0, first_boot.0]);
+            }
+            Origin::Running(running) => steps.extend([running.instruction.0, running.keys.0]),
+        }
+        steps.push(self.reboot_scripts.0);
+        steps.push(match self.baseline.way_back {
+            WayBack::Once(step) => step.0,
+            WayBack::Watched(step) => step.0,
+        });
+        steps.extend([self.baseline.default.0, self.reboot_test.0]);
+        wire(&mut steps);
+        Proven { steps }
+    }
+}
+
+/// Adds what steps need by the gates, without what follows from something else that they need.
+fn wire(steps: &mut [Step]) {
+    let present: Vec<String> = steps.iter().map(|step| step.id.clone()).collect();
+    let is_present = |id: &str| present.iter().any(|known| known == id);
+    let mut direct: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for gate in gates::INSTALL.iter().filter(|gate| is_present(gate.earlier) && is_present(gate.later)) {
+        direct.entry(gate.later).or_default().push(gate.earlier);
+    }
+    let reaches = |from: &str, wanted: &str| {
+        let mut open = vec![from];
+        let mut seen = Vec::new();
+        while let Some(at) = open.pop() {
+            if !seen.contains(&at) {
+                seen.push(at);
+                open.extend(direct.get(at).into_iter().flatten());
+            }
+        }
+        from != wanted && seen.contains(&wanted)
+    };
+    for step in steps {
+        let Some(needs) = direct.get(step.id.as_str()) else { continue };
+        for need in needs {
+            if !needs.iter().any(|other| reaches(other, need)) && !step.needs.iter().any(|known| known == need) {
+                step.needs.push((*need).to_owned());
+            }
+        }
+    }
+}
+
+/// Steps that end in a reboot test: the only thing that data can be attached to.
+#[derive(Debug)]
+pub(super) struct Proven {
+    steps: Vec<Step>,
+}
+
+impl Proven {
+    /// Attaches a step behind the reboot test.
+    pub(super) fn then(&mut self, step: Step) {
+        let needs_one = step.needs.is_empty();
+        self.steps.push(if needs_one { step.needs(id::REBOOT_TEST) } else { step });
+    }
+
+    /// Returns the steps, in the order of declaration.
+    pub(super) fn into_steps(self) -> Vec<Step> {
+        self.steps
+    }
+}

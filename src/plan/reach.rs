@@ -1,0 +1,205 @@
+//! How commands reach the machine: command lines for a shell on the deployer, in the fleet's folder.
+//!
+//! The installer and the installed system are two machines to ssh: each has its own name in state/HOST/known_hosts, so
+//! that neither is taken for the other and nothing is accepted that nobody has compared.
+
+use crate::fleet::scalar::Target;
+use crate::resolve::ResolvedHost;
+use crate::text::ShellCommand;
+
+/// A system on the machine, as ssh knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Who {
+    /// What ran before anything of ours: the person's own known_hosts decides.
+    Stranger,
+    /// The installer or rescue system.
+    Installer,
+    /// The host's own system.
+    System,
+}
+
+/// The way to a machine.
+#[derive(Debug, Clone)]
+pub(super) struct Reach {
+    host: String,
+    target: Target,
+    jump: Vec<String>,
+}
+
+impl Reach {
+    /// Returns the way to a host; none when its definition names no target.
+    pub(super) fn of(host: &ResolvedHost<'_>) -> Option<Self> {
+        let deploy = host.def.deploy.as_ref()?;
+        let jump =
+            deploy.jump.iter().filter(|jump| jump.value != Target::Local).map(|jump| jump_word(&jump.value)).collect();
+        Some(Self { host: host.name.to_owned(), target: deploy.target.as_ref()?.value.clone(), jump })
+    }
+
+    /// Tells whether the machine is the deployer itself.
+    pub(super) fn is_local(&self) -> bool {
+        self.target == Target::Local
+    }
+
+    /// Returns a path in the folder of the host's state on the deployer.
+    pub(super) fn state(&self, name: &str) -> String {
+        format!("state/{}/{name}", self.host)
+    }
+
+    /// Returns a path in the compiled output of the host.
+    pub(super) fn out(&self, name: &str) -> String {
+        format!("out/hosts/{}/{name}", self.host)
+    }
+
+    /// Returns the name that a system has in state/HOST/known_hosts.
+    pub(super) fn alias(&self, who: Who) -> String {
+        match who {
+            Who::Installer => format!("{}-installer", self.host),
+            Who::System | Who::Stranger => self.host.clone(),
+        }
+    }
+
+    /// Returns the words of ssh options that bind a connection to a key that was compared.
+    fn options(&self, who: Who) -> Vec<String> {
+        if who == Who::Stranger {
+            return Vec::new();
+        }
+        [
+            "StrictHostKeyChecking=yes".to_owned(),
+            format!("UserKnownHostsFile={}", self.state("known_hosts")),
+            format!("HostKeyAlias={}", self.alias(who)),
+        ]
+        .into_iter()
+        .flat_map(|option| ["-o".to_owned(), option])
+        .collect()
+    }
+
+    fn jump_options(&self) -> Vec<String> {
+        if self.jump.is_empty() { Vec::new() } else { vec!["-J".to_owned(), self.jump.join(",")] }
+    }
+
+    /// Returns the account that logs in: root in every installer, else that of the target.
+    fn user(&self, who: Who) -> Option<&str> {
+        match (&self.target, who) {
+            (_, Who::Installer) => Some("root"),
+            (Target::Ssh { user, .. }, _) => user.as_ref().map(|user| user.as_str()),
+            (Target::Local, _) => None,
+        }
+    }
+
+    /// Tells whether commands need sudo to be root's.
+    fn needs_sudo(&self, who: Who) -> bool {
+        self.is_local() || self.user(who).is_some_and(|user| user != "root")
+    }
+
+    fn address(&self) -> Option<(&str, Option<u16>)> {
+        match &self.target {
+            Target::Ssh { host, port, .. } => Some((host, *port)),
+            Target::Local => None,
+        }
+    }
+
+    /// Returns the port; an installer listens on ssh's own.
+    fn port(&self, who: Who) -> Option<u16> {
+        self.address().and_then(|(_, port)| port).filter(|_| who != Who::Installer)
+    }
+
+    /// Returns the words that ssh is called with, up to and with the host.
+    pub(super) fn ssh_words(&self, who: Who) -> Vec<String> {
+        let mut words = vec!["ssh".to_owned()];
+        words.extend(self.options(who));
+        words.extend(self.jump_options());
+        words.extend(self.port(who).into_iter().flat_map(|port| ["-p".to_owned(), port.to_string()]));
+        words.push("--".to_owned());
+        words.push(self.login(who));
+        words
+    }
+
+    fn login(&self, who: Who) -> String {
+        let host = self.address().map_or("localhost", |(host, _)| host);
+        self.user(who).map_or_else(|| host.to_owned(), |user| format!("{user}@{host}"))
+    }
+
+    /// Returns a command that runs another as root on the machine.
+    pub(super) fn run(&self, who: Who, remote: &ShellCommand) -> ShellCommand {
+        let rooted = match self.needs_sudo(who) {
+            true => ShellCommand::new("sudo").args(["sh", "-c"]).arg(remote.as_str()),
+            false => remote.clone(),
+        };
+        if self.is_local() {
+            return rooted;
+        }
+        let words = self.ssh_words(who);
+        let mut words = words.iter();
+        let program = words.next().map_or("ssh", String::as_str);
+        ShellCommand::new(program).args(words).arg(rooted.as_str())
+    }
+
+    /// Returns a command that copies a folder with all in it to a path on the machine.
+    ///
+    /// `tar` over ssh rather than `scp`: it works for an account that needs sudo, replaces what is there instead of
+    /// nesting into it, and follows the links that Nix leaves (`-h`).
+    pub(super) fn copy_folder(&self, who: Who, from: &str, to: &str) -> ShellCommand {
+        let pack = ShellCommand::new("tar").args(["-C", from, "-chf", "-", "."]);
+        let make = ShellCommand::new("mkdir").args(["-p", "--", to]);
+        let unpack = ShellCommand::new("tar").args(["-C", to, "-xf", "-"]);
+        pack.then("|", &self.run(who, &make.then("&&", &unpack)))
+    }
+
+    /// Returns a command that copies the closure of a store path or of a link to one to the machine, below `root`.
+    pub(super) fn copy_closure(&self, who: Who, path: &str, root: Option<&str>) -> ShellCommand {
+        let mut options = self.options(who);
+        options.extend(self.jump_options());
+        options.extend(self.port(who).into_iter().flat_map(|port| ["-p".to_owned(), port.to_string()]));
+        let login = self.login(who);
+        let host = match login.rsplit_once('@') {
+            Some((user, host)) if host.contains(':') => format!("{user}@[{host}]"),
+            None if login.contains(':') => format!("[{login}]"),
+            _ => login,
+        };
+        // The store of the machine seen through /mnt: its own `local` store with another root.
+        let query = root.map_or_else(String::new, |root| format!("?remote-store=local%3Froot%3D{root}"));
+        let store = format!("ssh-ng://{host}{query}");
+        let environment = format!("NIX_SSHOPTS={}", options.join(" "));
+        ShellCommand::new("env").arg(environment).args([
+            "nix",
+            "--extra-experimental-features",
+            "nix-command",
+            "copy",
+            "--no-check-sigs",
+            "--to",
+            &store,
+            "--",
+            path,
+        ])
+    }
+
+    /// Returns a command that prints the machine's ssh host keys as the network shows them, `alias type key` a line.
+    pub(super) fn scan(&self, who: Who) -> ShellCommand {
+        let (host, _) = self.address().unwrap_or(("localhost", None));
+        let mut scan = ShellCommand::new("ssh-keyscan").args(["-T", "10", "-t", "ed25519"]);
+        if let Some(port) = self.port(who) {
+            scan = scan.args(["-p", &port.to_string()]);
+        }
+        scan = scan.args(["--", host]);
+        // ssh-keyscan knows no jump host: the last one looks.
+        if let Some((last, before)) = self.jump.split_last() {
+            let mut ssh = ShellCommand::new("ssh");
+            if !before.is_empty() {
+                ssh = ssh.arg("-J").arg(before.join(","));
+            }
+            scan = ssh.args(["--", &format!("ssh://{last}")]).arg(scan.as_str());
+        }
+        // Comment lines go, and the address becomes the name that the plan knows the system by.
+        let name = ShellCommand::new("sed").args(["-n", &format!("s/^[^# ][^ ]*/{}/p", self.alias(who))]);
+        scan.then("|", &name)
+    }
+}
+
+/// Returns a jump host as `-J` takes it.
+fn jump_word(target: &Target) -> String {
+    let Target::Ssh { user, host, port } = target else { return String::new() };
+    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+    let user = user.as_ref().map_or_else(String::new, |user| format!("{user}@"));
+    let port = port.map_or_else(String::new, |port| format!(":{port}"));
+    format!("{user}{host}{port}")
+}

@@ -1,0 +1,45 @@
+//! What a plan can be for.
+
+use super::step::words;
+use crate::resolve::ResolvedHost;
+
+words! {
+    /// What a plan is for.
+    pub enum Scenario {
+        /// The first system of a machine.
+        Install = "install",
+        /// Workloads that leave a Kubernetes cluster.
+        Migrate = "migrate",
+        /// Another generation of a machine that runs.
+        Update = "update",
+        /// A machine that is lost, from its backups.
+        Recover = "recover",
+        /// What a migration leaves behind, or the host itself.
+        Decommission = "decommission",
+    }
+}
+
+impl Scenario {
+    /// Returns the scenario that fits a host: `update` where its facts show a running NixOS, else `install`.
+    ///
+    /// As long as this version makes no plan for what fits, [`super::make`] falls back to `install` in the form that
+    /// installs nothing: the machine as it runs is proven, nothing on it is wiped, and the first step says so.
+    pub fn default_for(host: &ResolvedHost<'_>) -> Self {
+        if runs_nixos(host) { Self::Update } else { Self::Install }
+    }
+
+    /// Tells whether this version makes plans for it.
+    pub fn is_available(self) -> bool {
+        super::scenarios::find(self).is_some()
+    }
+
+    /// Returns the scenarios that this version makes plans for.
+    pub fn available() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|scenario| scenario.is_available())
+    }
+}
+
+/// Tells whether the facts of a host show a running NixOS.
+pub(super) fn runs_nixos(host: &ResolvedHost<'_>) -> bool {
+    host.source.facts.as_ref().is_some_and(|facts| facts.system.is_some())
+}

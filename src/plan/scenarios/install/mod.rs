@@ -1,0 +1,121 @@
+//! Scenario install: the first system of a machine, up to the point where data may come onto it.
+//!
+//! REBOOT-TEST, "First install": there is no last good system yet, so the fallback is the rescue system, reached by a
+//! hook or a person; that is the first gate. The first boots are baseline boots of the installed generation. After them
+//! the machine has a last good system, and the reboot test is that of every other deployment.
+//!
+//! Where the machine runs already (`installer.method = "existing"`, or facts that show NixOS while no scenario was asked
+//! for), nothing is installed and nothing destroyed: the machine as it is gets its baseline boots and its reboot test.
+
+mod access;
+mod after;
+mod disks;
+mod installer;
+mod reboot;
+mod system;
+
+use crate::fleet::schema::machine::Method;
+use crate::plan::PlanCx;
+use crate::plan::parts::{CheckDefinition, InstallParts, NewSystem, Origin, Proven, RecordHostKeys, RunningSystem};
+use crate::plan::parts::{Installer, RunsAlready};
+use crate::plan::reach::Who;
+use crate::plan::seconds;
+use crate::text::ShellCommand;
+
+/// Makes the steps.
+pub(super) fn steps(cx: &PlanCx<'_>) -> Proven {
+    let method = cx.host.def.installer.as_ref().map_or(Method::Existing, |installer| installer.method.value);
+    let runs_already = method == Method::Existing || cx.stands_in_for.is_some();
+    let origin = if runs_already {
+        Origin::Running(Box::new(RunningSystem { instruction: runs(cx), keys: known_keys(cx) }))
+    } else {
+        Origin::New(Box::new(new_system(cx, method)))
+    };
+    let mut proven = InstallParts {
+        definition: definition(cx),
+        access: access::gate(cx),
+        origin,
+        reboot_scripts: reboot::copy_scripts(cx),
+        baseline: reboot::baseline(cx),
+        reboot_test: reboot::test(cx),
+    }
+    .assemble();
+    for step in after::steps(cx, runs_already) {
+        proven.then(step);
+    }
+    proven
+}
+
+fn new_system(cx: &PlanCx<'_>, method: Method) -> NewSystem {
+    let (scan, compare) = installer::contact(cx, method);
+    NewSystem {
+        installer: Installer {
+            build: installer::build(cx, method),
+            start: installer::start(cx, method),
+            scan,
+            compare,
+        },
+        scripts: installer::copy_scripts(cx),
+        build: system::build(cx),
+        disks: disks::disks(cx),
+        pools: disks::pools(cx),
+        mount: disks::mount(cx),
+        keys: system::host_keys(cx),
+        copy: system::copy(cx),
+        install: system::install(cx),
+        export: disks::export(cx),
+        first_boot: reboot::first_boot(cx, method),
+    }
+}
+
+fn definition(cx: &PlanCx<'_>) -> CheckDefinition {
+    let hostwright = |command: &str| ShellCommand::new("hostwright").arg(command);
+    CheckDefinition::new("Check the definition and out/", |step| {
+        step.why("What is deployed is what was checked: no errors, and out/ is what the definition says today.")
+            .run(&hostwright("check").arg(cx.host.name))
+            .run(&hostwright("build").args(["--check", cx.host.name]))
+            .run(&ShellCommand::new("mkdir").args(["-p", "-m", "700", "--", cx.reach.state("").trim_end_matches('/')]))
+            .takes(seconds::LOOK)
+    })
+}
+
+fn runs(cx: &PlanCx<'_>) -> RunsAlready {
+    let why = match cx.stands_in_for {
+        Some(fitting) => format!(
+            "The facts show a running NixOS, for which the scenario would be `{fitting}`; this version has no plan for \
+             it. So nothing is installed here and nothing wiped: the machine as it runs gets its baseline boots and its \
+             reboot test. A plan that installs from scratch is made only when it is asked for: `hostwright plan {} \
+             --scenario install`.",
+            cx.host.name
+        ),
+        None => {
+            "The definition says `installer.method = \"existing\"`: the machine has its system already. Nothing is \
+                 installed here and nothing wiped; make sure that the machine answers and runs what its definition \
+                 says (`hostwright drift`), then go on."
+                .to_owned()
+        }
+    };
+    RunsAlready::new("The machine runs already", |step| step.why(why).takes(seconds::PERSON))
+}
+
+/// Takes the host keys over the connection that the person trusts already.
+fn known_keys(cx: &PlanCx<'_>) -> RecordHostKeys {
+    let read = ShellCommand::new("cat").arg("/etc/ssh/ssh_host_ed25519_key.pub");
+    record_keys(cx, &cx.reach.run(Who::Stranger, &read), "Record the host keys")
+}
+
+/// Writes the keys that a command prints into the plan's known_hosts, under the host's name.
+fn record_keys(cx: &PlanCx<'_>, read: &ShellCommand, title: &str) -> RecordHostKeys {
+    let name = ShellCommand::new("sed").args(["-n", &format!("s/^ssh-/{} ssh-/p", cx.host.name)]);
+    let known = cx.reach.state("known_hosts");
+    let fingerprint = ShellCommand::new("ssh-keygen").args(["-l", "-F", cx.host.name, "-f", &known]);
+    RecordHostKeys::new(title, |step| {
+        step.why(
+            "From here on every connection to the system is bound to this key; nothing is accepted on first sight. The \
+             last step puts it into the definition.",
+        )
+        .run(&read.clone().then("|", &name).then("|", &ShellCommand::new("tee").args(["-a", "--", &known])))
+        .after(&fingerprint)
+        .takes(seconds::LOOK)
+    })
+}

@@ -1,0 +1,152 @@
+//! The scripts of the reboot test, for `out/hosts/HOST/reboot/`.
+//!
+//! They come from the embedded templates alone: a fleet can tune the test, and replace none of it. The plan names the
+//! digest of each, so that an edited script stops it.
+
+use std::sync::OnceLock;
+
+use super::PlanError;
+use super::places::BootPlaces;
+use super::reach::{Reach, Who};
+use crate::fleet::schema::module_file::Exposure;
+use crate::fleet::schema::services::{Protocol, Tls};
+use crate::resolve::{MountSource, ResolvedHost};
+use crate::text::Templates;
+
+/// A file that `build` writes below `out/hosts/HOST/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// Its path below `out/hosts/HOST/`.
+    pub path: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// The scripts that run on the host, by name.
+pub(super) const ON_HOST: [&str; 7] =
+    ["arm.sh", "confirm.sh", "disarm.sh", "judge.sh", "promote.sh", "ready.sh", "record.sh"];
+
+/// The script that runs on the deployer.
+pub(super) const WAIT: &str = "wait.sh";
+
+/// What the scripts know of a host.
+#[derive(serde::Serialize)]
+struct Values<'a> {
+    loader: &'static str,
+    boots: &'a [String],
+    first_boot_menu: &'a str,
+    settle: u64,
+    pools: Vec<&'a str>,
+    mounts: Vec<MountValues<'a>>,
+    addresses: Vec<String>,
+    gateways: Vec<String>,
+    tcp: Vec<u16>,
+    udp: Vec<u16>,
+    boot_id: String,
+    ssh: Vec<String>,
+}
+
+#[derive(serde::Serialize)]
+struct MountValues<'a> {
+    path: &'a str,
+    source: String,
+}
+
+/// Returns the files that a host's plan works with: the scripts of its reboot test, and the installer's image.
+///
+/// The error covers a host without `[deploy] target`.
+pub fn files(host: &ResolvedHost<'_>) -> Result<Vec<Script>, PlanError> {
+    let mut files = scripts(host)?;
+    files.extend(super::installer_image::file(host)?);
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+/// Returns the scripts of a host's reboot test.
+pub(super) fn scripts(host: &ResolvedHost<'_>) -> Result<Vec<Script>, PlanError> {
+    let reach = Reach::of(host).ok_or_else(|| PlanError::NoTarget(host.name.to_owned()))?;
+    let places = BootPlaces::of(host);
+    let mut ssh = reach.ssh_words(Who::System);
+    if reach.is_local() {
+        ssh = vec!["sh".to_owned(), "-c".to_owned()];
+    } else {
+        // A machine that is away must not hold the watch up.
+        ssh.splice(1..1, ["-o", "ConnectTimeout=5", "-o", "BatchMode=yes"].map(str::to_owned));
+    }
+    let (tcp, udp) = ports(host);
+    let values = Values {
+        loader: places.loader_word(),
+        boots: &places.mounts,
+        first_boot_menu: places.mounts.first().map_or("/boot", String::as_str),
+        settle: host.reboot_test().map_or(30, |test| test.settle.seconds()),
+        pools: host.pools.iter().map(|pool| pool.name).collect(),
+        mounts: mounts(host),
+        addresses: host
+            .interfaces()
+            .flat_map(|(_, interface)| interface.addresses.iter().map(|address| address.value.to_string()))
+            .collect(),
+        gateways: host
+            .interfaces()
+            .flat_map(|(_, interface)| interface.gateways.iter().map(|gateway| gateway.via.to_string()))
+            .collect(),
+        tcp,
+        udp,
+        boot_id: reach.state("boot-id"),
+        ssh,
+    };
+    let templates = templates()?;
+    let mut scripts = Vec::new();
+    for name in ON_HOST.iter().chain([&WAIT]) {
+        let text = templates.render(&format!("reboot/{name}.tera"), &values)?;
+        scripts.push(Script { path: format!("reboot/{name}"), text });
+    }
+    Ok(scripts)
+}
+
+/// Returns the embedded templates, read once.
+pub(super) fn templates() -> Result<&'static Templates, PlanError> {
+    static EMBEDDED: OnceLock<Result<Templates, crate::text::TemplateError>> = OnceLock::new();
+    let embedded = EMBEDDED.get_or_init(|| Templates::new::<&str, &str>([]));
+    embedded.as_ref().map_err(|error| PlanError::Template(error.clone()))
+}
+
+/// Returns what is mounted where, as `findmnt` names it.
+fn mounts<'a>(host: &'a ResolvedHost<'_>) -> Vec<MountValues<'a>> {
+    let source = |mount: &MountSource<'_>| match mount {
+        MountSource::Partition { device, .. } => device.clone(),
+        MountSource::Dataset { pool, name, .. } => format!("{pool}/{name}"),
+    };
+    host.mounts.iter().map(|mount| MountValues { path: mount.path, source: source(&mount.source) }).collect()
+}
+
+/// Returns the TCP and UDP ports on which something listens: ssh, the services', those of virtual hosts.
+fn ports(host: &ResolvedHost<'_>) -> (Vec<u16>, Vec<u16>) {
+    let ssh = host.def.access.as_ref().and_then(|access| access.ssh.as_ref());
+    let mut tcp = match ssh {
+        Some(ssh) if !ssh.enable.value => Vec::new(),
+        Some(ssh) => vec![ssh.port.value],
+        None => vec![22],
+    };
+    let mut udp = Vec::new();
+    for service in host.services.iter().filter(|service| service.def.enable.value) {
+        for port in &service.ports {
+            // What only people who run the host use may be started by hand.
+            match (port.protocol, port.exposure) {
+                (_, Exposure::Admin) => {}
+                (Protocol::Tcp, _) => tcp.push(port.port),
+                (Protocol::Udp, _) => udp.push(port.port),
+            }
+        }
+        for vhost in &service.def.vhost.0 {
+            tcp.push(80);
+            if vhost.tls.value == Tls::Acme {
+                tcp.push(443);
+            }
+        }
+    }
+    for list in [&mut tcp, &mut udp] {
+        list.sort_unstable();
+        list.dedup();
+    }
+    (tcp, udp)
+}

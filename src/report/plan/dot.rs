@@ -1,0 +1,43 @@
+//! The plan as a graph for Graphviz: boxes for steps, arrows for what needs what.
+
+use crate::plan::{Plan, StepKind};
+use crate::source::printable;
+
+pub(super) fn write(plan: &Plan) -> String {
+    let mut out = format!("digraph {} {{\n", quoted(&format!("{} {}", plan.host(), plan.scenario())));
+    out.push_str("  rankdir=TB;\n  node [shape=box, fontname=\"sans-serif\"];\n");
+    for (step, number) in plan.steps().iter().zip(1_usize..) {
+        let style = match step.kind() {
+            StepKind::Destroy => ", color=red, penwidth=2",
+            StepKind::BaselineBoot | StepKind::RebootTest => ", style=filled, fillcolor=lightblue",
+            StepKind::Instruction => ", style=rounded",
+            _ => "",
+        };
+        let gate = if plan.gate(step).is_some() { ", peripheries=2" } else { "" };
+        let label = quoted(&format!("{number}. {}", step.title()));
+        out.push_str(&format!("  {} [label={label}{style}{gate}];\n", quoted(step.id())));
+    }
+    for step in plan.steps() {
+        for need in step.needed() {
+            out.push_str(&format!("  {} -> {};\n", quoted(need), quoted(step.id())));
+        }
+    }
+    out.push_str("}\n");
+    out
+}
+
+/// Returns a quoted string of the DOT language: `\"` is its one escape; a backslash would begin one of labels.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", printable(text).replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_cannot_end_its_string() {
+        assert_eq!(quoted("a\"b\\"), "\"a\\\"b\\\\\"");
+        assert_eq!(quoted("a\nb"), "\"a\\\\u{a}b\"");
+    }
+}
