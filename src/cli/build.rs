@@ -8,11 +8,13 @@ use super::output::{self, Content, Difference, Existing, MANIFEST, Tree};
 use super::terminal::Terminal;
 use super::{ExitStatus, Failure};
 use crate::check::check_files;
-use crate::compile::{self, Compiled, HostSummary, OutFile};
+use crate::compile::{self, Compiled, OutFile};
 use crate::facts::Facts;
+use crate::plan::{self, Plan, PlanError};
 use crate::report;
+use crate::report::plan::PlanFormat;
 use crate::resolve::Resolved;
-use crate::source::{Level, Sources};
+use crate::source::Sources;
 use crate::text::Templates;
 use crate::units::{Date, Size};
 
@@ -112,11 +114,48 @@ impl Job<'_> {
         let mut lines = Vec::new();
         let width = hosts.iter().map(|host| host.name.len()).max().unwrap_or(0).max(8);
         for summary in &hosts {
-            lines.push(host_line(summary, width));
+            let plan = match self.plan(&summary.name, &facts)? {
+                Some((plan, of_plan)) => {
+                    files.extend(of_plan);
+                    format!("plan: {}, {} steps", plan.scenario(), plan.steps().len())
+                }
+                None => "no plan: `[deploy] target` is not stated".to_owned(),
+            };
+            let scripts = files.iter().filter(|file| file.path.starts_with(&format!("hosts/{}/", summary.name)));
+            let scripts = scripts.filter(|file| file.executable).count();
+            lines.push(format!(
+                "{:width$} {} · {} Nix files, {scripts} scripts, {plan}",
+                summary.name, summary.words, summary.nix_files
+            ));
         }
         let existing = output::existing(self.out)?;
         let tree = self.tree(files, &existing);
         Ok(Ok(Built { tree, existing, lines }))
+    }
+
+    /// Returns the plan of a host and the files that belong to it; none for a host that does not say where it is reached.
+    fn plan(&self, host: &str, facts: &Facts) -> Result<Option<(Plan, Vec<OutFile>)>, Failure> {
+        let Some(resolved) = self.fleet.hosts.iter().find(|known| known.name == host) else { return Ok(None) };
+        let plan = match context::plan_of(self.fleet, resolved, None, self.inputs, facts) {
+            Ok(plan) => plan,
+            Err(PlanError::NoTarget(_)) => return Ok(None),
+            Err(error) => return Err(context::plan_failure(&error)),
+        };
+        let folder = format!("hosts/{host}");
+        let scripts = plan::files(resolved).map_err(|error| context::plan_failure(&error))?;
+        let mut files: Vec<OutFile> = scripts
+            .into_iter()
+            .map(|script| OutFile {
+                executable: script.path.ends_with(".sh"),
+                path: format!("{folder}/{}", script.path),
+                text: script.text,
+            })
+            .collect();
+        for format in [PlanFormat::Markdown, PlanFormat::Json, PlanFormat::Html] {
+            let text = report::plan::write(&plan, format, false).map_err(|error| Failure::new(error.to_string()))?;
+            files.push(OutFile { path: format!("{folder}/plan.{}", format.as_str()), text, executable: false });
+        }
+        Ok(Some((plan, files)))
     }
 
     /// Puts the files together with those of hosts that this run leaves alone, and writes the manifest.
@@ -221,10 +260,6 @@ impl Job<'_> {
     fn first_host(&self) -> Option<&str> {
         self.args.hosts.first().map(String::as_str).or_else(|| self.fleet.hosts.last().map(|host| host.name))
     }
-}
-
-fn host_line(summary: &HostSummary, width: usize) -> String {
-    format!("{:width$} {} · {} Nix files, {} scripts", summary.name, summary.words, summary.nix_files, summary.scripts,)
 }
 
 fn listed(paths: &[String]) -> String {

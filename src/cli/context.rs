@@ -6,8 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::terminal::Terminal;
 use super::{ExitStatus, Failure};
 use crate::check::{Group, Outcome, rules};
+use crate::facts::Facts;
+use crate::plan::{self, Plan, PlanError, Scenario};
 use crate::report::{self, CheckReport, Format, Options, RuleText, Unchecked};
-use crate::resolve::Resolved;
+use crate::resolve::{Resolved, ResolvedHost};
 use crate::source::{self, FleetFiles, Level, LoadError, Sources, nearest, printable};
 use crate::units::Date;
 
@@ -175,4 +177,38 @@ pub(super) fn findings(terminal: &Terminal, found: &[source::Diagnostic], source
         hosts: 0,
     };
     Report::new(&outcome, sources).write(terminal, Format::Human, Level::Error, "", None)
+}
+
+/// Makes the plan of a host from the files that it depends on.
+pub(super) fn plan_of(
+    fleet: &Resolved<'_>,
+    host: &ResolvedHost<'_>,
+    scenario: Option<Scenario>,
+    inputs: &[(String, String)],
+    facts: &Facts,
+) -> Result<Plan, PlanError> {
+    let own = format!("hosts/{}/", host.name);
+    let of_host: Vec<(String, &str)> = inputs
+        .iter()
+        .filter(|(path, _)| !path.starts_with("hosts/") || path.starts_with(&own))
+        .map(|(path, text)| (path.clone(), text.as_str()))
+        .collect();
+    plan::make(fleet, host, scenario, &of_host, env!("CARGO_PKG_VERSION"), facts)
+}
+
+/// Returns what ends a run that needs a plan and cannot have it.
+pub(super) fn plan_failure(error: &PlanError) -> Failure {
+    let failure = Failure::new(printable(&error.to_string()));
+    match error {
+        PlanError::NoTarget(host) => {
+            failure.help(format!("add `target = \"root@ADDRESS\"` below `[deploy]` in hosts/{host}/host.toml"))
+        }
+        _ => failure,
+    }
+}
+
+/// Returns the host of a fleet that has passed its check.
+pub(super) fn host_of<'a>(fleet: &'a Resolved<'a>, name: &str) -> Result<&'a ResolvedHost<'a>, Failure> {
+    let host = fleet.hosts.iter().find(|host| host.name == name);
+    host.ok_or_else(|| Failure::new(format!("the host {} could not be read", source::quoted(name))))
 }

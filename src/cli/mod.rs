@@ -4,6 +4,7 @@
 //! This is the only folder that prints, reads the environment and the clock, and writes files. Not here: any logic that a
 //! test would want to call without a process.
 
+mod apply;
 mod build;
 mod check;
 mod completions;
@@ -14,6 +15,7 @@ mod init;
 mod lint_nix;
 mod man;
 mod output;
+mod plan;
 mod rules;
 mod schema;
 mod terminal;
@@ -83,6 +85,8 @@ enum Command {
     Rules(rules::Args),
     Explain(explain::Args),
     Build(build::Args),
+    Plan(plan::Args),
+    Apply(apply::Args),
     LintNix(lint_nix::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -155,6 +159,8 @@ pub fn main() -> ExitCode {
             Command::Rules(args) => rules::run(&terminal, args),
             Command::Explain(args) => explain::run(&terminal, args),
             Command::Build(args) => build::run(&terminal, &fleet()?, args),
+            Command::Plan(args) => plan::run(&terminal, &fleet()?, args),
+            Command::Apply(args) => apply::run(&terminal, &fleet()?, args),
             Command::LintNix(args) => lint_nix::run(&terminal, args),
             Command::Schema(args) => schema::run(&terminal, args),
             Command::Completions(args) => completions::run(&terminal, args),

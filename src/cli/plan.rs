@@ -1,0 +1,129 @@
+//! `hostwright plan`
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+
+use super::context::{self, Report, shown};
+use super::terminal::Terminal;
+use super::{ExitStatus, Failure, output};
+use crate::check::check_files;
+use crate::facts::Facts;
+use crate::plan::{Plan, Scenario};
+use crate::report;
+use crate::report::plan::PlanFormat;
+use crate::units::Date;
+
+/// Show the deploy plan of a host.
+///
+/// The reboot test cannot be left out of it: it comes before any data, and a plan without it does not load.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hostwright plan lufta                     the steps as a table
+  hostwright plan lufta --format md         to follow by hand
+  hostwright plan lufta --out plans/        plan.md, plan.json and plan.html")]
+pub(super) struct Args {
+    /// The host
+    host: String,
+    /// What the plan is for [default: what the definition and the facts call for]
+    #[arg(long, value_name = "SCENARIO")]
+    scenario: Option<ScenarioArg>,
+    /// How to print it
+    #[arg(long, default_value = "human")]
+    format: FormatArg,
+    /// Write plan.md, plan.json and plan.html into this folder instead
+    #[arg(long, value_name = "DIR", conflicts_with = "format")]
+    out: Option<PathBuf>,
+    /// The day to check for [default: today, UTC]
+    #[arg(long, value_name = "DATE", value_parser = context::parse_date)]
+    today: Option<Date>,
+}
+
+/// What a plan can be for.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ScenarioArg {
+    /// The first system of a machine
+    Install,
+    /// Workloads that leave a Kubernetes cluster
+    Migrate,
+    /// Another generation of a machine that runs
+    Update,
+    /// A machine that is lost, from its backups
+    Recover,
+    /// What a migration leaves behind, or the host itself
+    Decommission,
+}
+
+impl From<ScenarioArg> for Scenario {
+    fn from(scenario: ScenarioArg) -> Self {
+        match scenario {
+            ScenarioArg::Install => Self::Install,
+            ScenarioArg::Migrate => Self::Migrate,
+            ScenarioArg::Update => Self::Update,
+            ScenarioArg::Recover => Self::Recover,
+            ScenarioArg::Decommission => Self::Decommission,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FormatArg {
+    /// A table
+    Human,
+    /// A page to follow at three in the morning
+    Md,
+    /// The document that `hostwright schema plan` describes
+    Json,
+    /// A page for a browser
+    Html,
+    /// The graph, for Graphviz
+    Dot,
+}
+
+impl From<FormatArg> for PlanFormat {
+    fn from(format: FormatArg) -> Self {
+        match format {
+            FormatArg::Human => Self::Human,
+            FormatArg::Md => Self::Markdown,
+            FormatArg::Json => Self::Json,
+            FormatArg::Html => Self::Html,
+            FormatArg::Dot => Self::Dot,
+        }
+    }
+}
+
+pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<ExitStatus, Failure> {
+    let scenario = args.scenario.map(Scenario::from);
+    let mut files = context::load(folder)?;
+    context::known_hosts(&files, std::slice::from_ref(&args.host))?;
+    let today = context::today(args.today)?;
+    let inputs: Vec<(String, String)> =
+        files.files.iter().map(|(path, id)| (path.clone(), files.sources.file(*id).text().to_owned())).collect();
+    let wanted = [args.host.clone()];
+    let facts = Facts::embedded();
+    check_files(&mut files, &facts, &wanted, today, |fleet, outcome, sources| {
+        let report = Report::new(&outcome, sources);
+        let fleet = match context::clean(terminal, fleet, &report)? {
+            Ok(fleet) => fleet,
+            Err(status) => return Ok(status),
+        };
+        let plan = context::plan_of(fleet, context::host_of(fleet, &args.host)?, scenario, &inputs, &facts)
+            .map_err(|error| context::plan_failure(&error))?;
+        match &args.out {
+            None => terminal.print(&rendered(&plan, args.format.into(), terminal.color)?)?,
+            Some(folder) => {
+                for format in [PlanFormat::Markdown, PlanFormat::Json, PlanFormat::Html] {
+                    let path = folder.join(format!("plan.{}", format.as_str()));
+                    output::replace(&path, rendered(&plan, format, false)?.as_bytes())?;
+                }
+                terminal.print(&format!("wrote    plan.md, plan.json, plan.html in {}\n", shown(folder)))?;
+            }
+        }
+        Ok(ExitStatus::Success)
+    })
+}
+
+fn rendered(plan: &Plan, format: PlanFormat, color: bool) -> Result<String, Failure> {
+    report::plan::write(plan, format, color).map_err(|error| Failure::new(error.to_string()))
+}
