@@ -4,3 +4,4 @@
 
 mod plan;
 mod quoting;
+mod reboot_scripts;
