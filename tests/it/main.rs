@@ -14,3 +14,4 @@ mod plan;
 mod program;
 mod quoting;
 mod structure;
+mod reboot_scripts;

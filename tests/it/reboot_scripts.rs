@@ -1,0 +1,380 @@
+//! The scripts of the reboot test, run on a machine of paper: files where NixOS has them, below a temporary folder, and
+//! small programs in place of those that would touch the machine. The loader's files are of NixOS' own form.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use crate::plan::files_of;
+
+/// A loader's installer: writes the menu of all profiles with the system it belongs to as default.
+const INSTALL_GRUB: &str = r#"#!/bin/sh
+self=$(cd "$(dirname "$0")/.." && pwd -P)
+entry() {
+  printf 'menuentry "%s" --class nixos {\nsearch --set=drive1 --fs-uuid 1234\n' "$2"
+  printf '  linux ($drive1)/kernels/%s init=%s/init loglevel=4\n' "$(basename "$1")-kernel" "$1"
+  printf '  initrd ($drive1)/kernels/%s\n}\n\n' "$(basename "$1")-initrd"
+}
+{
+  printf 'if [ "${next_entry}" ]; then\n  set default="${next_entry}"\nelse\n  set default=0\n  set timeout=5\nfi\n'
+  entry "$self" NixOS
+  printf 'submenu "NixOS - All configurations" --class submenu {\n'
+  for profile in T/nix/var/nix/profiles/system T/nix/var/nix/profiles/system-profiles/hostwright; do
+    if [ -e "$profile" ]; then entry "$(readlink -f "$profile")" "NixOS - Configuration 1 (2026-11-21)"; fi
+  done
+  printf '}\n'
+} > T/boot/grub/grub.cfg
+mkdir -p T/boot/kernels
+for system in T/nix/store/*-nixos-system-*; do
+  for file in kernel initrd; do
+    name=T/boot/kernels/$(basename "$system")-$file
+    [ -e "$name" ] || cp "$system/$file" "$name"
+  done
+done
+"#;
+
+const INSTALL_SYSTEMD_BOOT: &str = r#"#!/bin/sh
+self=$(cd "$(dirname "$0")/.." && pwd -P)
+for boot in T/boot T/boot-right; do
+  rm -f "$boot"/loader/entries/nixos-*.conf
+  mkdir -p "$boot/EFI/nixos"
+  for profile in T/nix/var/nix/profiles/system T/nix/var/nix/profiles/system-profiles/hostwright "$self"; do
+    [ -e "$profile" ] || continue
+    system=$(readlink -f "$profile")
+    name=$(basename "$system")
+    for file in kernel initrd; do
+      [ -e "$boot/EFI/nixos/$name-$file.efi" ] || cp "$system/$file" "$boot/EFI/nixos/$name-$file.efi"
+    done
+    printf '%s\n' 'title NixOS' "version Generation 1" "linux /EFI/nixos/$name-kernel.efi" \
+      "initrd /EFI/nixos/$name-initrd.efi" "options init=$system/init loglevel=4" 'sort-key nixos' \
+      > "$boot/loader/entries/nixos-$name.conf"
+  done
+  printf 'timeout 5\ndefault nixos-%s.conf\n' "$(basename "$self")" > "$boot/loader/loader.conf"
+done
+"#;
+
+/// The programs of a running NixOS that would touch it.
+const PROGRAMS: &[(&str, &str)] = &[
+    (
+        "grub-editenv",
+        r#"file=$1; touch "$file"
+case $2 in
+  list) cat "$file" ;;
+  set) grep -v "^${3%%=*}=" "$file" > "$file.x"; printf '%s\n' "$3" >> "$file.x"; mv "$file.x" "$file" ;;
+  unset) grep -v "^$3=" "$file" > "$file.x"; mv "$file.x" "$file" ;;
+esac
+exit 0"#,
+    ),
+    (
+        "bootctl",
+        r#"v=T/sys/firmware/efi/efivars/LoaderEntryOneShot-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f
+if [ -z "$2" ]; then rm -f "$v"; else printf '\007\000\000\000%s' "$2" | sed 's/./&\x00/5g' > "$v"; fi"#,
+    ),
+    ("nix-env", r#"[ "$1" = -p ] && [ "$3" = --set ] && ln -sfn "$4" "$2""#),
+    ("nix-store", "exit 0"),
+    ("systemd-run", r#"while [ "${1##*/}" != switch-to-configuration ]; do shift; done; exec "$@""#),
+    (
+        "findmnt",
+        r#"case "$*" in *SOURCE*) echo /dev/sda2 ;; *FSTYPE*) echo "${FSTYPE:-ext4}" ;; *OPTIONS*) echo rw,relatime ;; esac"#,
+    ),
+    ("lsblk", r#"echo "${LSBLK:-part}""#),
+    ("systemctl", r#"case $1 in show) echo 10min ;; *) exit 1 ;; esac"#),
+    ("sync", "exit 0"),
+    ("journalctl", "exit 0"),
+];
+
+/// A machine of paper.
+struct Machine {
+    folder: tempfile::TempDir,
+}
+
+impl Machine {
+    fn new(host: &str) -> Self {
+        let machine = Self { folder: tempfile::tempdir().unwrap() };
+        let installer = if host == "lufta" { INSTALL_GRUB } else { INSTALL_SYSTEMD_BOOT };
+        for folder in [
+            "run",
+            "nix/var/nix/profiles/system-profiles",
+            "nix/var/nix/gcroots",
+            "proc/sys/kernel/random",
+            "sys/firmware/efi/efivars",
+            "dev",
+            "boot/grub",
+            "boot/loader/entries",
+            "boot-right/loader/entries",
+        ] {
+            fs::create_dir_all(machine.path(folder)).unwrap();
+        }
+        for system in ["old", "new", "other"] {
+            let store = machine.store(system);
+            for (file, text) in [("init", "#!"), ("kernel", system), ("initrd", system)] {
+                machine.write(&format!("{store}/{file}"), text);
+            }
+            machine.program(&format!("{store}/bin/switch-to-configuration"), installer);
+            for (name, text) in PROGRAMS {
+                machine.program(&format!("{store}/sw/bin/{name}"), &format!("#!/bin/sh\n{text}\n"));
+            }
+        }
+        machine.write("proc/sys/kernel/random/uuid", "0123-4567\n");
+        machine.write("sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f", "x");
+        symlink(machine.path(&machine.store("old")), machine.path("nix/var/nix/profiles/system")).unwrap();
+        machine.boot("old", "");
+        let installed = machine.path(&machine.store("old")).join("bin/switch-to-configuration");
+        assert!(Command::new(installed).arg("boot").status().unwrap().success());
+        let scripts = files_of(host).into_iter().filter(|file| file.path.starts_with("reboot/"));
+        for file in scripts {
+            let name = file.path.trim_start_matches("reboot/");
+            machine.write(&format!("var/lib/hostwright/reboot/{name}"), &machine.here(&file.text));
+        }
+        machine
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    fn store(&self, system: &str) -> String {
+        format!("nix/store/{system}-nixos-system-paper-26.05")
+    }
+
+    /// Moves the absolute paths of a text below the folder.
+    fn here(&self, text: &str) -> String {
+        let root = self.folder.path().to_str().unwrap();
+        let mut text = text.replace("T/", &format!("{root}/"));
+        for path in [
+            "/nix/store",
+            "/nix/var/",
+            "/run/current",
+            "/run/booted",
+            "/run/hostwright",
+            "/var/lib/",
+            "/proc/",
+            "/sys/firmware/",
+            "/dev/watchdog",
+        ] {
+            text = text.replace(path, &format!("{root}{path}"));
+        }
+        for boots in ["in /boot /boot-right;", "in /boot;", "spent /boot\n"] {
+            text = text.replace(boots, &boots.replace("/boot", &format!("{root}/boot")));
+        }
+        // What was moved twice.
+        text.replace(&format!("{root}{root}"), root)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn program(&self, path: &str, text: &str) {
+        self.write(path, &self.here(text));
+        fs::set_permissions(self.path(path), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).unwrap_or_default()
+    }
+
+    fn exists(&self, path: &str) -> bool {
+        self.path(path).exists()
+    }
+
+    /// Lets a system run, with these words on the kernel's line. As at every boot, the loader spends its one-shot first.
+    fn boot(&self, system: &str, words: &str) {
+        let _ = fs::remove_file(
+            self.path("sys/firmware/efi/efivars/LoaderEntryOneShot-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"),
+        );
+        if self.exists("boot/grub/grubenv") {
+            self.write("boot/grub/grubenv", "next_entry=\n");
+        }
+        let store = self.path(&self.store(system));
+        for link in ["run/booted-system", "run/current-system"] {
+            let _ = fs::remove_file(self.path(link));
+            symlink(&store, self.path(link)).unwrap();
+        }
+        let _ = fs::remove_dir_all(self.path("run/hostwright"));
+        self.write("proc/cmdline", &format!("init={}/init {words}\n", store.display()));
+    }
+
+    fn run(&self, script: &str, arguments: &[&str]) -> Output {
+        let path = self.path(&format!("var/lib/hostwright/reboot/{script}.sh"));
+        Command::new("sh").arg(path).args(arguments).output().unwrap()
+    }
+
+    fn succeeds(&self, script: &str, arguments: &[&str]) {
+        let output = self.run(script, arguments);
+        assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn fails(&self, script: &str, arguments: &[&str], status: i32, says: &str) {
+        let output = self.run(script, arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(status) && said.contains(says), "{script}: {:?} {said}", output.status);
+    }
+
+    fn arm_trial(&self) {
+        let new = self.path(&self.store("new"));
+        self.succeeds("arm", &["trial", new.to_str().unwrap()]);
+    }
+
+    /// Returns what the loader boots by default.
+    fn default(&self) -> String {
+        let text = if self.exists("boot/grub/grub.cfg") {
+            let config = self.read("boot/grub/grub.cfg");
+            config.lines().find(|line| line.contains("init=")).unwrap().to_owned()
+        } else {
+            let config = self.read("boot/loader/loader.conf");
+            let name = config.lines().find_map(|line| line.strip_prefix("default ")).unwrap().to_owned();
+            self.read(&format!("boot/loader/entries/{name}"))
+        };
+        ["old", "new", "other"].into_iter().find(|system| text.contains(&self.store(system))).unwrap().to_owned()
+    }
+
+    fn is_armed(&self) -> bool {
+        self.read("boot/grub/grubenv").contains("next_entry=hostwright-trial")
+            || self.exists("sys/firmware/efi/efivars/LoaderEntryOneShot-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f")
+    }
+}
+
+const HOSTS: [&str; 2] = ["lufta", "attic"];
+
+#[test]
+fn arming_lets_the_candidate_boot_once_and_keeps_the_good_system_the_default() {
+    for host in HOSTS {
+        let machine = Machine::new(host);
+        machine.arm_trial();
+        assert_eq!(machine.default(), "old", "{host}");
+        assert!(machine.is_armed(), "{host}");
+        let entries: Vec<String> = match host {
+            "lufta" => vec![machine.read("boot/grub/hostwright.cfg")],
+            _ => ["boot", "boot-right"]
+                .map(|boot| machine.read(&format!("{boot}/loader/entries/hostwright-trial.conf")))
+                .to_vec(),
+        };
+        for entry in entries {
+            let line = entry.lines().find(|line| line.contains("init=")).expect(&entry);
+            assert!(line.contains(&machine.store("new")) && line.ends_with(" hostwright.trial=01234567"), "{entry}");
+            assert!(entry.contains("initrd") && entry.contains("hostwright trial"), "{entry}");
+        }
+        let profile = machine.path("nix/var/nix/profiles/system").canonicalize().unwrap();
+        assert!(profile.ends_with(machine.store("old")));
+    }
+}
+
+#[test]
+fn a_kernel_that_is_not_what_the_store_holds_is_never_armed() {
+    let machine = Machine::new("attic");
+    let name = "EFI/nixos/new-nixos-system-paper-26.05-kernel.efi";
+    machine.write(&format!("boot-right/{name}"), "cut sho");
+    let new = machine.path(&machine.store("new"));
+    machine.fails("arm", &["trial", new.to_str().unwrap()], 1, "is not what the store holds");
+    assert!(!machine.is_armed());
+}
+
+#[test]
+fn a_machine_whose_way_back_cannot_be_trusted_is_not_armed() {
+    let machine = Machine::new("lufta");
+    let arm = |name: &str, value: &str| {
+        let path = machine.path("var/lib/hostwright/reboot/arm.sh");
+        let new = machine.path(&machine.store("new"));
+        let output = Command::new("sh").arg(path).args(["trial", new.to_str().unwrap()]).env(name, value).output();
+        let output = output.unwrap();
+        assert!(!output.status.success() && !machine.is_armed());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(arm("LSBLK", "raid1").contains("not directly on a partition"));
+    assert!(arm("FSTYPE", "zfs").contains("GRUB cannot write to the file system"));
+    // Somebody switched live: the default was never booted.
+    fs::remove_file(machine.path("run/current-system")).unwrap();
+    symlink(machine.path(&machine.store("other")), machine.path("run/current-system")).unwrap();
+    assert!(arm("X", "").contains("switched since the last boot"));
+    // A baseline boot is one of the system that runs.
+    machine.boot("old", "");
+    let new = machine.path(&machine.store("new"));
+    machine.fails("arm", &["baseline", new.to_str().unwrap()], 1, "boots the system that runs");
+}
+
+#[test]
+fn the_verdict_tells_the_old_generation_from_a_foreign_one() {
+    for host in HOSTS {
+        let machine = Machine::new(host);
+        machine.arm_trial();
+        machine.boot("old", "");
+        machine.fails("judge", &["trial"], 2, "came back on the old generation");
+        machine.boot("other", "");
+        machine.fails("judge", &["trial"], 3, "another generation than wanted");
+        // The candidate, but not through the entry that was armed.
+        machine.boot("new", "hostwright.trial=ffff");
+        machine.fails("judge", &["trial"], 3, "another generation than wanted");
+        machine.boot("old", "hostwright.trial=01234567");
+        machine.fails("judge", &["default"], 3, "a trial boot");
+    }
+}
+
+#[test]
+fn only_a_confirmed_candidate_becomes_the_default_and_nothing_of_the_trial_stays() {
+    for host in HOSTS {
+        let machine = Machine::new(host);
+        machine.arm_trial();
+        machine.boot("old", "");
+        machine.fails("confirm", &[], 1, "not the candidate");
+        machine.boot("new", "hostwright.trial=01234567");
+        machine.fails("promote", &[], 1, "not confirmed");
+        // The timer's program stands in for systemd here and knows no stop.
+        let stop = machine.store("new") + "/sw/bin/systemctl";
+        machine.program(&stop, "#!/bin/sh\nexit 0\n");
+        machine.succeeds("confirm", &[]);
+        machine.succeeds("promote", &[]);
+        assert_eq!(machine.default(), "new", "{host}");
+        let profile = machine.path("nix/var/nix/profiles/system").canonicalize().unwrap();
+        assert!(profile.ends_with(machine.store("new")));
+        assert_gone(&machine);
+        // The one-shot of systemd-boot is deleted by the loader, that of GRUB emptied.
+        assert!(!machine.read("boot/grub/grubenv").contains("next_entry"));
+    }
+}
+
+#[test]
+fn disarming_leaves_the_good_system_and_nothing_of_the_trial() {
+    for host in HOSTS {
+        let machine = Machine::new(host);
+        machine.arm_trial();
+        machine.boot("old", "");
+        machine.succeeds("disarm", &[]);
+        assert_eq!(machine.default(), "old", "{host}");
+        assert!(!machine.is_armed());
+        assert_gone(&machine);
+        // Once disarmed, it can be armed again.
+        machine.arm_trial();
+        assert!(machine.is_armed());
+    }
+}
+
+fn assert_gone(machine: &Machine) {
+    for path in [
+        "boot/grub/hostwright.cfg",
+        "boot/loader/entries/hostwright-trial.conf",
+        "boot-right/loader/entries/hostwright-trial.conf",
+        "nix/var/nix/profiles/system-profiles/hostwright",
+        "var/lib/hostwright/trial",
+    ] {
+        assert!(!machine.exists(path), "{path}");
+    }
+}
+
+/// Paths of the scripts that the machine of paper has to move, so that no test touches the machine it runs on.
+#[test]
+fn the_machine_of_paper_moves_every_path_that_is_written() {
+    let machine = Machine::new("lufta");
+    let root = machine.folder.path().to_str().unwrap();
+    for script in fs::read_dir(machine.path("var/lib/hostwright/reboot")).unwrap().flatten() {
+        let text = fs::read_to_string(script.path()).unwrap();
+        for path in ["/nix/var", "/var/lib/hostwright", "/sys/firmware", "/boot;", "/run/hostwright"] {
+            for (at, _) in text.match_indices(path) {
+                assert!(text[..at].ends_with(root), "{}: {path}", Path::new(&script.file_name()).display());
+            }
+        }
+    }
+}
