@@ -278,7 +278,8 @@ mod tests {
     fn an_entry_about_entries_covers_them() {
         let host =
             "allow = [\n{ rule = 'allow-unused', reason = 'x' },\n{ rule = 'watch-missing', reason = 'x' },\n]\n";
-        let lines = reported(&[("hosts/a/host.toml", host)], &[]);
+        let mut lines = reported(&[("hosts/a/host.toml", host)], &[]);
+        lines.retain(|line| !line.starts_with("unchecked "));
         assert_eq!(
             lines,
             ["allowed warning hosts/a/host.toml:3:10 allow-unused: nothing here is reported by `watch-missing`"]

@@ -37,10 +37,8 @@ fn server(cx: &HostCx<'_>, ssh: &Ssh, out: &mut Settings) {
     out.set("services.openssh.openFirewall", false, ssh.place);
     methods(cx, out, ssh.place, Some(ssh));
     for address in &ssh.listen {
-        let entry = Attrs::from_iter([
-            ("addr", Value::from(address.value.to_string())),
-            ("port", Value::from(ssh.port.value)),
-        ]);
+        let entry =
+            Attrs::from_iter([("addr", Value::from(address.value.to_string())), ("port", Value::from(ssh.port.value))]);
         out.list("services.openssh.listenAddresses", [entry], address.place);
     }
 }
@@ -73,10 +71,8 @@ fn accounts(access: &Access, out: &mut Settings) {
         account(name, user, user.key, out);
         if user.sudo.value {
             // Without a password in the definition sudo could never be passed with one.
-            let command = Attrs::from_iter([
-                ("command", Value::from("ALL")),
-                ("options", Value::from(vec!["NOPASSWD"])),
-            ]);
+            let command =
+                Attrs::from_iter([("command", Value::from("ALL")), ("options", Value::from(vec!["NOPASSWD"]))]);
             let rule = Attrs::from_iter([
                 ("users", Value::from(vec![name.as_str()])),
                 ("commands", Value::from(vec![command])),

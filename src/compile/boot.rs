@@ -135,9 +135,11 @@ fn mirror_pairs(places: &BootPlaces<'_>) -> Vec<(String, Option<String>, String)
         (mirror.path.clone(), esp, mirror.disk_device.clone())
     });
     let has_boot = |mirror: &&Mirror| !places.boot_mirrors.iter().any(|boot| boot.disk == mirror.disk);
-    let from_esp = places.esp_mirrors.iter().filter(has_boot).map(|mirror| {
-        (mirror.path.clone(), Some(mirror.path.clone()), mirror.disk_device.clone())
-    });
+    let from_esp = places
+        .esp_mirrors
+        .iter()
+        .filter(has_boot)
+        .map(|mirror| (mirror.path.clone(), Some(mirror.path.clone()), mirror.disk_device.clone()));
     from_boot.chain(from_esp).collect()
 }
 
@@ -210,13 +212,10 @@ fn systemd_boot(cx: &HostCx<'_>, places: &BootPlaces<'_>, out: &mut Settings, fo
 
 /// Returns a script as a string of Nix that first sets `PATH` to these packages of nixpkgs.
 pub(super) fn with_path(packages: &[&str], script: &str) -> Value {
-    let packages: Vec<String> = packages.iter().map(|name| format!("pkgs.{}", crate::text::nix_attribute(name))).collect();
+    let packages: Vec<String> =
+        packages.iter().map(|name| format!("pkgs.{}", crate::text::nix_attribute(name))).collect();
     let Ok(script) = NixString::new(script) else { return Value::from(script) };
-    let text = format!(
-        "\"export PATH=${{lib.makeBinPath [ {} ]}}\\n\" + {}",
-        packages.join(" "),
-        script.literal()
-    );
+    let text = format!("\"export PATH=${{lib.makeBinPath [ {} ]}}\\n\" + {}", packages.join(" "), script.literal());
     Expr::parse(&text).map_or_else(|_| Value::from(script.as_str()), Value::from)
 }
 
@@ -297,9 +296,11 @@ fn zfs(cx: &HostCx<'_>, out: &mut Settings) {
         out.set("boot.zfs.package", Expr::select("pkgs", package.as_str()), package.place);
     }
     for pool in &cx.host.pools {
-        let mounted = cx.host.mounts.iter().any(
-            |mount| matches!(&mount.source, MountSource::Dataset { pool: of, .. } if *of == pool.name),
-        );
+        let mounted = cx
+            .host
+            .mounts
+            .iter()
+            .any(|mount| matches!(&mount.source, MountSource::Dataset { pool: of, .. } if *of == pool.name));
         if pool.def.import.value == Import::Boot && !mounted {
             out.list("boot.zfs.extraPools", [pool.name], pool.def.key);
         }

@@ -23,7 +23,9 @@ pub struct PoolCompatibility {
 /// systems knows. A pool that GRUB reads `/boot` from is limited to what GRUB reads as well.
 pub fn for_pool(host: &ResolvedHost<'_>, pool: &ResolvedPool<'_>, facts: &Facts) -> PoolCompatibility {
     let (mut sets, mut because) = match &pool.def.compatibility.value {
-        Compatibility::Off => return PoolCompatibility { because: "as written".to_owned(), ..PoolCompatibility::default() },
+        Compatibility::Off => {
+            return PoolCompatibility { because: "as written".to_owned(), ..PoolCompatibility::default() };
+        }
         Compatibility::Set(name) => (vec![name.clone()], "as written".to_owned()),
         Compatibility::Auto => oldest(host, facts),
     };
@@ -43,7 +45,8 @@ pub fn for_pool(host: &ResolvedHost<'_>, pool: &ResolvedPool<'_>, facts: &Facts)
 /// Returns the set that all systems know, and which of them is the oldest.
 fn oldest(host: &ResolvedHost<'_>, facts: &Facts) -> (Vec<String>, String) {
     let known = || host.systems.iter().filter_map(|system| Some((system.at_least?, system)));
-    let versions: Vec<Version> = known().map(|(version, _)| version).filter(|v| facts.zfs().line(*v).is_some()).collect();
+    let versions: Vec<Version> =
+        known().map(|(version, _)| version).filter(|v| facts.zfs().line(*v).is_some()).collect();
     let Some(set) = facts.zfs().compatibility_for(&versions) else {
         return (Vec::new(), "the OpenZFS of no system is known".to_owned());
     };
@@ -56,9 +59,6 @@ fn oldest(host: &ResolvedHost<'_>, facts: &Facts) -> (Vec<String>, String) {
 /// Tells whether GRUB finds its kernels on the pool.
 fn holds_boot_for_grub(host: &ResolvedHost<'_>, pool: &ResolvedPool<'_>) -> bool {
     let path = if host.mounts.iter().any(|mount| mount.path == "/boot") { "/boot" } else { "/" };
-    let on_pool = |mount: &crate::resolve::Mount<'_>| {
-        matches!(&mount.source, crate::resolve::MountSource::Dataset { pool: of, .. } if *of == pool.name)
-    };
-    host.def.boot.loader.value == Loader::Grub
-        && host.mounts.iter().any(|mount| mount.path == path && on_pool(mount))
+    let on_pool = |mount: &crate::resolve::Mount<'_>| matches!(&mount.source, crate::resolve::MountSource::Dataset { pool: of, .. } if *of == pool.name);
+    host.def.boot.loader.value == Loader::Grub && host.mounts.iter().any(|mount| mount.path == path && on_pool(mount))
 }

@@ -53,7 +53,8 @@ fn scalar(ty: Option<Type<'_>>, node: &Node, found: &mut Diagnostics) -> Value {
             Ok(expr) => expr.into(),
             Err(error) => {
                 let line = text.get(..error.start).map_or(1, |before| before.matches('\n').count() + 1);
-                let message = format!("this is no expression of Nix: {} in line {line} of it", printable(&error.message));
+                let message =
+                    format!("this is no expression of Nix: {} in line {line} of it", printable(&error.message));
                 let found_here = Diagnostic::error("value-invalid", node.place, message);
                 found.push(found_here.help("write one whole expression, such as `pkgs.vim.override { }`"));
                 Value::Null
@@ -156,7 +157,11 @@ mod tests {
 
     #[test]
     fn a_string_for_an_option_of_type_package_is_an_attribute_of_nixpkgs() {
-        let text = nix("services.postgresql.package = 'postgresql_17'\nenvironment.systemPackages = ['vim', 'kdePackages.kate']\n", &[]).unwrap();
+        let text = nix(
+            "services.postgresql.package = 'postgresql_17'\nenvironment.systemPackages = ['vim', 'kdePackages.kate']\n",
+            &[],
+        )
+        .unwrap();
         assert!(text.contains("package = pkgs.postgresql_17;"), "{text}");
         assert!(text.contains("pkgs.kdePackages.kate"), "{text}");
         let text = nix("services.gitea.package = 'x'\nservices.gitea.appName = 'x'\n", &[]).unwrap();

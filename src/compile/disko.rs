@@ -1,8 +1,8 @@
 //! disko.nix: the same layout for users of disko and nixos-anywhere. Nobody imports it: file systems are stated in disks.nix,
 //! and a disko that writes them too would say everything twice.
 
-use super::{HostCx, compatibility};
 use super::settings::Settings;
+use super::{HostCx, compatibility};
 use crate::fleet::decode::Word as _;
 use crate::fleet::schema::disks::Role;
 use crate::fleet::schema::zfs::VdevType;
@@ -33,7 +33,8 @@ pub(super) fn settings(cx: &HostCx<'_>) -> Settings {
 }
 
 fn partition(cx: &HostCx<'_>, partition: &ResolvedPartition<'_>) -> Value {
-    let rest = partition.def.is_none_or(|def| matches!(def.size.value, crate::fleet::schema::disks::PartitionSize::Rest));
+    let rest =
+        partition.def.is_none_or(|def| matches!(def.size.value, crate::fleet::schema::disks::PartitionSize::Rest));
     let size = match partition.bytes.filter(|_| !rest) {
         Some(bytes) => format!("{}M", bytes >> 20),
         None => "100%".to_owned(),
@@ -52,14 +53,20 @@ fn partition(cx: &HostCx<'_>, partition: &ResolvedPartition<'_>) -> Value {
             .host
             .pools
             .iter()
-            .find(|pool| pool.members().any(|member| member.disk == partition.disk && member.partition == partition.name))
+            .find(|pool| {
+                pool.members().any(|member| member.disk == partition.disk && member.partition == partition.name)
+            })
             .map(|pool| Attrs::from_iter([("type", "zfs"), ("pool", pool.name)])),
         Role::Esp | Role::Filesystem => partition.format().map(|format| {
             let mut attrs = Attrs::from_iter([("type", "filesystem"), ("format", format.word())]);
             if let Some(mount) = mount() {
                 attrs.set(&["mountpoint"], mount.as_str());
-                let options: Vec<&str> =
-                    partition.def.into_iter().flat_map(|def| &def.mount_options).map(|option| option.as_str()).collect();
+                let options: Vec<&str> = partition
+                    .def
+                    .into_iter()
+                    .flat_map(|def| &def.mount_options)
+                    .map(|option| option.as_str())
+                    .collect();
                 if !options.is_empty() {
                     attrs.set(&["mountOptions"], options);
                 } else if partition.role == Role::Esp {

@@ -116,7 +116,8 @@ fn upkeep(cx: &HostCx<'_>, out: &mut Settings) {
         }
     }
     let members = || cx.host.pools.iter().flat_map(|pool| pool.members());
-    let flash = cx.host.disks.iter().any(|disk| members().any(|member| member.disk == disk.name) && is_flash(cx.host, disk));
+    let flash =
+        cx.host.disks.iter().any(|disk| members().any(|member| member.disk == disk.name) && is_flash(cx.host, disk));
     match &zfs.trim {
         Some(trim) => out.set("services.zfs.trim.enable", trim.value, trim.place),
         None => out.derive("services.zfs.trim.enable", flash, zfs.place),
@@ -206,7 +207,11 @@ fn owners(cx: &HostCx<'_>, out: &mut Settings) {
             let rule = Attrs::from_iter([("user", owner), ("group", group), ("mode", mode)]);
             out.set_below("systemd.tmpfiles.settings", &["hostwright", mount.path, "z"], rule, place);
         } else {
-            out.list("systemd.tmpfiles.rules", [format!("z {} {mode} {owner} {group} -", tmpfiles_path(mount.path))], place);
+            out.list(
+                "systemd.tmpfiles.rules",
+                [format!("z {} {mode} {owner} {group} -", tmpfiles_path(mount.path))],
+                place,
+            );
         }
     }
 }

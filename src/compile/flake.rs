@@ -80,7 +80,10 @@ fn entry<'a>(fleet: &'a Resolved<'a>) -> Entry<'a> {
         url: url(channel),
         rev: channel.rev.as_ref().map(|rev| rev.value.as_str()),
         hash: channel.hash.as_ref().map(|hash| hash.value.as_str()),
-        archive: channel.rev.as_ref().map(|rev| format!("https://github.com/NixOS/nixpkgs/archive/{}.tar.gz", rev.value)),
+        archive: channel
+            .rev
+            .as_ref()
+            .map(|rev| format!("https://github.com/NixOS/nixpkgs/archive/{}.tar.gz", rev.value)),
     };
     let channels = fleet.fleet.channels().iter().filter(|(name, _)| used(name));
     Entry {

@@ -121,8 +121,7 @@ impl<'a> PoolPlan<'a> {
         if !def.root_properties.contains_key("mountpoint") {
             root_options.push(("mountpoint".to_owned(), "none".to_owned()));
         }
-        root_options
-            .extend(def.root_properties.iter().map(|(name, value)| (name.clone(), value.as_str().to_owned())));
+        root_options.extend(def.root_properties.iter().map(|(name, value)| (name.clone(), value.as_str().to_owned())));
         // Lets a second run know its own pool.
         root_options.push(("hostwright:host".to_owned(), cx.host.name.to_owned()));
         let datasets: Vec<DatasetPlan> =
@@ -221,9 +220,9 @@ fn is_uneven(pool: &ResolvedPool<'_>) -> bool {
     };
     let different = || {
         let data = pool.data().map(|vdev| vdev.def.kind.value).next();
-        pool.vdevs
-            .iter()
-            .any(|vdev| matches!(vdev.class, VdevClass::Special | VdevClass::Dedup) && Some(vdev.def.kind.value) != data)
+        pool.vdevs.iter().any(|vdev| {
+            matches!(vdev.class, VdevClass::Special | VdevClass::Dedup) && Some(vdev.def.kind.value) != data
+        })
     };
     pool.vdevs.iter().any(unequal) || mixed() || weaker() || different()
 }

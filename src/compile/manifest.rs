@@ -76,8 +76,10 @@ mod tests {
 
     #[test]
     fn a_manifest_is_the_same_whatever_order_the_files_come_in() {
-        let file = |path: &str| OutFile { path: path.to_owned(), text: String::new(), executable: path.ends_with(".sh") };
-        let text = |outputs: &[OutFile], inputs: &[(String, &str)]| manifest(inputs, outputs, &BTreeMap::new(), "0.1.0").text;
+        let file =
+            |path: &str| OutFile { path: path.to_owned(), text: String::new(), executable: path.ends_with(".sh") };
+        let text =
+            |outputs: &[OutFile], inputs: &[(String, &str)]| manifest(inputs, outputs, &BTreeMap::new(), "0.1.0").text;
         let inputs = [("b".to_owned(), "x"), ("a".to_owned(), "")];
         let one = text(&[file("b.sh"), file("a")], &inputs);
         let mut reversed = inputs.clone();

@@ -125,7 +125,8 @@ fn template_error_at(
 ) -> Diagnostic {
     let place = fleet.fleet.templates.get(&error.template).map_or(otherwise, |file| {
         let text = sources.file(*file).text();
-        let before = error.line.map_or(0, |line| text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum());
+        let before =
+            error.line.map_or(0, |line| text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum());
         sources.place(*file, before, before)
     });
     let message = format!("the template `{}` cannot be filled: {}", error.template, printable(&error.message));
@@ -223,16 +224,13 @@ fn host_files(cx: &HostCx<'_>) -> (Vec<OutFile>, HostSummary, Diagnostics) {
     }
     let disko: Module = disko::settings(cx).to_module(vec![
         format!("{name}: the layout of its disks for disko and nixos-anywhere"),
-        "Imported by nobody: the other files state the file systems. Written by hostwright; changes here are lost.".to_owned(),
+        "Imported by nobody: the other files state the file systems. Written by hostwright; changes here are lost."
+            .to_owned(),
     ]);
     files.push(nix("disko.nix", disko.to_file()));
     let scripts = install::scripts(cx, &mut found);
-    let summary = HostSummary {
-        name: name.to_owned(),
-        words: words(cx.host),
-        nix_files: files.len(),
-        scripts: scripts.len(),
-    };
+    let summary =
+        HostSummary { name: name.to_owned(), words: words(cx.host), nix_files: files.len(), scripts: scripts.len() };
     files.extend(scripts.into_iter().map(|script| OutFile { path: format!("hosts/{name}/{}", script.path), ..script }));
     for finding in &mut found {
         finding.host = Some(name.to_owned());

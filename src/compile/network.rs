@@ -5,9 +5,9 @@
 
 use super::HostCx;
 use super::settings::Settings;
+use crate::fleet::scalar::Ports;
 use crate::fleet::schema::network::{Dhcp, Firewall, Gateway, Interface, Match, Network};
 use crate::fleet::schema::services::Protocol;
-use crate::fleet::scalar::Ports;
 use crate::nix::{Attrs, Value};
 use crate::source::{Place, Spanned};
 
@@ -57,8 +57,10 @@ fn name_of<'a>(name: &'a str, interface: &'a Interface) -> (&'a str, bool) {
 
 /// Tells whether a name is of the kernel's or udev's own making.
 fn is_kernel_name(name: &str) -> bool {
-    let numbered = |prefix: &str| name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-    ["eth", "wlan", "usb", "wwan", "eno", "ens", "enp", "enx", "enP", "wlp", "ib"].into_iter().any(numbered) || name == "lo"
+    let numbered =
+        |prefix: &str| name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    ["eth", "wlan", "usb", "wwan", "eno", "ens", "enp", "enx", "enP", "wlp", "ib"].into_iter().any(numbered)
+        || name == "lo"
 }
 
 fn matches(interface: &Interface) -> Attrs {
@@ -82,7 +84,8 @@ fn unit(cx: &HostCx<'_>, network: &Network, name: &str, interface: &Interface, k
         set(&["address"], addresses.into(), first.place);
     }
     let plain = |gateway: &&Spanned<Gateway>| !gateway.on_link && gateway.metric.is_none();
-    let gateways: Vec<String> = interface.gateways.iter().filter(plain).map(|gateway| gateway.via.to_string()).collect();
+    let gateways: Vec<String> =
+        interface.gateways.iter().filter(plain).map(|gateway| gateway.via.to_string()).collect();
     if let Some(first) = interface.gateways.iter().find(plain) {
         set(&["gateway"], gateways.into(), first.place);
     }

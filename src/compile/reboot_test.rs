@@ -76,7 +76,11 @@ pub(super) fn settings(cx: &HostCx<'_>, found: &mut Diagnostics) -> Settings {
 }
 
 /// Returns the module for hosts that are not compiled: the same with the usual limits, for any processor.
-pub(super) fn generic(release: Release, templates: &Templates, place: Place) -> Result<Settings, crate::text::TemplateError> {
+pub(super) fn generic(
+    release: Release,
+    templates: &Templates,
+    place: Place,
+) -> Result<Settings, crate::text::TemplateError> {
     let tuning = Tuning {
         panic_seconds: 30,
         give_up_seconds: 600,

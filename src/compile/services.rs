@@ -149,7 +149,8 @@ fn upstream(service: &ResolvedService<'_>, vhost: &Vhost) -> Option<String> {
 
 fn virtual_host(service: &ResolvedService<'_>, vhost: &Vhost, out: &mut Settings, found: &mut Diagnostics) {
     let Some(upstream) = upstream(service, vhost) else {
-        let message = format!("the virtual host `{}` leads nowhere: `{}` has no TCP port", vhost.name.as_str(), service.name);
+        let message =
+            format!("the virtual host `{}` leads nowhere: `{}` has no TCP port", vhost.name.as_str(), service.name);
         let finding = Diagnostic::error("value-invalid", vhost.name.place, message);
         found.push(finding.help("say where it leads: `to = 8080`").help("give the service a port in `ports`"));
         return;

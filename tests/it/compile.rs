@@ -58,7 +58,10 @@ fn golden(name: &str, files: &BTreeMap<String, String>) {
     let names = |files: &BTreeMap<String, String>| files.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&there), names(files), "other files than tests/golden/{name} has; UPDATE=1 rewrites them");
     for (path, text) in files {
-        assert!(there[path] == *text, "{path} differs from tests/golden/{name}; UPDATE=1 rewrites it, git diff shows it");
+        assert!(
+            there[path] == *text,
+            "{path} differs from tests/golden/{name}; UPDATE=1 rewrites it, git diff shows it"
+        );
     }
 }
 
