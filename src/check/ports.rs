@@ -15,6 +15,8 @@ use crate::source::{Kind, Node, Place};
 pub(super) struct Listener<'a> {
     /// What it is, for messages.
     pub(super) program: String,
+    /// What the port is for; empty of the ssh and the web server.
+    pub(super) name: &'a str,
     /// The service, where it is one.
     pub(super) service: Option<&'a ResolvedService<'a>>,
     /// Its port.
@@ -36,6 +38,7 @@ pub(super) fn listeners<'a>(host: &'a ResolvedHost<'a>) -> Vec<Listener<'a>> {
     if ssh.enabled {
         listeners.push(Listener {
             program: "the ssh server".to_owned(),
+            name: "",
             service: None,
             port: ssh.port,
             protocol: Protocol::Tcp,
@@ -48,6 +51,7 @@ pub(super) fn listeners<'a>(host: &'a ResolvedHost<'a>) -> Vec<Listener<'a>> {
         for port in web.ports() {
             listeners.push(Listener {
                 program: "the web server".to_owned(),
+                name: "",
                 service: None,
                 port,
                 protocol: Protocol::Tcp,
@@ -61,6 +65,7 @@ pub(super) fn listeners<'a>(host: &'a ResolvedHost<'a>) -> Vec<Listener<'a>> {
         for port in &service.ports {
             listeners.push(Listener {
                 program: format!("`{}`", service.name),
+                name: &port.name,
                 service: Some(service),
                 port: port.port,
                 protocol: port.protocol,

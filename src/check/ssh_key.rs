@@ -2,6 +2,9 @@
 //!
 //! Nothing is verified but the form: that the blob is whole, is of the type that the line says, and how strong the key is.
 
+use crate::resolve::ResolvedHost;
+use crate::source::Spanned;
+
 /// Types of keys that OpenSSH knows (`ssh -Q key`), with the number of fields after the type in the blob (RFC 4253 section 6.6,
 /// RFC 5656 section 3.1, RFC 8709 section 4, OpenSSH's PROTOCOL.u2f). Certificates hold more and are not counted.
 const TYPES: &[(&str, Option<usize>)] = &[
@@ -60,6 +63,23 @@ impl KeyFault {
             Self::OtherType => "says another type than the one inside its Base64 part",
         }
     }
+}
+
+/// Returns the keys that one may log in with, with whose they are, for messages.
+pub(super) fn login_lines<'a>(host: &ResolvedHost<'a>) -> Vec<(String, &'a Spanned<String>)> {
+    let Some(access) = &host.def.access else { return Vec::new() };
+    let root = access.root_keys.iter().map(|key| ("a key of root".to_owned(), key));
+    let users = access
+        .users
+        .iter()
+        .flat_map(|(name, user)| user.keys.iter().map(move |key| (format!("a key of `{name}`"), key)));
+    root.chain(users).collect()
+}
+
+/// Returns every key of a definition, those that the host must show included.
+pub(super) fn lines<'a>(host: &ResolvedHost<'a>) -> Vec<(String, &'a Spanned<String>)> {
+    let of_host = host.def.access.iter().flat_map(|access| &access.host_keys);
+    login_lines(host).into_iter().chain(of_host.map(|key| ("a host key".to_owned(), key))).collect()
 }
 
 /// Reads a line of authorized_keys: options if there are any, type, Base64 blob, comment.

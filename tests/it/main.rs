@@ -5,13 +5,16 @@
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod bad_input;
+mod build;
+mod commands;
 mod compile;
 mod compile_nix;
 mod compile_shell;
 mod hostile;
 mod incident;
 mod plan;
+mod plans;
 mod program;
 mod quoting;
-mod structure;
 mod reboot_scripts;
+mod structure;

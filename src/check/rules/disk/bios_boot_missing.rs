@@ -1,10 +1,10 @@
 //! A disk that GRUB boots through BIOS without room for its core image.
 
-use crate::check::booting::{self, BootDisk};
+use crate::check::booting;
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::fleet::schema::disks::Role;
 use crate::fleet::schema::machine::Loader;
-use crate::resolve::MountSource;
+use crate::resolve::{MountSource, ResolvedDisk};
 use crate::source::Level;
 
 pub(super) static RULE: Rule = Rule {
@@ -24,44 +24,35 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
     if !host.has_bios() || loader.value != Loader::Grub {
         return;
     }
-    if let Some(mount) = booting::boot_mount(host) {
-        let disks = booting::disks_of(host, mount);
-        match (&mount.source, disks.first()) {
-            (MountSource::Partition { .. }, Some(disk)) if !disk.has(Role::BiosBoot) => found.report(missing(disk)),
-            // Any disk of the pool can start GRUB, which then finds the pool.
-            (MountSource::Dataset { pool, .. }, Some(_)) => {
-                if !disks.iter().chain(&booting::mirrors(host).collect::<Vec<_>>()).any(|disk| disk.has(Role::BiosBoot))
-                {
-                    let message = format!("no disk of `{pool}` has a BIOS boot partition for GRUB");
-                    found.report(
-                        Finding::at(loader.place, message)
-                            .label("boots through BIOS")
-                            .related(mount.place, "read from the pool")
-                            .why(WHY)
-                            .help(HELP)
-                            .help("a disk of its own for `/boot`"),
-                    );
-                }
+    let has_core = |disk: &ResolvedDisk<'_>| disk.partitions.iter().any(|partition| partition.role == Role::BiosBoot);
+    if let Some(mount) = booting::boot_mount(host).filter(|_| !host.disks.iter().any(has_core)) {
+        let message = format!("`{}` boots through BIOS, and no disk has a partition for GRUB", host.name);
+        let help = |disk: &str| format!("{PARTITION} as the first partition of {disk}");
+        let finding = match &mount.source {
+            MountSource::Partition { disk, .. } => {
+                let finding = Finding::at(mount.place, message).label("GRUB finds its menu here");
+                finding.related(loader.place, "installed by this").help(help(&format!("`{disk}`")))
             }
-            _ => {}
-        }
+            MountSource::Dataset { pool, .. } => {
+                let finding = Finding::at(loader.place, message).label("boots through BIOS");
+                finding.related(mount.place, "GRUB finds its menu here").help(help(&format!("a disk of `{pool}`")))
+            }
+        };
+        found.report(finding.why(WHY));
+        return;
     }
-    for mirror in booting::mirrors(host).filter(|mirror| !mirror.has(Role::BiosBoot)) {
-        found.report(missing(&mirror));
+    for mirror in booting::mirrors(host).filter(|mirror| !has_core(mirror.disk)) {
+        let name = mirror.disk.name;
+        found.report(
+            Finding::at(mirror.place, format!("`{name}` must boot through BIOS and has no partition for GRUB"))
+                .label("must boot too")
+                .related(mirror.disk.def.key, "the disk")
+                .why(WHY)
+                .help(format!("{PARTITION} as the first partition of `{name}`"))
+                .help("remove it from `boot.mirrors`"),
+        );
     }
 }
 
 const WHY: &str = "on a GPT disk GRUB has no gap for its core image: it refuses to install, or writes where the next tool overwrites it";
-const HELP: &str = "`{ name = \"bios\", role = \"bios-boot\", size = \"1MiB\" }` as the first partition of a disk";
-
-fn missing(disk: &BootDisk<'_>) -> Finding {
-    let name = disk.disk.name;
-    let finding = Finding::at(disk.place, format!("`{name}` must boot through BIOS and has no partition for GRUB"))
-        .label(if disk.mirror { "must boot too" } else { "read from this disk" })
-        .related(disk.disk.def.key, "the disk")
-        .why(WHY)
-        .help(format!(
-            "`{{ name = \"bios\", role = \"bios-boot\", size = \"1MiB\" }}` as the first partition of `{name}`"
-        ));
-    if disk.mirror { finding.help("remove it from `boot.mirrors`") } else { finding }
-}
+const PARTITION: &str = "`{ name = \"bios\", role = \"bios-boot\", size = \"1MiB\" }`";

@@ -2,7 +2,8 @@
 
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::check::{booting, nixos, pools};
-use crate::resolve::MountSource;
+use crate::fleet::schema::disks::{Partition, Role};
+use crate::resolve::{MountSource, ResolvedHost};
 use crate::source::{Level, quoted};
 
 pub(super) static RULE: Rule = Rule {
@@ -21,18 +22,14 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
     let Some(root) = host.mounts.iter().find(|mount| mount.path == "/") else { return };
     let MountSource::Dataset { pool, .. } = &root.source else { return };
     let redundant = host.pools.iter().find(|known| known.name == *pool).is_some_and(pools::survives_any_disk);
-    // The partition that firmware or loader reads first: the ESP, else `/boot`.
+    // What firmware and loader read: the ESP, and `/boot` where it is a partition.
     let esp = booting::mounted_esps(host).next().map(|(mount, _)| mount).filter(|_| host.has_uefi());
-    let boot = esp.or_else(|| host.mounts.iter().find(|mount| mount.path == "/boot"));
-    let Some((boot, disk)) = boot.and_then(|mount| match &mount.source {
-        MountSource::Partition { disk, .. } => Some((mount, *disk)),
-        MountSource::Dataset { .. } => None,
-    }) else {
-        return;
-    };
-    if !redundant || booting::mirrors(host).any(|mirror| mirror.disk.name != disk) {
-        return;
-    }
+    let own = host.mounts.iter().find(|mount| mount.path == "/boot");
+    let single = esp.into_iter().chain(own).find_map(|mount| match &mount.source {
+        MountSource::Partition { disk, def, .. } if !is_mirrored(host, disk, def) => Some((mount, *disk, *def)),
+        _ => None,
+    });
+    let Some((boot, disk, partition)) = single.filter(|_| redundant) else { return };
     if nixos::is_set(host, &["boot", "loader", "grub", "mirroredBoots"]) {
         return;
     }
@@ -41,12 +38,25 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
         return;
     }
     let message = format!("`{pool}` survives the loss of a disk, `{}` on `{disk}` does not", boot.path);
+    let mut finding = Finding::at(boot.place, message)
+        .label(format!("only on `{disk}`"))
+        .related(root.place, format!("on `{pool}`, which is redundant"));
+    for mirror in booting::mirrors(host) {
+        finding = finding.related(mirror.place, format!("has no partition like `{disk}.{}`", partition.name.value));
+    }
     found.report(
-        Finding::at(boot.place, message)
-            .label(format!("only on `{disk}`"))
-            .related(root.place, format!("on `{pool}`, which is redundant"))
+        finding
             .why(format!("when `{disk}` fails, the data is whole and the machine does not start"))
             .help("a second disk with the same boot partitions, named in `boot.mirrors`")
             .help("an `allow` entry that says how the boot partition is made again, where one disk has to do"),
     );
+}
+
+/// Tells whether a disk of `boot.mirrors` has a partition for a copy: an ESP, or one of the same role and name.
+fn is_mirrored(host: &ResolvedHost<'_>, disk: &str, partition: &Partition) -> bool {
+    let role = partition.role.value;
+    booting::mirrors(host).filter(|mirror| mirror.disk.name != disk).any(|mirror| {
+        let of_role = |name: &str| role == Role::Esp || name == partition.name.as_str();
+        mirror.disk.partitions.iter().any(|copy| copy.role == role && of_role(copy.name))
+    })
 }

@@ -1,5 +1,34 @@
-//! network
+//! Addresses, routes, ports. These rules know what a definition says of interfaces, firewall and services, and what was probed; what DHCP, router
+//! advertisements or own .nix files bring is not known to them.
+//!
+//! What they guarantee: where something unknown may bring what they miss, they are silent or say that they could not check.
+
+mod address_conflict;
+mod address_invalid;
+mod default_route_missing;
+mod firewall_disabled;
+mod gateway_unreachable;
+mod interface_name_unpredictable;
+mod interface_not_found;
+mod nameserver_missing;
+mod port_conflict;
+mod port_not_open;
+mod port_open_unused;
+mod service_exposed;
 
 use crate::check::rule::Rule;
 
-pub(super) static RULES: &[&Rule] = &[];
+pub(super) static RULES: &[&Rule] = &[
+    &address_conflict::RULE,
+    &address_invalid::RULE,
+    &default_route_missing::RULE,
+    &firewall_disabled::RULE,
+    &gateway_unreachable::RULE,
+    &interface_name_unpredictable::RULE,
+    &interface_not_found::RULE,
+    &nameserver_missing::RULE,
+    &port_conflict::RULE,
+    &port_not_open::RULE,
+    &port_open_unused::RULE,
+    &service_exposed::RULE,
+];

@@ -1,11 +1,10 @@
 //! A pool that is made with every feature of its ZFS while an older ZFS may boot the host.
 
-use crate::check::phrase::listed;
-use crate::check::pools;
+use crate::check::phrase::joined;
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
-use crate::facts::Import;
+use crate::check::{pool_features, pools};
 use crate::fleet::schema::zfs::Compatibility;
-use crate::resolve::SystemRole;
+use crate::resolve::{SystemRole, ZfsSystem};
 use crate::source::Level;
 
 pub(super) static RULE: Rule = Rule {
@@ -21,43 +20,54 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
     let host = cx.host;
-    let Some(installer) = host.systems.iter().find(|system| system.role == SystemRole::Installer) else { return };
+    let Some(installer) = pool_features::installer(cx) else { return };
     let making = host.pools.iter().filter(|pool| pool.def.compatibility.value == Compatibility::Off);
     for pool in making.filter(|pool| pools::probed(host, pool.name).is_none()) {
-        let known = installer.zfs.and_then(|zfs| Some((zfs, cx.facts.zfs().line(zfs)?.features)));
-        let Some((by, features)) = known else {
+        let features = |zfs| Some(cx.facts.zfs().line(zfs)?.features);
+        let Some((by, made_with)) = installer.zfs.and_then(|zfs| Some((zfs, features(zfs)?))) else {
             found.unchecked("the features of the installer's OpenZFS are not known");
             return;
         };
-        for system in host.systems.iter().filter(|system| system.role != SystemRole::Installer) {
-            let older = system.zfs.and_then(|zfs| Some((zfs, cx.facts.zfs().line(zfs)?.features)));
-            let Some((zfs, of_system)) = older else {
-                found.unchecked(format!("the features of the OpenZFS of {} are not known", system.name));
-                continue;
-            };
-            let missing = features.without(of_system);
-            // What is active from the first second is `zfs-pool-newer-than-channel`.
-            let verdict = cx.facts.zfs().import(features.active_at_creation().names(), zfs);
-            if missing.is_empty() || verdict.is_none_or(|verdict| verdict.import != Import::ReadWrite) {
-                continue;
-            }
-            let message = format!(
-                "`{}` is made with every feature of OpenZFS {by}, and {zfs} of {} lacks {}",
-                pool.name,
-                system.name,
-                listed(missing.names()),
-            );
-            found.report(
-                Finding::at(pool.def.compatibility.place, message)
-                    .label("nothing is left out")
-                    .related(installer.place, format!("makes the pool, OpenZFS {by}"))
-                    .related(system.release_place, format!("{}, OpenZFS {zfs}", system.role.as_str()))
-                    .why(
-                        "the pool imports there as long as none of them is used; the first write that uses one closes that way for good",
-                    )
-                    .help("remove `compatibility`: `auto`, the default, takes the oldest ZFS that may import the pool")
-                    .help("the name of a set that all of these systems know"),
-            );
+        // What is known of the others is `zfs-pool-newer-than-channel`: whether they know every feature, and which they lack.
+        let may_lack = |system: &&ZfsSystem| {
+            let oldest = system.at_least.and_then(features);
+            system.role != SystemRole::Installer
+                && system.zfs.is_none()
+                && oldest.is_none_or(|oldest| !made_with.without(oldest).is_empty())
+        };
+        let unknown: Vec<&ZfsSystem> = host.systems.iter().filter(may_lack).collect();
+        if unknown.is_empty() {
+            continue;
         }
+        let names: Vec<String> = unknown.iter().map(|system| called(system)).collect();
+        let message = format!(
+            "`{}` is made with every feature of OpenZFS {by}, and {} may have an older one",
+            pool.name,
+            joined(&names),
+        );
+        let mut finding = Finding::at(pool.def.compatibility.place, message)
+            .label("nothing is left out")
+            .related(installer.place, format!("makes the pool, OpenZFS {by}"));
+        for system in &unknown {
+            let which = match system.at_least {
+                Some(oldest) => format!("OpenZFS {oldest} or newer"),
+                None => "nothing says which OpenZFS this has".to_owned(),
+            };
+            finding = finding.related(system.place, which);
+        }
+        found.report(
+            finding
+                .why("a feature that a system does not know keeps it from importing the pool, at once or from the first write that uses it")
+                .help("remove `compatibility`: `auto`, the default, takes the oldest ZFS that may import the pool")
+                .help("the name of a set that all of these systems know")
+                .help("say which OpenZFS they have: `zfs` of the channel, `[machine.rescue] zfs`"),
+        );
+    }
+}
+
+fn called(system: &ZfsSystem) -> String {
+    match system.role {
+        SystemRole::New => system.name.clone(),
+        role => role.as_str().to_owned(),
     }
 }

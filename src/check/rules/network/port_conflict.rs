@@ -1,0 +1,63 @@
+//! Two programs on one port.
+
+use crate::check::ports::{self, Listener};
+use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
+use crate::fleet::decode::Word as _;
+use crate::resolve::Listen;
+use crate::source::Level;
+
+pub(super) static RULE: Rule = Rule {
+    id: "port-conflict",
+    group: Group::Network,
+    level: Level::Error,
+    allowable: true,
+    needs: &[],
+    summary: "two programs listen on one port",
+    doc: include_str!("port_conflict.md"),
+    check: Check::Host(check),
+};
+
+fn check(cx: &HostCx<'_>, found: &mut Findings) {
+    let listeners = ports::listeners(cx.host);
+    for (at, listener) in listeners.iter().enumerate() {
+        let Some(first) = listeners.iter().take(at).find(|first| conflict(first, listener)) else { continue };
+        let protocol = listener.protocol.word();
+        let message =
+            format!("{} and {} both listen on {protocol} port {}", first.program, listener.program, listener.port);
+        let mut finding = Finding::at(listener.place, message)
+            .label(on(&listener.listen))
+            .related(first.place, format!("{}, {}", first.program, on(&first.listen)))
+            .why("the one that starts second fails, and which one that is may change from boot to boot");
+        let module = listener.service.map(|service| (service, &service.module.file.ports));
+        let option = module.and_then(|(service, ports)| {
+            let option = ports.iter().find(|port| port.port.value == listener.port)?.option.as_ref()?;
+            Some(format!("`[services.{}] options.{} = …`, to move it", service.name, option.value))
+        });
+        finding = finding.help(option.unwrap_or_else(|| "another port for one of the two".to_owned()));
+        if first.port == 22 && first.service.is_none() {
+            finding = finding.help("another `[access.ssh] port`, opened in the firewall before it moves");
+        }
+        found.report(finding);
+    }
+}
+
+/// Tells whether two programs cannot run together. Ports that one service has twice are its own affair: a port in the
+/// definition may be one that its module lists too.
+fn conflict(a: &Listener<'_>, b: &Listener<'_>) -> bool {
+    let one_service = match (a.service, b.service) {
+        (Some(a), Some(b)) => a.name == b.name,
+        (None, None) => a.program == b.program,
+        _ => false,
+    };
+    !one_service && a.port == b.port && a.protocol == b.protocol && a.listen.meets(&b.listen)
+}
+
+fn on(listen: &Listen) -> String {
+    match listen {
+        Listen::All => "on every address".to_owned(),
+        Listen::Only(addresses) => {
+            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            format!("on {}", crate::check::phrase::joined(&addresses))
+        }
+    }
+}

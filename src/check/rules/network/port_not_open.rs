@@ -1,0 +1,63 @@
+//! Something for everybody behind a closed firewall.
+
+use crate::check::phrase::joined;
+use crate::check::ports::{self, Firewall, Reach};
+use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
+use crate::fleet::decode::Word as _;
+use crate::fleet::schema::module_file::Exposure;
+use crate::fleet::schema::services::Protocol;
+use crate::source::Level;
+
+pub(super) static RULE: Rule = Rule {
+    id: "port-not-open",
+    group: Group::Network,
+    level: Level::Warning,
+    allowable: true,
+    needs: &[],
+    summary: "something for everybody is behind the closed firewall",
+    doc: include_str!("port_not_open.md"),
+    check: Check::Host(check),
+};
+
+fn check(cx: &HostCx<'_>, found: &mut Findings) {
+    let firewall = Firewall::of(cx.host);
+    let is_closed = |port: u16, protocol: Protocol| firewall.reach(port, protocol) == Reach::Closed;
+    if let Some(web) = ports::web_server(cx.host) {
+        let closed: Vec<u16> = web.ports().into_iter().filter(|port| is_closed(*port, Protocol::Tcp)).collect();
+        if !closed.is_empty() {
+            let numbers: Vec<String> = closed.iter().map(ToString::to_string).collect();
+            let shown = joined(&numbers);
+            let finding = Finding::at(
+                web.place,
+                format!("`{}` is served behind a firewall that is closed for tcp {shown}", web.name),
+            )
+            .label("nobody outside gets here");
+            let finding = if closed.contains(&80) && web.tls {
+                finding.why("browsers do not get through, and neither does the challenge by which the certificate is given out (port 80)")
+            } else {
+                finding.why("browsers do not get through")
+            };
+            found.report(finding.help(format!("{} in `[network.firewall] tcp`", numbers.join(", "))));
+        }
+    }
+    for listener in ports::listeners(cx.host) {
+        let Some(service) = listener.service else { continue };
+        let public = listener.exposure == Exposure::Public && !listener.listen.is_loopback();
+        if !public || !is_closed(listener.port, listener.protocol) {
+            continue;
+        }
+        let (port, protocol) = (listener.port, listener.protocol.word());
+        found.report(
+            Finding::at(
+                listener.place,
+                format!("`{}` serves everybody on {protocol} port {port}, and the firewall is closed", service.name),
+            )
+            .label("nobody outside gets here")
+            .why("it runs, and no one can use it")
+            .help(format!("{port} in `[network.firewall] {protocol}`"))
+            .help(format!(
+                "`ports = [{{ port = {port}, proto = \"{protocol}\", public = true }}]` for the service, which opens it"
+            )),
+        );
+    }
+}
