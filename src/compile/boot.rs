@@ -209,20 +209,12 @@ fn systemd_boot(cx: &HostCx<'_>, places: &BootPlaces<'_>, out: &mut Settings, fo
 }
 
 /// Returns a script as a string of Nix that first sets `PATH` to these packages of nixpkgs.
-<<<<<<< HEAD
 fn with_path(packages: &[&str], script: &str) -> Value {
     let packages: Vec<String> =
         packages.iter().map(|name| format!("pkgs.{}", crate::text::nix_attribute(name))).collect();
     let Ok(script) = NixString::new(script) else { return Value::from(script) };
     let text =
         format!("\"export PATH=${{lib.makeBinPath [ {} ]}}:$PATH\\n\" + {}", packages.join(" "), script.literal());
-=======
-pub(super) fn with_path(packages: &[&str], script: &str) -> Value {
-    let packages: Vec<String> =
-        packages.iter().map(|name| format!("pkgs.{}", crate::text::nix_attribute(name))).collect();
-    let Ok(script) = NixString::new(script) else { return Value::from(script) };
-    let text = format!("\"export PATH=${{lib.makeBinPath [ {} ]}}\\n\" + {}", packages.join(" "), script.literal());
->>>>>>> rules2
     Expr::parse(&text).map_or_else(|_| Value::from(script.as_str()), Value::from)
 }
 

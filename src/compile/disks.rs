@@ -115,11 +115,7 @@ fn upkeep(cx: &HostCx<'_>, out: &mut Settings) {
             out.keyed("services.zfs.autoScrub.interval", &zfs.scrub, interval.word());
         }
     }
-<<<<<<< HEAD
     let members = || cx.host.pools.iter().flat_map(ResolvedPool::members);
-=======
-    let members = || cx.host.pools.iter().flat_map(|pool| pool.members());
->>>>>>> rules2
     let flash =
         cx.host.disks.iter().any(|disk| members().any(|member| member.disk == disk.name) && is_flash(cx.host, disk));
     match &zfs.trim {

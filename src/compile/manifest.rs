@@ -82,12 +82,7 @@ mod tests {
 
     #[test]
     fn a_manifest_is_the_same_whatever_order_the_files_come_in() {
-<<<<<<< HEAD
         let file = |path: &str| OutFile { path: path.to_owned(), text: String::new(), executable: path == "b.sh" };
-=======
-        let file =
-            |path: &str| OutFile { path: path.to_owned(), text: String::new(), executable: path.ends_with(".sh") };
->>>>>>> rules2
         let text =
             |outputs: &[OutFile], inputs: &[(String, &str)]| manifest(inputs, outputs, &BTreeMap::new(), "0.1.0").text;
         let inputs = [("b".to_owned(), "x"), ("a".to_owned(), "")];
