@@ -209,7 +209,7 @@ set_host_id 0bad1dea
 
 # tank
 limits=()
-# the installer (OpenZFS 0.8.6) has OpenZFS 0.8.6
+# the installer (the installer) has OpenZFS 0.8.6
 limit_to zol-0.8 allocation_classes async_destroy bookmark_v2 bookmarks device_removal edonr embedded_data empty_bpobj enabled_txg encryption extensible_dataset filesystem_limits hole_birth large_blocks large_dnode lz4_compress multi_vdev_crash_dump obsolete_counts project_quota resilver_defer sha512 skein spacemap_histogram spacemap_v2 userobj_accounting zpool_checkpoint
 if is_to_be_made tank /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0AAAAAA-part4 /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0BBBBBB-part4 /dev/disk/by-id/nvme-INTEL_SSDPEK1A058GA_PHOC1-part1 /dev/disk/by-id/nvme-INTEL_SSDPEK1A058GA_PHOC2-part1 /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0EEEEEE-part1; then
   run zpool create "${limits[@]}" \
