@@ -111,11 +111,8 @@ fn pool(cx: &HostCx<'_>, pool: &ResolvedPool<'_>) -> Value {
         }
     }
     for (name, list) in [("cache", &pool.cache), ("spare", &pool.spares)] {
-        if name == "cache" && !list.is_empty() {
+        if !list.is_empty() {
             topology.set(&[name], members(list, cx));
-        } else if !list.is_empty() {
-            let spare = Attrs::from_iter([("members", members(list, cx))]);
-            topology.set(&[name], vec![spare]);
         }
     }
     let mut mode = Attrs::new();

@@ -309,7 +309,7 @@ fn mounts(cx: &HostCx<'_>) -> Vec<MountPlan> {
 /// The scripts, by template.
 const SCRIPTS: [&str; 4] = ["install", "mount", "partition", "pools"];
 
-/// Returns the scripts of a host, for its folder in out/.
+/// Returns the scripts of a host, for its folder in out/; without pools there is none that makes them.
 pub(super) fn scripts(cx: &HostCx<'_>, found: &mut Diagnostics) -> Vec<OutFile> {
     let pools: Vec<PoolPlan<'_>> = cx
         .host
@@ -327,6 +327,7 @@ pub(super) fn scripts(cx: &HostCx<'_>, found: &mut Diagnostics) -> Vec<OutFile> 
     };
     SCRIPTS
         .iter()
+        .filter(|name| **name != "pools" || !values.pools.is_empty())
         .filter_map(|name| {
             let text = cx.render(&format!("install/{name}.sh.tera"), &values, found)?;
             Some(OutFile { path: format!("install/{name}.sh"), text, executable: true })

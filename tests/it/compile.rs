@@ -127,3 +127,42 @@ fn a_template_of_the_fleet_replaces_the_embedded_one_and_its_errors_are_told() {
     let found = compile_files(&mut files, &Facts::embedded()).unwrap_err();
     assert!(found[0].contains("`install/pools.sh.tera`"), "{found:?}");
 }
+
+#[test]
+fn a_host_is_summed_up_by_how_it_boots_and_what_its_pools_hold() {
+    let hosts = example().hosts;
+    let words: Vec<&str> = hosts.iter().map(|host| host.words.as_str()).collect();
+    assert_eq!(
+        words,
+        ["UEFI, systemd-boot · rpool mirror of 2, 929.3 GiB", "BIOS, grub · rpool raidz1 of 3 + log, 3.6 TiB"]
+    );
+    assert_eq!(hosts.iter().map(|host| host.scripts).collect::<Vec<_>>(), [4, 4]);
+}
+
+#[test]
+fn a_pool_has_no_feature_that_a_system_which_may_import_it_lacks() {
+    let set = |change: &dyn Fn(String) -> String| {
+        let mut files = load(&root()).unwrap();
+        let text = files.sources.text(files.files["hosts/lufta/host.toml"]).to_string();
+        files.add("hosts/lufta/host.toml".to_owned(), change(text));
+        let compiled = compile_files(&mut files, &Facts::embedded()).unwrap();
+        let script = &texts(&compiled)["hosts/lufta/install/pools.sh"];
+        let line = script.lines().find(|line| line.starts_with("limit_to ")).unwrap_or("none").to_owned();
+        (line.split(' ').nth(1).unwrap_or("none").to_owned(), line.split(' ').count() - 1)
+    };
+    assert_eq!(set(&|text| text), ("openzfs-2.3".to_owned(), 1));
+    let rescue = |version: &str| {
+        let table = format!("[machine]\nrescue = {{ zfs = \"{version}\" }}");
+        move |text: String| text.replace("[machine]", &table)
+    };
+    assert_eq!(set(&rescue("2.1.11")).0, "openzfs-2.1-linux");
+    assert_eq!(set(&rescue("0.8.4")).0, "zol-0.8");
+    // What has no such property is told each feature.
+    let old_installer = |text: String| text.replace("method = \"kexec\"", "method = \"kexec\"\nzfs = \"0.8.4\"");
+    let (name, words) = set(&old_installer);
+    assert!(name == "zol-0.8" && words > 20, "{name} {words}");
+    let boot_on_pool = |text: String| text.replace(", mount = \"/boot\"", "");
+    assert_eq!(set(&boot_on_pool).0, "openzfs-2.3,grub2");
+    let off = |text: String| text.replace("[zfs.pools.rpool]", "[zfs.pools.rpool]\ncompatibility = \"off\"");
+    assert_eq!(set(&off).0, "none");
+}

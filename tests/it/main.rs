@@ -4,6 +4,8 @@
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod compile;
+#[cfg(unix)]
 mod compile_nix;
+#[cfg(unix)]
 mod compile_shell;
 mod quoting;

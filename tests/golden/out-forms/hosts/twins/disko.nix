@@ -164,11 +164,7 @@
             ];
           }
         ];
-        spare = [
-          {
-            members = [ "/dev/disk/by-partlabel/twins-e-zfs" ];
-          }
-        ];
+        spare = [ "/dev/disk/by-partlabel/twins-e-zfs" ];
       };
       options = {
         compatibility = "zol-0.8";

@@ -197,4 +197,4 @@ else
 fi
 run sync
 run umount --recursive -- "$target"
-finish "is installed and its pools are exported. Next: reboot it; the first two boots are baseline boots (hostwright reboot-test $host --baseline)"
+finish "is installed. Next: reboot it; the first two boots are baseline boots (hostwright reboot-test $host --baseline)"

@@ -273,4 +273,4 @@ each_disk check_disk
 each_disk confirm_disk
 each_disk partition_disk
 each_disk make_filesystems
-finish "the disks are ready; next: pools.sh"
+finish "the disks are ready; next: mount.sh"
