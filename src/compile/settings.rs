@@ -106,8 +106,12 @@ mod tests {
         settings.set_below("services.nginx.virtualHosts", &["a.b", "forceSSL"], true, place());
         settings.derive("networking.hostId", "deadbee1", place());
         let text = settings.to_module(Vec::new()).to_file();
-        assert!(text.contains("kernelParams = [\n      \"a\"\n      \"b\"\n    ]"), "{text}");
-        assert!(text.contains("virtualHosts.\"a.b\".forceSSL = true"), "{text}");
-        assert!(text.contains("hostId = lib.mkDefault \"deadbee1\""), "{text}");
+        for line in [
+            "boot.kernelParams = [\n    \"a\"\n    \"b\"\n  ];",
+            "services.nginx.virtualHosts.\"a.b\".forceSSL = true;",
+            "networking.hostId = lib.mkDefault \"deadbee1\";",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
     }
 }
