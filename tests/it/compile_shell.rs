@@ -128,3 +128,188 @@ fn a_script_refuses_to_touch_what_is_not_there() {
     let (_, status) = run(&compiled, "lufta", "partition", &["--force"], folder.path());
     assert_eq!(status, 2);
 }
+
+/// Renders an embedded template.
+fn render(name: &str, values: &serde_json::Value) -> String {
+    Templates::new(Vec::<(String, String)>::new()).unwrap().render(name, values).unwrap()
+}
+
+/// Runs a script as a part of one that stops at errors, with programs of a folder before all others.
+fn run_part(text: &str, arguments: &[&str], programs: &Path) -> (String, i32) {
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let output = Command::new("bash")
+        .args(["-c", &format!("set -euo pipefail\n{text}"), "part"])
+        .args(arguments)
+        .env("PATH", path)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (String::from_utf8_lossy(&said).into_owned(), output.status.code().unwrap_or(-1))
+}
+
+/// Makes a program of a folder that runs a line of shell.
+fn program(folder: &Path, name: &str, line: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = folder.join(name);
+    std::fs::write(&path, format!("#!/bin/sh\n{line}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn put(folder: &Path, files: &[(&str, &str)]) {
+    for (name, text) in files {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+}
+
+#[test]
+fn a_mirrored_esp_gets_what_its_entries_need_and_keeps_what_is_not_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let (programs, from, to) = (folder.path().join("bin"), folder.path().join("a b"), folder.path().join("-to"));
+    std::fs::create_dir_all(&programs).unwrap();
+    program(&programs, "mountpoint", "true");
+    program(&programs, "efibootmgr", "echo 'Boot0007* NixOS on right'");
+    put(
+        &from,
+        &[
+            ("EFI/BOOT/BOOTX64.EFI", "loader"),
+            ("EFI/systemd/systemd-bootx64.efi", "loader"),
+            ("EFI/nixos/new-kernel.efi", "kernel"),
+            ("EFI/nixos/kept-kernel.efi", "whole"),
+            ("loader/loader.conf", "default nixos-new.conf"),
+            ("loader/entries/nixos-new.conf", "new"),
+            ("loader/entries/nixos-counted+3.conf", "counted"),
+        ],
+    );
+    put(
+        &to,
+        &[
+            ("EFI/nixos/gone-kernel.efi", "old"),
+            ("EFI/nixos/kept-kernel.efi", "cut"),
+            ("EFI/Microsoft/Boot/bootmgfw.efi", "other"),
+            ("loader/random-seed", "own"),
+            ("loader/entries/nixos-gone.conf", "gone"),
+            ("loader/entries/nixos-counted+1-2.conf", "counted"),
+            ("loader/entries/hostwright-trial.conf", "trial"),
+        ],
+    );
+    let values = |path: &Path| {
+        serde_json::json!({ "from": from, "loader": "\\EFI\\x.efi",
+            "mirrors": [{ "path": path, "disk": "/dev/null", "number": 1, "label": "NixOS on right" }] })
+    };
+    for _ in 0..2 {
+        let (said, status) = run_part(&render("mirror-esp.sh.tera", &values(&to)), &[], &programs);
+        assert_eq!((said.as_str(), status), ("", 0));
+        let read = |name: &str| std::fs::read_to_string(to.join(name)).unwrap_or_else(|_| "none".to_owned());
+        for (name, text) in [
+            ("EFI/BOOT/BOOTX64.EFI", "loader"),
+            ("EFI/nixos/new-kernel.efi", "kernel"),
+            ("EFI/nixos/kept-kernel.efi", "whole"),
+            ("EFI/nixos/gone-kernel.efi", "none"),
+            ("EFI/Microsoft/Boot/bootmgfw.efi", "other"),
+            ("loader/loader.conf", "default nixos-new.conf"),
+            ("loader/random-seed", "own"),
+            ("loader/entries/nixos-new.conf", "new"),
+            ("loader/entries/nixos-gone.conf", "none"),
+            ("loader/entries/nixos-counted+1-2.conf", "counted"),
+            ("loader/entries/nixos-counted+3.conf", "none"),
+            ("loader/entries/hostwright-trial.conf", "trial"),
+        ] {
+            assert_eq!(read(name), text, "{name}");
+        }
+    }
+    program(&programs, "mountpoint", "false");
+    program(&programs, "mount", "false");
+    let (said, status) = run_part(&render("mirror-esp.sh.tera", &values(&to)), &[], &programs);
+    assert!(status != 0 && said.contains("is not mounted"), "{said}");
+}
+
+/// Makes what a system's store path holds of the parts that it boots through.
+fn system(folder: &Path, name: &str, kernel: &str, params: &str) -> std::path::PathBuf {
+    let path = folder.join(name);
+    put(&path, &[(&format!("parts/{kernel}"), ""), ("kernel-params", params)]);
+    for part in ["kernel", "initrd", "kernel-modules"] {
+        let target = folder.join(kernel).join(part);
+        put(folder, &[(&format!("{kernel}/{part}"), "")]);
+        std::os::unix::fs::symlink(target, path.join(part)).unwrap();
+    }
+    path
+}
+
+#[test]
+fn a_generation_that_boots_through_other_parts_needs_a_verdict() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path().canonicalize().unwrap();
+    let running = system(&here, "running", "old-kernel", "quiet");
+    let alike = system(&here, "alike", "old-kernel", "quiet");
+    let other = system(&here, "other", "new-kernel", "quiet");
+    let words = system(&here, "words", "old-kernel", "quiet panic=1");
+    let verdicts = here.join("verdicts");
+    std::fs::create_dir_all(&verdicts).unwrap();
+    let booted = here.join("booted-system");
+    let check = render("pre-switch.sh.tera", &serde_json::json!({ "verdicts": verdicts }))
+        .replace("/run/booted-system", booted.to_str().unwrap());
+    let asked = |system: &Path, action: &str| run_part(&check, &[system.to_str().unwrap(), action], &here).1;
+    // Without a booted NixOS it is an installation.
+    assert_eq!(asked(&other, "boot"), 0);
+    std::os::unix::fs::symlink(&running, &booted).unwrap();
+    assert_eq!([asked(&running, "boot"), asked(&alike, "switch")], [0, 0]);
+    for system in [&other, &words] {
+        assert_eq!([asked(system, "switch"), asked(system, "boot")], [1, 1]);
+        assert_eq!([asked(system, "test"), asked(system, "dry-activate")], [0, 0]);
+    }
+    let (said, _) = run_part(&check, &[other.to_str().unwrap(), "switch"], &here);
+    assert!(said.contains(" kernel kernel-modules initrd"), "{said}");
+    let (_, status) = run_part(&format!("HOSTWRIGHT_UNTESTED=1\n{check}"), &[other.to_str().unwrap(), "boot"], &here);
+    assert_eq!(status, 0);
+    std::fs::write(verdicts.join("other"), "").unwrap();
+    assert_eq!([asked(&other, "boot"), asked(&words, "boot")], [0, 1]);
+}
+
+#[test]
+fn only_an_unconfirmed_trial_boot_is_reset() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path().canonicalize().unwrap();
+    let (confirmed, cmdline) = (here.join("confirmed"), here.join("cmdline"));
+    let profiles = here.join("profiles");
+    std::fs::create_dir_all(profiles.join("system-profiles")).unwrap();
+    for system in ["old", "new"] {
+        std::fs::create_dir_all(here.join(system)).unwrap();
+    }
+    program(&here, "systemctl", &format!("echo \"$@\" >> {}", here.join("asked").display()));
+    program(&here, "sleep", "true");
+    let script = render("dead-man.sh.tera", &serde_json::json!({ "confirmed": confirmed }))
+        .replace("/proc/cmdline", cmdline.to_str().unwrap())
+        .replace("/proc/sysrq-trigger", here.join("sysrq").to_str().unwrap())
+        .replace("/run/booted-system", here.join("booted").to_str().unwrap())
+        .replace("/nix/var/nix/profiles", profiles.to_str().unwrap());
+    let resets = || {
+        let _ = std::fs::remove_file(here.join("asked"));
+        let (said, status) = run_part(&script, &[], &here);
+        assert_eq!(status, 0, "{said}");
+        std::fs::read_to_string(here.join("asked")).is_ok_and(|asked| asked.contains("reboot"))
+    };
+    let link = |target: &str, name: &Path| {
+        let _ = std::fs::remove_file(name);
+        std::os::unix::fs::symlink(here.join(target), name).unwrap();
+    };
+    link("old", &profiles.join("system"));
+    link("old", &here.join("booted"));
+    std::fs::write(&cmdline, "quiet panic=30").unwrap();
+    assert!(!resets(), "a normal boot");
+    std::fs::write(&cmdline, "quiet hostwright.trial=1f00").unwrap();
+    assert!(resets(), "a trial boot");
+    std::fs::write(&confirmed, "").unwrap();
+    assert!(!resets(), "a confirmed trial boot");
+    std::fs::remove_file(&confirmed).unwrap();
+    // The last good generation's menu knows no nonce: the profiles tell.
+    std::fs::write(&cmdline, "quiet").unwrap();
+    link("new", &profiles.join("system-profiles/hostwright"));
+    assert!(!resets(), "the last good generation while a candidate waits");
+    link("new", &here.join("booted"));
+    assert!(resets(), "the candidate");
+    link("new", &profiles.join("system"));
+    assert!(!resets(), "the candidate once it is promoted");
+}

@@ -8,7 +8,9 @@ mod bad_input;
 mod build;
 mod commands;
 mod compile;
+#[cfg(unix)]
 mod compile_nix;
+#[cfg(unix)]
 mod compile_shell;
 mod hostile;
 mod incident;
