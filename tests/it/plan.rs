@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hostwright::facts::Facts;
-use hostwright::plan::{self, Plan, Refusal, RefusedAt, Scenario, Script, StepKind};
+use hostwright::plan::{self, Plan, PlanError, RunsOn, Scenario, Script, StepKind};
 use hostwright::report::plan::{PlanFormat, write};
 use hostwright::resolve::{Resolved, ResolvedHost};
 use hostwright::source::{self, FleetFiles};
@@ -113,5 +113,200 @@ fn the_scripts_of_the_reboot_test_are_clean_shell() {
                 assert!(output.status.success(), "{}\n{}", file.path, String::from_utf8_lossy(&output.stdout));
             }
         }
+    }
+}
+
+/// The plan of a host whose definition was changed.
+fn changed_plan(host: &str, change: impl Fn(&str) -> String) -> Plan {
+    make(&mut changed(host, change), host, None)
+}
+
+fn all_lines(plan: &Plan) -> Vec<&str> {
+    plan.steps()
+        .iter()
+        .flat_map(|step| [step.commands(), step.checks_before(), step.checks_after(), step.way_back()])
+        .flatten()
+        .map(String::as_str)
+        .collect()
+}
+
+#[test]
+fn a_scenario_that_does_not_exist_yet_names_those_that_do() {
+    for scenario in Scenario::ALL.iter().copied().filter(|scenario| *scenario != Scenario::Install) {
+        let error = with_host(&mut example(), "lufta", |fleet, host, facts| {
+            plan::make(fleet, host, Some(scenario), &[], "0.1.0", facts).unwrap_err()
+        });
+        assert!(matches!(error, PlanError::NotAvailable { .. }));
+        let said = error.to_string();
+        assert!(said.contains(&format!("`{scenario}`")) && said.ends_with("this version plans `install`"), "{said}");
+    }
+}
+
+#[test]
+fn a_host_that_cannot_be_reached_has_no_plan() {
+    let mut files = changed("lufta", |text| text.replace("target = \"root@135.181.162.99\"\n", ""));
+    let error = with_host(&mut files, "lufta", |fleet, host, facts| {
+        plan::make(fleet, host, None, &[], "0.1.0", facts).unwrap_err()
+    });
+    assert!(error.to_string().contains("no `[deploy] target`"));
+}
+
+#[test]
+fn a_machine_that_runs_already_is_tested_and_never_wiped() {
+    let existing = changed_plan("lufta", |text| text.replace("method = \"kexec\"", "method = \"existing\""));
+    let running = r#"{ "version": 1, "system": { "release": "26.05", "generations": [] } }"#;
+    let mut with_facts = example();
+    with_facts.add("hosts/lufta/facts.json".to_owned(), running.to_owned());
+    let stands_in = make(&mut with_facts, "lufta", None);
+    for plan in [&existing, &stands_in] {
+        assert!(plan.first_destroying().is_none());
+        assert!(plan.step("partition-disks").is_none() && plan.step("machine-runs-already").is_some());
+        assert!(plan.steps().iter().any(|step| step.kind() == StepKind::RebootTest));
+        assert!(!all_lines(plan).iter().any(|line| line.contains("partition.sh") || line.contains("lufta-installer")));
+        assert!(write(plan, PlanFormat::Human, false).unwrap().contains("nothing is destroyed"));
+    }
+    let why = stands_in.step("machine-runs-already").unwrap().reason();
+    assert!(why.contains("`update`") && why.contains("--scenario install"), "{why}");
+    // Asked for, it is installed from scratch.
+    let mut with_facts = example();
+    with_facts.add("hosts/lufta/facts.json".to_owned(), running.to_owned());
+    assert!(make(&mut with_facts, "lufta", Some(Scenario::Install)).step("partition-disks").is_some());
+}
+
+#[test]
+fn a_loader_that_cannot_boot_once_makes_a_person_at_the_console_the_gate() {
+    let plan = changed_plan("lufta", |text| text.replace("loader = \"grub\"", "loader = \"other\""));
+    assert!(plan.step("baseline-boot-once").is_none());
+    let person = plan.step("watch-console").unwrap();
+    assert!(person.runs_on() == RunsOn::Person && plan.gate(person).is_some());
+    for script in ["arm.sh", "promote.sh", "disarm.sh", "ready.sh"] {
+        let called = format!("sh /var/lib/hostwright/reboot/{script}");
+        assert!(!all_lines(&plan).iter().any(|line| line.contains(&called)), "{script}");
+    }
+    // Two boots, each judged.
+    let test = plan.step("reboot-test").unwrap();
+    assert_eq!(test.commands().iter().filter(|line| line.contains("judge.sh default")).count(), 2);
+}
+
+#[test]
+fn the_times_of_the_definition_decide_how_often_and_how_long() {
+    let plan = changed_plan("lufta", |text| {
+        let tuned = "max-downtime = \"7min\"\ntimes = 4\ngive-up-after = \"15min\"\npost-time = \"100s\"";
+        text.replace("max-downtime = \"10min\"\ntimes = 2", tuned)
+    });
+    let test = plan.step("reboot-test").unwrap();
+    let count = |part: &str| test.commands().iter().filter(|line| line.contains(part)).count();
+    assert_eq!(
+        (count("arm.sh trial"), count("confirm.sh"), count("promote.sh"), count("systemctl reboot")),
+        (3, 3, 1, 4)
+    );
+    // 2 x firmware + dead-man + panic + a boot of the old system: 200 + 900 + 30 + 300.
+    assert!(test.commands().iter().any(|line| line.ends_with("reboot/wait.sh 420 1430")), "{:?}", test.commands());
+    assert_eq!(count("ping -c 3"), 4);
+}
+
+#[test]
+fn hooks_of_the_definition_become_commands() {
+    let plan = changed_plan("lufta", |text| {
+        let hooks = "firmware = \"bios\"\nhooks = { console = \"bmc log 'lufta'\", power-cycle = \"bmc cycle lufta\", \
+                     rescue = \"bmc rescue lufta\" }";
+        text.replace("firmware = \"bios\"", hooks).replace("method = \"kexec\"", "method = \"rescue\"")
+    });
+    let lines = |id: &str| plan.step(id).unwrap().commands().to_vec();
+    assert_eq!(lines("prove-access"), [r"sh -c 'bmc log '\''lufta'\'''"]);
+    assert_eq!(lines("start-installer").first().unwrap(), "sh -c 'bmc rescue lufta'");
+    assert!(plan.step("reboot-test").unwrap().way_back().contains(&"sh -c 'bmc cycle lufta'".to_owned()));
+    assert!(plan.step("build-installer").is_none());
+}
+
+#[test]
+fn every_way_of_reaching_a_host_stands_in_the_commands() {
+    let plan = changed_plan("lufta", |text| {
+        let target = "target = \"admin@[2001:db8::9]:2222\"\njump = [\"op@gate.example.net\", \"[2001:db8::1]:2200\"]";
+        text.replace("target = \"root@135.181.162.99\"", target)
+    });
+    let jump = "-J 'op@gate.example.net,[2001:db8::1]:2200'";
+    for line in all_lines(&plan) {
+        if !line.contains("HostKeyAlias=") || line.starts_with("env ") {
+            continue;
+        }
+        assert!(line.contains(jump), "{line}");
+        // The installer is root's, on ssh's own port; the system has its own account and port, and sudo.
+        if line.contains("HostKeyAlias=lufta-installer") {
+            assert!(line.contains("-- root@2001:db8::9 ") && !line.contains("2222"), "{line}");
+        } else {
+            assert!(line.contains("-p 2222 -- admin@2001:db8::9 'sudo sh -c "), "{line}");
+        }
+    }
+    let copy = plan.step("copy-system").unwrap().commands();
+    assert!(copy[0].contains("'ssh-ng://root@[2001:db8::9]?remote-store=local%3Froot%3D/mnt'"), "{}", copy[0]);
+    let scan = &plan.step("scan-installer-key").unwrap().commands()[0];
+    assert!(scan.starts_with("ssh -J op@gate.example.net -- 'ssh://[2001:db8::1]:2200' 'ssh-keyscan"), "{scan}");
+}
+
+#[test]
+fn a_host_that_builds_itself_evaluates_before_its_disks_are_wiped() {
+    let plan = changed_plan("lufta", |text| text.replace("[deploy]", "[deploy]\nbuild-on = \"target\""));
+    let build = plan.step("build-system").unwrap();
+    assert!(build.runs_on() == RunsOn::Rescue && build.commands()[0].contains("--dry-run"));
+    assert!(plan.step("copy-system").unwrap().commands()[0].contains("--store /mnt"));
+    assert!(plan.number("build-system") < plan.number("partition-disks"));
+}
+
+#[test]
+fn host_keys_of_the_definition_are_placed_and_not_made() {
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO6byUZOqzqEPeT01TBJmlinORUGjCIfa41h/5EfwDDA root@lufta";
+    let plan = changed_plan("lufta", |text| text.replace("[access]", &format!("[access]\nhost-keys = [\"{key}\"]")));
+    let place = plan.step("place-host-keys").unwrap();
+    assert!(!place.commands().iter().any(|line| line.contains("ssh-keygen -q")));
+    assert!(place.checks_after().iter().any(|line| line.contains(key.split(' ').nth(1).unwrap())));
+    // Private keys travel through standard input, never as an argument.
+    assert!(place.commands()[0].starts_with("tar -C state/lufta/ssh "));
+}
+
+#[test]
+fn every_command_line_is_one_line_of_valid_shell_here_and_behind_ssh() {
+    // In place of ssh and sudo: what they would run is parsed.
+    let parse = "ssh() { for last; do :; done; sh -n -c \"$last\" || echo bad; }; ";
+    for host in HOSTS {
+        let plan = make(&mut example(), host, None);
+        for line in all_lines(&plan) {
+            assert!(!line.contains('\n'), "{line}");
+            let status = Command::new("sh").args(["-n", "-c", line]).status().unwrap();
+            assert!(status.success(), "{line}");
+            if line.starts_with("ssh ") {
+                let only = line.split(" | sed ").next().unwrap().split(" | tee ").next().unwrap();
+                let output = Command::new("sh").args(["-c", &format!("{parse}{only}")]).output().unwrap();
+                assert!(output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(), "{line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_word_of_a_definition_reaches_a_page_as_markup() {
+    let plan = changed_plan("lufta", |text| {
+        let hooks =
+            "firmware = \"bios\"\nhooks = { console = \"echo '</pre><script>alert(1)</script>```' ; # **x**\" }";
+        text.replace("firmware = \"bios\"", hooks)
+    });
+    let html = write(&plan, PlanFormat::Html, false).unwrap();
+    assert!(!html.contains("<script") && html.contains("&lt;script&gt;"));
+    let markdown = write(&plan, PlanFormat::Markdown, false).unwrap();
+    assert!(markdown.contains("````sh\n"), "a block with backticks has a longer fence");
+}
+
+#[test]
+fn the_table_fits_a_terminal_and_its_columns_stand_in_line() {
+    for host in HOSTS {
+        let plan = make(&mut example(), host, None);
+        let text = write(&plan, PlanFormat::Human, false).unwrap();
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+        let column = text.lines().nth(1).unwrap().find("where").unwrap();
+        for step in plan.steps() {
+            let line = text.lines().find(|line| line.contains(&format!(" {} ", step.id()))).unwrap();
+            assert!(line.get(column..).unwrap().starts_with(step.runs_on().as_str()), "{line}");
+        }
+        assert!(write(&plan, PlanFormat::Human, true).unwrap().contains('\u{1b}'));
     }
 }
