@@ -1,6 +1,6 @@
 //! boot.nix: boot loader, kernel, what the initrd needs, and how the pools are imported.
 //!
-//! The loader's part follows docs/reboot-test: the last good generation is entry 0 and the fallback, the menu times out, and
+//! The loader's part serves the reboot test: the last good generation is entry 0 and the fallback, the menu times out, and
 //! a trial entry of ours may stand in a file beside grubenv.
 
 use super::HostCx;

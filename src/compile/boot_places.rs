@@ -1,7 +1,6 @@
 //! Where the firmware finds a boot loader: the partition that is mounted, and its mirrors on further disks.
 
 use crate::fleet::schema::disks::{Format, Role};
-use crate::fleet::schema::machine::Loader;
 use crate::resolve::{ResolvedDisk, ResolvedHost, ResolvedPartition};
 use crate::source::Place;
 
@@ -114,7 +113,6 @@ fn copy(disk: &ResolvedDisk<'_>, main: &ResolvedPartition<'_>, mount: &str, plac
 
 /// Returns the disks that GRUB's core image is written to, without those that mirror `/boot` by a partition of their own.
 pub(super) fn grub_disks<'a>(host: &'a ResolvedHost<'a>, places: &BootPlaces<'a>) -> Vec<&'a ResolvedDisk<'a>> {
-    debug_assert!(host.def.boot.loader.value == Loader::Grub);
     let has_core = |disk: &ResolvedDisk<'_>| disk.partitions.iter().any(|part| part.role == Role::BiosBoot);
     let own = |disk: &ResolvedDisk<'_>| places.boot_mirrors.iter().any(|mirror| mirror.disk == disk.name);
     let is_mirror = |disk: &ResolvedDisk<'_>| host.def.boot.mirrors.iter().any(|name| name.as_str() == disk.name);
