@@ -4,6 +4,7 @@
 //! and fails when a figure is more than twice its promise: machines that share their cores differ that much.
 #![allow(clippy::disallowed_methods, reason = "a benchmark starts processes and reads the clock")]
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark that cannot go on fails by a panic")]
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -43,7 +44,7 @@ fn main() -> ExitCode {
         "build, one host, the first time",
         median(5, || {
             let _ = std::fs::remove_dir_all(one.folder.join("out"));
-            run(Path::new(BIN), &build, &one.folder)
+            run(Path::new(BIN), &build, &one.folder);
         }),
         milliseconds(200),
     );

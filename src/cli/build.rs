@@ -146,7 +146,7 @@ impl Job<'_> {
         let mut files: Vec<OutFile> = scripts
             .into_iter()
             .map(|script| OutFile {
-                executable: script.path.ends_with(".sh"),
+                executable: script.is_executable(),
                 path: format!("{folder}/{}", script.path),
                 text: script.text,
             })
@@ -206,9 +206,8 @@ impl Job<'_> {
         if self.terminal.is_quiet() {
             return Ok(ExitStatus::Success);
         }
-        let mut text: String = built.lines.iter().map(|line| format!("{line}\n")).collect();
+        let mut text = built.lines.join("\n") + if built.lines.is_empty() { "" } else { "\n" };
         let bytes: u64 = built.tree.values().map(|content| content.bytes.len() as u64).sum();
-        #[expect(clippy::disallowed_methods, reason = "the last line tells how long the build took")]
         let took = started.elapsed().as_millis();
         let size = Size::human(bytes);
         let folder = self.shown_out();

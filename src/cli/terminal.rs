@@ -11,6 +11,7 @@ pub(super) struct Terminal {
     pub(super) color: bool,
     color_err: bool,
     pub(super) verbosity: Verbosity,
+    interactive: bool,
 }
 
 impl Terminal {
@@ -28,12 +29,12 @@ impl Terminal {
             (_, true) => Verbosity::Verbose,
             _ => Verbosity::Normal,
         };
-        Self { color, color_err, verbosity }
+        Self { color, color_err, verbosity, interactive: io::stdout().is_terminal() }
     }
 
     /// Tells whether somebody is looking at standard output.
     pub(super) fn is_interactive(&self) -> bool {
-        io::stdout().is_terminal()
+        self.interactive
     }
 
     pub(super) fn is_quiet(&self) -> bool {
@@ -41,6 +42,7 @@ impl Terminal {
     }
 
     /// Prints to standard output. A closed pipe is no error: whoever reads has read enough.
+    #[expect(clippy::unused_self, reason = "whoever prints has been given the terminal to print to")]
     pub(super) fn print(&self, text: &str) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -51,12 +53,6 @@ impl Terminal {
         }
     }
 
-    /// Prints to standard error, where the text of a machine format would be in the way.
-    pub(super) fn note(&self, text: &str) {
-        // Nothing can be done about a standard error that cannot be written.
-        let _ = io::stderr().lock().write_all(text.as_bytes());
-    }
-
     /// Prints what ended the run, and the ways out.
     pub(super) fn failure(&self, failure: &Failure) {
         let (red, bold, reset) = if self.color_err { ("\u{1b}[1;31m", "\u{1b}[1m", "\u{1b}[0m") } else { ("", "", "") };
@@ -64,6 +60,7 @@ impl Terminal {
         for help in &failure.help {
             text.push_str(&format!("  = help: {help}\n"));
         }
-        self.note(&text);
+        // Nothing can be done about a standard error that cannot be written.
+        let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 }

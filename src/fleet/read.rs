@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
-use super::decode::{Cx, Decode, Map};
+use super::decode::{Cx, Decode as _, Map};
 use super::merge::{IsPrefix, merge};
 use super::scalar::check_name;
 use super::schema::facts_file::FactsFile;
@@ -245,13 +245,13 @@ fn load_module(sources: &Sources, file: FileId, overrides: bool, found: &mut Dia
         return LoadedModule { module: None, host: None };
     }
     let module = ModuleFile::decode(&node, &mut Cx::new(found)).map(|file| Module { file, overrides });
-    if let (Some(module), Some(host)) = (&module, node.at(&["host"])) {
-        if module.file.kind.value == ModuleKind::Service {
-            let message = "a service module cannot carry settings of a host yet";
-            found.push(
-                Diagnostic::error("value-invalid", host.place, message).help("put them into a profile and import that"),
-            );
-        }
+    if let (Some(module), Some(host)) = (&module, node.at(&["host"]))
+        && module.file.kind.value == ModuleKind::Service
+    {
+        let message = "a service module cannot carry settings of a host yet";
+        found.push(
+            Diagnostic::error("value-invalid", host.place, message).help("put them into a profile and import that"),
+        );
     }
     LoadedModule { module, host: node.at(&["host"]).cloned() }
 }

@@ -22,6 +22,13 @@ pub struct Script {
     pub text: String,
 }
 
+impl Script {
+    /// Tells whether the file is a script; the installer's image is described by a Nix file.
+    pub fn is_executable(&self) -> bool {
+        self.path.rsplit_once('.').is_some_and(|(_, ending)| ending == "sh")
+    }
+}
+
 /// The scripts that run on the host, by name.
 pub(super) const ON_HOST: [&str; 7] =
     ["arm.sh", "confirm.sh", "disarm.sh", "judge.sh", "promote.sh", "ready.sh", "record.sh"];

@@ -1,16 +1,15 @@
 //! The promises of the program that need more than the library: other programs as judges, files, whole runs.
 #![allow(clippy::disallowed_methods, reason = "tests start programs and read files and the environment")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by a panic")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
-#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+#![allow(clippy::indexing_slicing, clippy::string_slice, reason = "a test fails by a panic")]
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "a test that is skipped says so")]
+#![allow(clippy::case_sensitive_file_extension_comparisons, reason = "the program writes these names itself")]
 
 mod bad_input;
 mod build;
 mod commands;
 mod compile;
-#[cfg(unix)]
 mod compile_nix;
-#[cfg(unix)]
 mod compile_shell;
 mod hostile;
 mod incident;

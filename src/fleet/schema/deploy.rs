@@ -78,12 +78,11 @@ impl Decode for Watch {
 
     fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
         // An IPv6 address is no DNS name: the table's check of `ping` would refuse it.
-        if let Some(ping) =
-            node.at(&["ping"]).and_then(Node::as_str).filter(|ping| ping.parse::<std::net::IpAddr>().is_ok())
+        let ping = node.at(&["ping"]).and_then(Node::as_str).filter(|ping| ping.parse::<std::net::IpAddr>().is_ok());
+        if let Some(ping) = ping
+            && node.as_table().is_some_and(|table| table.len() == 1)
         {
-            if node.as_table().is_some_and(|table| table.len() == 1) {
-                return Some(Self { place: node.place, kind: WatchKind::Ping(ping.to_owned()) });
-            }
+            return Some(Self { place: node.place, kind: WatchKind::Ping(ping.to_owned()) });
         }
         let table = WatchTable::decode(node, cx)?;
         let contains = table.contains.map(|contains| contains.value);
