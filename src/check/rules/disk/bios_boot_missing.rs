@@ -31,7 +31,7 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
         let finding = match &mount.source {
             MountSource::Partition { disk, .. } => {
                 let finding = Finding::at(mount.place, message).label("GRUB finds its menu here");
-                finding.related(loader.place, "installed by this").help(help(&format!("`{disk}`")))
+                finding.related(host.def.machine.firmware.place, "boots through BIOS").help(help(&format!("`{disk}`")))
             }
             MountSource::Dataset { pool, .. } => {
                 let finding = Finding::at(loader.place, message).label("boots through BIOS");

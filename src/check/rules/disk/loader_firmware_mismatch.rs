@@ -38,16 +38,16 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
     if loader.value == Loader::Grub {
         grub(cx, boots, found);
     }
-    if let Some((true, node)) = nixos::switch(host, &["boot", "loader", "efi", "canTouchEfiVariables"]) {
-        if firmware.value == Firmware::Bios {
-            found.report(
-                Finding::at(node.place, "`boot.loader.efi.canTouchEfiVariables` is set, and BIOS has no EFI variables")
-                    .label("EFI variables")
-                    .related(firmware.place, boots)
-                    .why("the loader's installer fails where the variables are not there")
-                    .help("remove the setting"),
-            );
-        }
+    if firmware.value == Firmware::Bios
+        && let Some((true, node)) = nixos::switch(host, &["boot", "loader", "efi", "canTouchEfiVariables"])
+    {
+        found.report(
+            Finding::at(node.place, "`boot.loader.efi.canTouchEfiVariables` is set, and BIOS has no EFI variables")
+                .label("EFI variables")
+                .related(firmware.place, boots)
+                .why("the loader's installer fails where the variables are not there")
+                .help("remove the setting"),
+        );
     }
 }
 

@@ -3,7 +3,6 @@
 use crate::check::ports::{self, Listener};
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::fleet::decode::Word as _;
-use crate::resolve::Listen;
 use crate::source::Level;
 
 pub(super) static RULE: Rule = Rule {
@@ -25,8 +24,8 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
         let message =
             format!("{} and {} both listen on {protocol} port {}", first.program, listener.program, listener.port);
         let mut finding = Finding::at(listener.place, message)
-            .label(on(&listener.listen))
-            .related(first.place, format!("{}, {}", first.program, on(&first.listen)))
+            .label(ports::on(&listener.listen))
+            .related(first.place, format!("{}, {}", first.program, ports::on(&first.listen)))
             .why("the one that starts second fails, and which one that is may change from boot to boot");
         let module = listener.service.map(|service| (service, &service.module.file.ports));
         let option = module.and_then(|(service, ports)| {
@@ -50,14 +49,4 @@ fn conflict(a: &Listener<'_>, b: &Listener<'_>) -> bool {
         _ => false,
     };
     !one_service && a.port == b.port && a.protocol == b.protocol && a.listen.meets(&b.listen)
-}
-
-fn on(listen: &Listen) -> String {
-    match listen {
-        Listen::All => "on every address".to_owned(),
-        Listen::Only(addresses) => {
-            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-            format!("on {}", crate::check::phrase::joined(&addresses))
-        }
-    }
 }

@@ -29,7 +29,7 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
         let port = listener.port;
         let mut finding =
             Finding::at(listener.place, format!("`{}` is open to everybody on port {port}, {what}", service.name))
-                .label("on every address, or on one that others reach")
+                .label(format!("listens {}", ports::on(&listener.listen)))
                 .why("such ports are found within hours and tried with every known password and flaw");
         let opening = firewall
             .openings

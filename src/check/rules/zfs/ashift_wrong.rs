@@ -31,7 +31,7 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
             Some(Ok(ashift)) if (1..=16).contains(&ashift) => ashift,
             Some(_) => continue,
         };
-        let mut larger = Vec::new();
+        let (mut larger, mut unknown) = (Vec::new(), Vec::new());
         let disks: BTreeSet<&str> = pool.members().map(|member| member.disk.as_str()).collect();
         for disk in cx.host.disks.iter().filter(|disk| disks.contains(disk.name)) {
             let measured =
@@ -39,14 +39,18 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
             match measured.or(disk.def.sector.as_ref()) {
                 Some(sector) if u64::from(sector.value) > 1 << ashift => larger.push((disk.name, sector)),
                 Some(_) => {}
-                None => found.unchecked(format!("nothing says how large the sectors of `{}` are", disk.name)),
+                None => unknown.push(disk.name),
             }
+        }
+        if !unknown.is_empty() {
+            found.unchecked(format!("nothing says how large the sectors of {} are", listed(unknown)));
         }
         let Some((_, sector)) = larger.iter().max_by_key(|(_, sector)| sector.value) else { continue };
         let fitting = sector.value.next_power_of_two().trailing_zeros();
         let names = listed(larger.iter().map(|(name, _)| *name));
+        let have = if larger.len() == 1 { "has" } else { "have" };
         let message =
-            format!("`{}` writes sectors of {} bytes, {names} has {}", pool.name, 1u64 << ashift, sector.value);
+            format!("`{}` writes sectors of {} bytes, {names} {have} {}", pool.name, 1u64 << ashift, sector.value);
         let place = written.map_or(pool.def.key, |value| value.value.place);
         found.report(
             Finding::at(place, message)

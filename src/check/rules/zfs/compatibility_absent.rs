@@ -53,7 +53,9 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
                 Some(oldest) => format!("OpenZFS {oldest} or newer"),
                 None => "nothing says which OpenZFS this has".to_owned(),
             };
-            finding = finding.related(system.place, which);
+            let rescue = host.def.machine.rescue.as_ref().filter(|_| system.role == SystemRole::Rescue);
+            let place = rescue.filter(|rescue| rescue.channel.is_none()).map_or(system.place, |rescue| rescue.place);
+            finding = finding.related(place, which);
         }
         found.report(
             finding

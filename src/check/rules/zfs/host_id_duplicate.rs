@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::check::phrase::listed;
 use crate::check::rule::{Check, Finding, Findings, FleetCx, Group, Rule};
 use crate::fleet::schema::zfs::Import;
-use crate::resolve::ResolvedHost;
+use crate::resolve::{ResolvedHost, ResolvedPool};
 use crate::source::Level;
 
 pub(super) static RULE: Rule = Rule {
@@ -79,6 +79,6 @@ fn meeting(a: &ResolvedHost<'_>, b: &ResolvedHost<'_>) -> Option<String> {
 /// Returns the ids of the disks that hold members of a host's pools.
 fn member_ids<'a>(host: &'a ResolvedHost<'_>) -> BTreeSet<&'a str> {
     let members: BTreeSet<&str> =
-        host.pools.iter().flat_map(|pool| pool.members()).map(|member| member.disk.as_str()).collect();
+        host.pools.iter().flat_map(ResolvedPool::members).map(|member| member.disk.as_str()).collect();
     host.disks.iter().filter(|disk| members.contains(disk.name)).map(|disk| disk.def.id.as_str()).collect()
 }

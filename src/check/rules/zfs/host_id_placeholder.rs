@@ -64,7 +64,11 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
     let exists = |name: &str| pools::probed(host, name).is_some();
     let makes = host.def.installer.as_ref().is_some_and(|installer| installer.method.value != Method::Existing);
     let to_be_made = host.pools.iter().any(|pool| !exists(pool.name));
-    if runs_with || (host.source.facts.is_some() && !to_be_made) {
+    let unseen = host.source.facts.is_none() && !makes;
+    if unseen {
+        found.unchecked(format!("{}: whether it runs with this host id already is not known", probed::NO_FACTS));
+    }
+    if runs_with || unseen || (host.source.facts.is_some() && !to_be_made) {
         found.report_as(
             Level::Note,
             finding.help(
@@ -73,9 +77,6 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
             ),
         );
         return;
-    }
-    if host.source.facts.is_none() && !makes {
-        found.unchecked(format!("{}: whether it runs with this host id already is not known", probed::NO_FACTS));
     }
     found.report(
         finding
