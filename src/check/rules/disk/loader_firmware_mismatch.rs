@@ -84,3 +84,26 @@ fn is_nodev(node: &Node) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::said;
+
+    #[test]
+    fn what_nix_takes_from_grub_is_missed_where_the_firmware_looks_for_it() {
+        let rule = "loader-firmware-mismatch";
+        let uefi = "machine.firmware = 'uefi'\nboot.loader = 'grub'\n";
+        let table = [
+            ("nixos.boot.loader.grub.device = 'nodev'\n".to_owned(), 1),
+            ("nixos.boot.loader.grub.devices = ['nodev']\n".to_owned(), 1),
+            ("nixos.boot.loader.grub.devices = ['/dev/disk/by-id/ata-M']\n".to_owned(), 0),
+            ("nixos.boot.loader.efi.canTouchEfiVariables = true\n".to_owned(), 1),
+            (format!("{uefi}nixos.boot.loader.grub.device = 'nodev'\n"), 0),
+            (format!("{uefi}nixos.boot.loader.grub.efiSupport = false\n"), 1),
+            ("machine.firmware = 'both'\nboot.loader = 'systemd-boot'\n".to_owned(), 0),
+        ];
+        for (host, findings) in table {
+            assert_eq!(said(rule, &host).len(), findings, "{host}");
+        }
+    }
+}

@@ -64,3 +64,29 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::{said, said_of};
+
+    #[test]
+    fn sectors_come_from_the_facts_before_the_definition_and_are_never_guessed() {
+        let host = |ashift: &str, sector: &str| {
+            format!(
+                "disks.d0 = {{ id = 'ata-D0', size = '2TB'{sector} }}\n\
+                 zfs.pools.tank = {{ properties = {{ {ashift} }}, vdevs = [{{ type = 'stripe', members = ['d0'] }}] }}\n"
+            )
+        };
+        let rule = "ashift-wrong";
+        assert!(said(rule, &host("", ", sector = 4096")).is_empty());
+        assert!(said(rule, &host("ashift = 0", "")).is_empty());
+        assert_eq!(
+            said(rule, &host("ashift = 9", ", sector = 4096")),
+            ["warning: `tank` writes sectors of 512 bytes, `d0` has 4096"]
+        );
+        assert_eq!(said(rule, &host("", "")), ["unchecked: nothing says how large the sectors of `d0` are"]);
+        let facts = "{ \"version\": 1, \"disks\": [{ \"ids\": [\"ata-D0\"], \"physical_sector\": 16384 }] }";
+        let files = [("hosts/a/host.toml", &*host("", ", sector = 512")), ("hosts/a/facts.json", facts)];
+        assert_eq!(said_of(rule, &files), ["warning: `tank` writes sectors of 4096 bytes, `d0` has 16384"]);
+    }
+}
