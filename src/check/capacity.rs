@@ -191,14 +191,14 @@ mod tests {
 
     #[test]
     fn a_reservation_holds_what_lies_below_it_and_a_refreservation_does_not() {
-        let table: [(&[(&str, u128, u128)], u128); 6] = [
-            (&[], 0),
-            (&[("a", 10, 0), ("a/b", 4, 0)], 10),
-            (&[("a", 10, 0), ("a/b", 14, 0)], 14),
-            (&[("a", 0, 10), ("a/b", 4, 0)], 14),
-            (&[("a", 12, 10), ("a/b", 4, 0), ("a/c", 0, 1)], 15),
+        let table = [
+            (vec![], 0),
+            (vec![("a", 10, 0), ("a/b", 4, 0)], 10),
+            (vec![("a", 10, 0), ("a/b", 14, 0)], 14),
+            (vec![("a", 0, 10), ("a/b", 4, 0)], 14),
+            (vec![("a", 12, 10), ("a/b", 4, 0), ("a/c", 0, 1)], 15),
             // A parent that nobody describes passes on what is below it.
-            (&[("safe/x/y", 3, 0), ("safe/z", 4, 5)], 8),
+            (vec![("safe/x/y", 3, 0), ("safe/z", 4, 5)], 8),
         ];
         for (promises, wanted) in table {
             assert_eq!(total(promises.iter().copied()), wanted, "{promises:?}");

@@ -4,6 +4,7 @@
 //! `[nixos]` or own .nix files is not known here; `nixos::may_listen` tells whether there may be such a thing.
 
 use super::nixos;
+use super::phrase::joined;
 use crate::fleet::schema::access::Ssh;
 use crate::fleet::schema::module_file::Exposure;
 use crate::fleet::schema::services::{Protocol, Tls};
@@ -81,6 +82,17 @@ pub(super) fn listeners<'a>(host: &'a ResolvedHost<'a>) -> Vec<Listener<'a>> {
 /// Returns the services that are not switched off.
 pub(super) fn running<'a>(host: &'a ResolvedHost<'a>) -> impl Iterator<Item = &'a ResolvedService<'a>> {
     host.services.iter().filter(|service| service.def.enable.value)
+}
+
+/// Says on which addresses something listens.
+pub(super) fn on(listen: &Listen) -> String {
+    match listen {
+        Listen::All => "on every address".to_owned(),
+        Listen::Only(addresses) => {
+            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            format!("on {}", joined(&addresses))
+        }
+    }
 }
 
 /// The ssh server as defined, with its defaults.

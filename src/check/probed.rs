@@ -1,36 +1,41 @@
 //! What a machine's facts say of its disks, interfaces and pools, and how a definition's names are found among them.
 
 use super::rule::{Findings, HostCx};
-use crate::fleet::schema::facts_file::{FactsDisk, FactsInterface, FactsPool};
+use crate::fleet::schema::facts_file::{FactsDisk, FactsFile, FactsInterface, FactsPool};
 
 /// What is said where a rule needs facts and there are none.
 pub(super) const NO_FACTS: &str = "there are no facts of the machine";
 
 /// Returns the probed disks; without them the rule is unchecked.
 pub(super) fn disks<'a>(cx: &HostCx<'a>, found: &mut Findings) -> Option<&'a [FactsDisk]> {
-    let facts = cx.host.source.facts.as_ref();
-    lacking(facts.map(|facts| facts.disks.as_deref()), "disks", found)
+    listed(cx, "disks", |facts| facts.disks.as_deref(), found)
 }
 
 /// Returns the probed interfaces; without them the rule is unchecked.
 pub(super) fn interfaces<'a>(cx: &HostCx<'a>, found: &mut Findings) -> Option<&'a [FactsInterface]> {
-    let facts = cx.host.source.facts.as_ref();
-    lacking(facts.map(|facts| facts.interfaces.as_deref()), "interfaces", found)
+    listed(cx, "interfaces", |facts| facts.interfaces.as_deref(), found)
 }
 
 /// Returns the probed pools; without them the rule is unchecked.
 pub(super) fn pools<'a>(cx: &HostCx<'a>, found: &mut Findings) -> Option<&'a [FactsPool]> {
-    let facts = cx.host.source.facts.as_ref();
-    lacking(facts.map(|facts| facts.pools.as_deref()), "pools", found)
+    listed(cx, "pools", |facts| facts.pools.as_deref(), found)
 }
 
-fn lacking<'a, T>(listed: Option<Option<&'a [T]>>, what: &str, found: &mut Findings) -> Option<&'a [T]> {
-    match listed {
-        None => found.unchecked(NO_FACTS),
-        Some(None) => found.unchecked(format!("the facts of the machine list no {what}")),
-        Some(Some(listed)) => return Some(listed),
+fn listed<'a, T>(
+    cx: &HostCx<'a>,
+    what: &str,
+    list: impl Fn(&'a FactsFile) -> Option<&'a [T]>,
+    found: &mut Findings,
+) -> Option<&'a [T]> {
+    let Some(facts) = cx.host.source.facts.as_ref() else {
+        found.unchecked(NO_FACTS);
+        return None;
+    };
+    let listed = list(facts);
+    if listed.is_none() {
+        found.unchecked(format!("the facts of the machine list no {what}"));
     }
-    None
+    listed
 }
 
 /// Returns the probed disk that has a name below /dev/disk/by-id.

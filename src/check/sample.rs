@@ -37,3 +37,23 @@ pub(super) fn reported_on(today: &str, files: &[(&str, &str)], wanted: &[&str]) 
         lines
     })
 }
+
+/// Returns what one rule says of a host.toml: `LEVEL: MESSAGE`, or `unchecked: WHY`.
+pub(super) fn said(rule: &str, host: &str) -> Vec<String> {
+    said_of(rule, &[("hosts/a/host.toml", host)])
+}
+
+/// Returns what one rule says of these files.
+pub(super) fn said_of(rule: &str, files: &[(&str, &str)]) -> Vec<String> {
+    let lines = reported(files, &[]);
+    // A definition that cannot be read is not checked: every rule would be silent about it.
+    let unread = super::rules::all().filter(|rule| rule.group == super::Group::Input);
+    let unread: Vec<String> = unread.map(|rule| format!(" {}: ", rule.id)).collect();
+    assert!(!lines.iter().any(|line| unread.iter().any(|rule| line.contains(rule))), "{lines:#?}");
+    let of_rule = |line: &String| {
+        let (head, message) = line.split_once(&format!(" {rule}: "))?;
+        // Before the message stand `LEVEL PATH:LINE:COLUMN`, or `unchecked` alone.
+        Some(format!("{}: {message}", head.split(' ').next().unwrap_or(head)))
+    };
+    lines.iter().filter_map(of_rule).collect()
+}

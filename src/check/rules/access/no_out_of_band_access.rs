@@ -35,3 +35,18 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
         .help("a loader and a plain partition for `/boot` that let it boot a generation once and fall back"),
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::said;
+
+    #[test]
+    fn a_console_a_hook_or_a_loader_that_falls_back_is_enough() {
+        let of = |host: &str| said("no-out-of-band-access", host).len();
+        assert_eq!(of("machine.console = 'none'\nboot.loader = 'other'\n"), 1);
+        assert_eq!(of("machine.console = 'serial'\nboot.loader = 'other'\n"), 0);
+        assert_eq!(of("machine = { console = 'none', hooks.rescue = 'robot rescue' }\nboot.loader = 'other'\n"), 0);
+        assert_eq!(of("machine = { console = 'none', hooks.power-cycle = 'robot reset' }\nboot.loader = 'other'\n"), 1);
+        assert_eq!(of("machine.console = 'none'\n"), 0);
+    }
+}

@@ -31,7 +31,7 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
         let finding = match &mount.source {
             MountSource::Partition { disk, .. } => {
                 let finding = Finding::at(mount.place, message).label("GRUB finds its menu here");
-                finding.related(loader.place, "installed by this").help(help(&format!("`{disk}`")))
+                finding.related(host.def.machine.firmware.place, "boots through BIOS").help(help(&format!("`{disk}`")))
             }
             MountSource::Dataset { pool, .. } => {
                 let finding = Finding::at(loader.place, message).label("boots through BIOS");
@@ -56,3 +56,37 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
 
 const WHY: &str = "on a GPT disk GRUB has no gap for its core image: it refuses to install, or writes where the next tool overwrites it";
 const PARTITION: &str = "`{ name = \"bios\", role = \"bios-boot\", size = \"1MiB\" }`";
+
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::said;
+
+    #[test]
+    fn one_disk_needs_room_for_the_core_image_and_so_does_every_mirror() {
+        let host = |first: &str, second: &str, mirrors: &str| {
+            let bios = "{ name = 'bios', role = 'bios-boot', size = '1MiB' },\n";
+            let on = |there: &str| if there.is_empty() { "" } else { bios };
+            format!(
+                "boot.mirrors = [{mirrors}]\n\
+                 disks.one = {{ id = 'ata-1', size = '512GB', partitions = [\n{}\
+                 {{ name = 'root', role = 'filesystem', size = 'rest', format = 'ext4', mount = '/' }},\n] }}\n\
+                 disks.two = {{ id = 'ata-2', size = '512GB', partitions = [\n{}\
+                 {{ name = 'data', role = 'filesystem', size = 'rest', format = 'ext4', mount = '/data' }},\n] }}\n",
+                on(first),
+                on(second),
+            )
+        };
+        let rule = "bios-boot-missing";
+        assert!(said(rule, &host("x", "", "")).is_empty());
+        assert!(said(rule, &host("", "x", "")).is_empty());
+        assert!(said(rule, &host("x", "x", "'two'")).is_empty());
+        assert_eq!(
+            said(rule, &host("", "", "")),
+            ["error: `a` boots through BIOS, and no disk has a partition for GRUB"]
+        );
+        assert_eq!(
+            said(rule, &host("x", "", "'two'")),
+            ["error: `two` must boot through BIOS and has no partition for GRUB"]
+        );
+    }
+}

@@ -60,3 +60,48 @@ fn is_mirrored(host: &ResolvedHost<'_>, disk: &str, partition: &Partition) -> bo
         mirror.disk.partitions.iter().any(|copy| copy.role == role && of_role(copy.name))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::said;
+
+    const RULE: &str = "boot-not-mirrored";
+
+    fn host(kind: &str, mirrors: &str, copy: &str, more: &str) -> String {
+        let disk = |name: &str, boot: &str| {
+            format!(
+                "disks.{name} = {{ id = 'ata-{name}', size = '2TB', partitions = [\n\
+                 {{ name = 'bios', role = 'bios-boot', size = '1MiB' }},\n{boot}\
+                 {{ name = 'tank', role = 'zfs', size = 'rest' }},\n] }}\n"
+            )
+        };
+        let boot = "{ name = 'boot', role = 'filesystem', size = '2GiB', format = 'ext4', mount = '/boot' },\n";
+        format!(
+            "boot.mirrors = [{mirrors}]\n{}{}zfs.pools.p.vdevs = [{{ type = '{kind}', members = ['left.tank', 'right.tank'] }}]\n\
+             zfs.pools.p.datasets.root = {{ mount = '/' }}\n{more}",
+            disk("left", boot),
+            disk("right", copy),
+        )
+    }
+
+    #[test]
+    fn only_a_mirror_with_a_partition_for_the_copy_counts() {
+        let copy = "{ name = 'boot', role = 'filesystem', size = '2GiB', format = 'ext4' },\n";
+        let other = "{ name = 'spare', role = 'filesystem', size = '2GiB', format = 'ext4' },\n";
+        let by_hand =
+            "nixos.boot.loader.grub.mirroredBoots = [{ path = '/boot', devices = ['/dev/disk/by-id/ata-left'] }]\n";
+        assert!(said(RULE, &host("mirror", "'right'", copy, "")).is_empty());
+        for unmirrored in
+            [host("mirror", "", copy, ""), host("mirror", "'left'", copy, ""), host("mirror", "'right'", other, "")]
+        {
+            assert_eq!(
+                said(RULE, &unmirrored),
+                ["warning: `p` survives the loss of a disk, `/boot` on `left` does not"],
+                "{unmirrored}"
+            );
+        }
+        assert!(said(RULE, &host("mirror", "", copy, by_hand)).is_empty());
+        // A root that does not survive either is no reason to speak.
+        assert!(said(RULE, &host("stripe", "", copy, "")).is_empty());
+    }
+}

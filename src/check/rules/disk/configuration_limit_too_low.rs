@@ -25,10 +25,10 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
     }
     for loader in ["grub", "systemd-boot"] {
         let limit = nixos::setting(cx.host, &["boot", "loader", loader, "configurationLimit"]);
-        if let Some((Kind::Int(limit), place)) = limit.map(|node| (&node.kind, node.place)) {
-            if *limit < FEWEST {
-                report(*limit, place, found);
-            }
+        if let Some((Kind::Int(limit), place)) = limit.map(|node| (&node.kind, node.place))
+            && *limit < FEWEST
+        {
+            report(*limit, place, found);
         }
     }
 }

@@ -151,6 +151,8 @@ fn partitions(uses: &[MemberUse], cut: &[&ResolvedDisk<'_>], found: &mut Finding
 
 #[cfg(test)]
 mod tests {
+    use crate::check::sample::{said, said_of};
+
     use super::*;
 
     #[test]
@@ -158,5 +160,60 @@ mod tests {
         assert_eq!(whole("/dev/disk/by-id/ata-X_1-part12"), "ata-X_1");
         assert_eq!(whole("ata-X_1-part"), "ata-X_1-part");
         assert_eq!(whole("ata-X-party1"), "ata-X-party1");
+    }
+
+    const RULE: &str = "disk-used-twice";
+
+    fn disks(extra: &str) -> String {
+        format!(
+            "disks.main = {{ id = 'ata-M', size = '512GB', partitions = [\n\
+             {{ name = 'bios', role = 'bios-boot', size = '1MiB' }},\n\
+             {{ name = 'boot', role = 'filesystem', size = '2GiB', format = 'ext4', mount = '/boot' }},\n\
+             {{ name = 'spare', role = 'filesystem', size = '2GiB' }},\n\
+             {{ name = 'fast', role = 'zfs', size = '2GiB' }},\n\
+             {{ name = 'root', role = 'filesystem', size = 'rest', format = 'ext4', mount = '/' }},\n] }}\n\
+             disks.d0 = {{ id = 'ata-D0', size = '2TB' }}\ndisks.d1 = {{ id = 'ata-D1', size = '2TB' }}\n{extra}"
+        )
+    }
+
+    #[test]
+    fn every_second_use_is_named_once() {
+        let mirror = |members: &str| format!("zfs.pools.tank.vdevs = [{{ type = 'mirror', members = [{members}] }}]\n");
+        let table = [
+            (mirror("'d0', 'd1'"), None),
+            (mirror("'d0', 'main.fast'"), None),
+            (mirror("'d0', 'd0'"), Some("`d0` is a member twice: of `tank` and of `tank`")),
+            (mirror("'d0', 'd0.zfs'"), Some("`d0.zfs` is a member twice: of `tank` and of `tank`")),
+            (
+                format!("{}zfs.pools.other.vdevs = [{{ type = 'stripe', members = ['d1'] }}]\n", mirror("'d0', 'd1'")),
+                Some("`d1` is a member twice: of `tank` and of `other`"),
+            ),
+            (mirror("'d0', 'main'"), Some("`main` is a member of `tank` as a whole, and is cut into partitions")),
+            (mirror("'d0', 'main.spare'"), Some("`main.spare` is a member of `tank`, and its role is `filesystem`")),
+            (mirror("'d0', 'main.boot'"), Some("`main.boot` is a member of `tank`, and is mounted on `/boot`")),
+        ];
+        for (pools, wanted) in table {
+            let wanted: Vec<String> = wanted.iter().map(|wanted| format!("error: {wanted}")).collect();
+            assert_eq!(said(RULE, &disks(&pools)), wanted, "{pools}");
+        }
+    }
+
+    #[test]
+    fn a_mount_needs_a_role_that_has_a_file_system() {
+        let host = disks("").replace("role = 'zfs', size = '2GiB'", "role = 'zfs', size = '2GiB', mount = '/fast'");
+        assert_eq!(said(RULE, &host), ["error: `main.fast` is mounted on `/fast`, and its role is `zfs`"]);
+    }
+
+    #[test]
+    fn two_names_of_one_disk_are_known_from_the_facts() {
+        let host = disks("");
+        let facts = |ids: &str| format!("{{ \"version\": 1, \"disks\": [{{ \"ids\": [{ids}] }}] }}");
+        let said = |ids: &str| {
+            said_of(RULE, &[("hosts/a/host.toml", host.as_str()), ("hosts/a/facts.json", facts(ids).as_str())])
+        };
+        assert_eq!(said("\"ata-D0\", \"ata-D1\""), ["error: `d0` and `d1` are one disk"]);
+        assert!(said("\"ata-D0\", \"wwn-0x1\"").is_empty());
+        let part = host.replace("'ata-D1'", "'ata-D0-part1'");
+        assert_eq!(said_of(RULE, &[("hosts/a/host.toml", &part)]), ["error: `d0` and `d1` are one disk"]);
     }
 }

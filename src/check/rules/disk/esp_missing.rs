@@ -64,3 +64,38 @@ fn mounted_by_hand(cx: &HostCx<'_>) -> bool {
     let mounts = nixos::setting(cx.host, &["fileSystems"]).and_then(crate::source::Node::as_table);
     mounts.is_some_and(|mounts| mounts.keys().any(|path| path.starts_with("/boot") || path.starts_with("/efi")))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::said;
+
+    const RULE: &str = "esp-missing";
+
+    fn host(partition: &str, more: &str) -> String {
+        format!(
+            "machine.firmware = 'uefi'\nboot.loader = 'systemd-boot'\n{more}\
+             disks.main = {{ id = 'ata-M', size = '512GB', partitions = [\n{partition}\
+             {{ name = 'root', role = 'filesystem', size = 'rest', format = 'ext4', mount = '/' }},\n] }}\n"
+        )
+    }
+
+    #[test]
+    fn an_esp_must_be_there_be_mounted_and_be_on_every_mirror() {
+        let mounted = "{ name = 'esp', role = 'esp', size = '1GiB', mount = '/boot' },\n";
+        let unmounted = "{ name = 'esp', role = 'esp', size = '1GiB' },\n";
+        let by_hand = "nixos.fileSystems.'/boot' = { device = '/dev/disk/by-label/ESP', fsType = 'vfat' }\n";
+        let mirror = "boot.mirrors = ['other']\ndisks.other = { id = 'ata-O', size = '512GB' }\n";
+        let table = [
+            (host(mounted, ""), None),
+            (host("", ""), Some("`a` boots through UEFI and has no EFI system partition")),
+            (host(unmounted, ""), Some("no EFI system partition of `a` is mounted")),
+            (host(unmounted, by_hand), None),
+            (host(mounted, mirror), Some("`other` must boot through UEFI and has no EFI system partition")),
+            (host("", "").replace("'systemd-boot'", "'other'"), None),
+        ];
+        for (host, wanted) in table {
+            let wanted: Vec<String> = wanted.iter().map(|wanted| format!("error: {wanted}")).collect();
+            assert_eq!(said(RULE, &host), wanted, "{host}");
+        }
+    }
+}

@@ -38,16 +38,16 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
     if loader.value == Loader::Grub {
         grub(cx, boots, found);
     }
-    if let Some((true, node)) = nixos::switch(host, &["boot", "loader", "efi", "canTouchEfiVariables"]) {
-        if firmware.value == Firmware::Bios {
-            found.report(
-                Finding::at(node.place, "`boot.loader.efi.canTouchEfiVariables` is set, and BIOS has no EFI variables")
-                    .label("EFI variables")
-                    .related(firmware.place, boots)
-                    .why("the loader's installer fails where the variables are not there")
-                    .help("remove the setting"),
-            );
-        }
+    if firmware.value == Firmware::Bios
+        && let Some((true, node)) = nixos::switch(host, &["boot", "loader", "efi", "canTouchEfiVariables"])
+    {
+        found.report(
+            Finding::at(node.place, "`boot.loader.efi.canTouchEfiVariables` is set, and BIOS has no EFI variables")
+                .label("EFI variables")
+                .related(firmware.place, boots)
+                .why("the loader's installer fails where the variables are not there")
+                .help("remove the setting"),
+        );
     }
 }
 
@@ -82,5 +82,28 @@ fn is_nodev(node: &Node) -> bool {
         Kind::Str(device) => device == "nodev",
         Kind::List(devices) => !devices.is_empty() && devices.iter().all(|item| is_nodev(&item.node)),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::said;
+
+    #[test]
+    fn what_nix_takes_from_grub_is_missed_where_the_firmware_looks_for_it() {
+        let rule = "loader-firmware-mismatch";
+        let uefi = "machine.firmware = 'uefi'\nboot.loader = 'grub'\n";
+        let table = [
+            ("nixos.boot.loader.grub.device = 'nodev'\n".to_owned(), 1),
+            ("nixos.boot.loader.grub.devices = ['nodev']\n".to_owned(), 1),
+            ("nixos.boot.loader.grub.devices = ['/dev/disk/by-id/ata-M']\n".to_owned(), 0),
+            ("nixos.boot.loader.efi.canTouchEfiVariables = true\n".to_owned(), 1),
+            (format!("{uefi}nixos.boot.loader.grub.device = 'nodev'\n"), 0),
+            (format!("{uefi}nixos.boot.loader.grub.efiSupport = false\n"), 1),
+            ("machine.firmware = 'both'\nboot.loader = 'systemd-boot'\n".to_owned(), 0),
+        ];
+        for (host, findings) in table {
+            assert_eq!(said(rule, &host).len(), findings, "{host}");
+        }
     }
 }

@@ -63,3 +63,33 @@ fn described_in_nix(cx: &HostCx<'_>) -> bool {
     ];
     routes.iter().any(|route| nixos::is_set(cx.host, route))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::said;
+
+    #[test]
+    fn everything_that_brings_a_route_counts_and_a_mere_default_does_not() {
+        let of = |interface: &str, more: &str| {
+            let host =
+                format!("{more}network.interfaces.lan = {{ match = {{ mac = '02:00:00:00:00:01' }}, {interface} }}\n");
+            said("default-route-missing", &host).len()
+        };
+        let fixed = "addresses = ['192.0.2.10/24']";
+        assert_eq!(of(fixed, ""), 1);
+        assert_eq!(of("accept-ra = false", ""), 1);
+        assert_eq!(of("addresses = ['fe80::2/64'], accept-ra = false", ""), 1);
+        for good in [
+            "gateways = ['192.0.2.1']",
+            "dhcp = true",
+            "dhcp = 'ipv4'",
+            "accept-ra = true",
+            "routes = [{ to = '0.0.0.0/0', via = '192.0.2.1' }]",
+        ] {
+            assert_eq!(of(&format!("{fixed}, {good}"), ""), 0, "{good}");
+        }
+        assert_eq!(of("dhcp = true", ""), 0);
+        assert_eq!(of("mtu = 1500", ""), 0);
+        assert_eq!(of(fixed, "nixos.networking.defaultGateway = '192.0.2.1'\n"), 0);
+    }
+}

@@ -94,3 +94,46 @@ fn is_on_link(via: IpAddr, interface: &Interface) -> bool {
     let by_route = interface.routes.iter().any(|route| route.via.is_none() && route.to.contains(via));
     link_local || in_network || by_route
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::said;
+
+    fn of(interface: &str) -> Vec<String> {
+        said(
+            "gateway-unreachable",
+            &format!("network.interfaces.lan = {{ match = {{ mac = '02:00:00:00:00:01' }}, {interface} }}\n"),
+        )
+    }
+
+    #[test]
+    fn a_router_is_reached_in_a_network_by_a_route_or_where_it_is_said_to_be() {
+        for good in [
+            "addresses = ['192.0.2.10/24'], gateways = ['192.0.2.1']",
+            "addresses = ['192.0.2.10/24'], gateways = ['192.0.2.1', 'fe80::1']",
+            "addresses = ['192.0.2.10/32'], gateways = [{ via = '198.51.100.1', on-link = true }]",
+            "addresses = ['192.0.2.10/32'], gateways = ['198.51.100.1'], routes = [{ to = '198.51.100.1/32' }]",
+            "addresses = ['192.0.2.10/24', '2001:db8::2/64'], gateways = ['192.0.2.1', '2001:db8::1']",
+        ] {
+            assert!(of(good).is_empty(), "{good}");
+        }
+        let far = "error: the gateway 198.51.100.1 is in no network of `lan`";
+        assert_eq!(of("addresses = ['192.0.2.10/24'], gateways = ['198.51.100.1']"), [far]);
+        assert_eq!(
+            of("addresses = ['192.0.2.10/32'], gateways = ['192.0.2.10']"),
+            ["error: the gateway 192.0.2.10 of `lan` is the host itself"]
+        );
+        assert_eq!(
+            of(
+                "addresses = ['192.0.2.10/24'], gateways = ['192.0.2.1'], routes = [{ to = '10.0.0.0/8', via = '10.0.0.1' }]"
+            ),
+            ["error: the router 10.0.0.1 is in no network of `lan`"]
+        );
+        assert_eq!(
+            of("dhcp = true, gateways = ['198.51.100.1']"),
+            ["unchecked: which networks `lan` gets is not known, so whether 198.51.100.1 is among them"]
+        );
+        // DHCP for the other family brings nothing for this one.
+        assert_eq!(of("dhcp = 'ipv6', addresses = ['192.0.2.10/24'], gateways = ['198.51.100.1']"), [far]);
+    }
+}

@@ -68,3 +68,25 @@ fn in_nix(cx: &HostCx<'_>) -> bool {
     let resolver = RESOLVERS.iter().any(|name| nixos::is_set(cx.host, &["services", *name, "enable"]));
     resolver || routes.iter().any(|route| nixos::is_set(cx.host, route))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::said;
+
+    #[test]
+    fn a_resolver_from_anywhere_counts() {
+        let of = |more: &str| said("nameserver-missing", &format!("network.nameservers = []\n{more}")).len();
+        let fixed = |rest: &str| {
+            format!(
+                "network.interfaces.lan = {{ match = {{ mac = '02:00:00:00:00:01' }}, addresses = ['192.0.2.10/24'], {rest} }}\n"
+            )
+        };
+        assert_eq!(of(""), 1);
+        assert_eq!(of(&fixed("gateways = ['192.0.2.1']")), 1);
+        assert_eq!(of(&fixed("dhcp = 'ipv6'")), 0);
+        assert_eq!(of(&fixed("accept-ra = true")), 0);
+        assert_eq!(of("nixos.services.unbound.enable = true\n"), 0);
+        assert_eq!(of("nixos.services.unbound.enable = false\n"), 1);
+        assert_eq!(of("nixos.networking.nameservers = ['192.0.2.53']\n"), 0);
+    }
+}

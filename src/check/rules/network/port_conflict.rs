@@ -3,7 +3,6 @@
 use crate::check::ports::{self, Listener};
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::fleet::decode::Word as _;
-use crate::resolve::Listen;
 use crate::source::Level;
 
 pub(super) static RULE: Rule = Rule {
@@ -25,8 +24,8 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
         let message =
             format!("{} and {} both listen on {protocol} port {}", first.program, listener.program, listener.port);
         let mut finding = Finding::at(listener.place, message)
-            .label(on(&listener.listen))
-            .related(first.place, format!("{}, {}", first.program, on(&first.listen)))
+            .label(ports::on(&listener.listen))
+            .related(first.place, format!("{}, {}", first.program, ports::on(&first.listen)))
             .why("the one that starts second fails, and which one that is may change from boot to boot");
         let module = listener.service.map(|service| (service, &service.module.file.ports));
         let option = module.and_then(|(service, ports)| {
@@ -52,12 +51,42 @@ fn conflict(a: &Listener<'_>, b: &Listener<'_>) -> bool {
     !one_service && a.port == b.port && a.protocol == b.protocol && a.listen.meets(&b.listen)
 }
 
-fn on(listen: &Listen) -> String {
-    match listen {
-        Listen::All => "on every address".to_owned(),
-        Listen::Only(addresses) => {
-            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-            format!("on {}", crate::check::phrase::joined(&addresses))
-        }
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::said_of;
+
+    const FORGE: &str = "kind = 'service'\nsummary = 'x'\nprefix = 'services.gitea'\n\
+                         ports = [{ name = 'http', port = 3000, option = 'settings.server.HTTP_PORT', listen-option = 'settings.server.HTTP_ADDR' }]\n";
+
+    fn of(host: &str) -> Vec<String> {
+        let files = [
+            ("modules/forge/module.toml", FORGE),
+            ("modules/other/module.toml", &*FORGE.replace("3000", "3001")),
+            ("hosts/a/host.toml", host),
+        ];
+        said_of("port-conflict", &files)
+    }
+
+    #[test]
+    fn programs_meet_on_equal_ports_and_protocols_and_on_overlapping_addresses() {
+        let two = |options: &str, more: &str| {
+            format!(
+                "services.forge.kind = 'native'\nservices.other = {{ kind = 'native', options = {{ {options} }}{more} }}\n"
+            )
+        };
+        assert!(of(&two("", "")).is_empty());
+        assert_eq!(
+            of(&two("settings.server.HTTP_PORT = 3000", "")),
+            ["error: `forge` and `other` both listen on tcp port 3000"]
+        );
+        assert_eq!(of(&two("settings.server.HTTP_PORT = 22", "")).len(), 1);
+        assert!(of(&two("settings.server.HTTP_PORT = 3000", ", enable = false")).is_empty());
+        assert!(of(&two("", ", ports = [{ port = 3000, proto = 'udp' }]")).is_empty());
+        assert_eq!(of(&two("", ", ports = [{ port = 3000, listen = ['::'] }]")).len(), 1);
+        let apart = "services.forge = { kind = 'native', options = { settings.server.HTTP_ADDR = '127.0.0.1' } }\n\
+                     services.other = { kind = 'native', ports = [{ port = 3000, listen = ['192.0.2.10'] }] }\n";
+        assert!(of(apart).is_empty());
+        // A service that says its module's port once more.
+        assert!(of("services.forge = { kind = 'native', ports = [{ port = 3000, public = true }] }\n").is_empty());
     }
 }

@@ -61,3 +61,41 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::said_of;
+
+    #[test]
+    fn what_is_for_everybody_is_told_from_what_is_local_or_open_somewhere() {
+        let of = |exposure: &str, service: &str, host: &str| {
+            let module = format!(
+                "kind = 'service'\nsummary = 'x'\nprefix = 'services.gitea'\n\
+                 ports = [{{ name = 'http', port = 3000, exposure = '{exposure}' }}]\n"
+            );
+            let host =
+                format!("services.forge = {{ kind = 'native'{service} }}\nweb.acme-email = 'a@example.org'\n{host}");
+            said_of(
+                "port-not-open",
+                &[("modules/forge/module.toml", module.as_str()), ("hosts/a/host.toml", host.as_str())],
+            )
+        };
+        assert!(of("local", "", "").is_empty());
+        assert_eq!(
+            of("public", "", ""),
+            ["warning: `forge` serves everybody on tcp port 3000, and the firewall is closed"]
+        );
+        assert!(of("public", "", "network.firewall.tcp = [22, 3000]\n").is_empty());
+        assert!(of("public", "", "network.firewall = { tcp = [22], interfaces.lan.tcp = [3000] }\n").is_empty());
+        assert!(of("public", ", ports = [{ port = 3000, public = true }]", "").is_empty());
+        assert!(of("public", ", enable = false", "").is_empty());
+        let closed =
+            |ports: &str| format!("warning: `x.example` is served behind a firewall that is closed for tcp {ports}");
+        assert_eq!(of("local", ", vhost = { name = 'x.example' }", ""), [closed("80 and 443")]);
+        assert_eq!(of("local", ", vhost = { name = 'x.example', tls = 'none' }", ""), [closed("80")]);
+        assert_eq!(
+            of("local", ", vhost = { name = 'x.example' }", "network.firewall.tcp = [22, 80]\n"),
+            [closed("443")]
+        );
+    }
+}

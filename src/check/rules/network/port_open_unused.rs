@@ -57,3 +57,42 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::said;
+
+    #[test]
+    fn an_opening_is_unused_only_where_nothing_unknown_may_use_it() {
+        let of = |host: &str| said("port-open-unused", host);
+        assert!(of("network.firewall.tcp = [22]\n").is_empty());
+        assert!(of("network.firewall.tcp = ['20-30']\n").is_empty());
+        assert_eq!(
+            of("network.firewall.tcp = [22, 8080]\n"),
+            ["note: the firewall opens tcp port 8080, where nothing listens"]
+        );
+        assert_eq!(
+            of("network.firewall = { tcp = [22], udp = [22] }\n"),
+            ["note: the firewall opens udp port 22, where nothing listens"]
+        );
+        assert_eq!(
+            of("network.firewall = { tcp = [22], interfaces.lan.tcp = ['8000-8010'] }\n"),
+            ["note: the firewall opens tcp ports 8000 to 8010 on `lan`, where nothing listens"]
+        );
+        let open = "network.firewall.tcp = [22, 8080]\n";
+        for unknown in [
+            "nixos.services.jellyfin.enable = true\n",
+            "nixos.programs.mosh.enable = true\n",
+            "nixos.virtualisation.docker.enable = true\n",
+        ] {
+            assert!(of(&format!("{open}{unknown}")).is_empty(), "{unknown}");
+        }
+        for quiet in [
+            "nixos.services.fail2ban.enable = true\n",
+            "nixos.services.jellyfin.enable = false\n",
+            "nixos.programs.mosh.enable = false\n",
+        ] {
+            assert_eq!(of(&format!("{open}{quiet}")).len(), 1, "{quiet}");
+        }
+    }
+}

@@ -29,7 +29,7 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
         let port = listener.port;
         let mut finding =
             Finding::at(listener.place, format!("`{}` is open to everybody on port {port}, {what}", service.name))
-                .label("on every address, or on one that others reach")
+                .label(format!("listens {}", ports::on(&listener.listen)))
                 .why("such ports are found within hours and tried with every known password and flaw");
         let opening = firewall
             .openings
@@ -81,5 +81,43 @@ fn is_open(host: &ResolvedHost<'_>, firewall: &Firewall<'_>, listener: &Listener
             let public = interface.addresses.iter().any(|address| !addresses::is_internal(address.address));
             public || !interface.gateways.is_empty()
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::said_of;
+
+    fn of(exposure: &str, kind: &str, host: &str) -> usize {
+        let module = format!(
+            "kind = 'service'\nsummary = 'x'\nprefix = 'services.postgresql'\nstate = [{{ path = '/var/lib/x', kind = '{kind}' }}]\n\
+             ports = [{{ name = 'sql', port = 5432, listen-option = 'settings.listen_addresses', exposure = '{exposure}' }}]\n"
+        );
+        said_of("service-exposed", &[("modules/db/module.toml", module.as_str()), ("hosts/a/host.toml", host)]).len()
+    }
+
+    #[test]
+    fn what_is_not_for_everybody_must_not_be_reached_by_everybody() {
+        let host = |options: &str, firewall: &str| {
+            format!(
+                "services.db = {{ kind = 'native', options = {{ {options} }} }}\nnetwork.firewall = {{ {firewall} }}\n\
+                 network.interfaces.lan = {{ match = {{ mac = '02:00:00:00:00:01' }}, addresses = ['192.0.2.10/24'], gateways = ['192.0.2.1'] }}\n\
+                 network.interfaces.inner = {{ match = {{ mac = '02:00:00:00:00:02' }}, addresses = ['10.0.0.1/24'] }}\n"
+            )
+        };
+        let open = "tcp = [22, '5000-6000']";
+        for (exposure, kind, findings) in
+            [("local", "database", 1), ("admin", "data", 1), ("local", "data", 0), ("public", "database", 0)]
+        {
+            assert_eq!(of(exposure, kind, &host("", open)), findings, "{exposure} {kind}");
+        }
+        let database = |options: &str, firewall: &str| of("local", "database", &host(options, firewall));
+        assert_eq!(database("", "tcp = [22]"), 0);
+        assert_eq!(database("", "enable = false"), 1);
+        assert_eq!(database("settings.listen_addresses = '127.0.0.1'", open), 0);
+        assert_eq!(database("settings.listen_addresses = '10.0.0.1'", open), 0);
+        assert_eq!(database("", "tcp = [22], interfaces.inner.tcp = [5432]"), 0);
+        assert_eq!(database("", "tcp = [22], interfaces.lan.tcp = [5432]"), 1);
+        assert_eq!(database("", "tcp = [22], udp = [5432]"), 0);
     }
 }

@@ -94,3 +94,35 @@ fn arithmetic(pool: &ResolvedPool<'_>, capacity: Capacity) -> String {
         Size::human(capacity.usable()),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::said;
+
+    fn of(datasets: &str) -> Vec<String> {
+        let host = format!(
+            "disks.d0 = {{ id = 'ata-D0', size = '1TiB' }}\ndisks.d1 = {{ id = 'ata-D1', size = '1TiB' }}\n\
+             zfs.pools.tank.reserve = '10GiB'\nzfs.pools.tank.vdevs = [{{ type = 'mirror', members = ['d0', 'd1'] }}]\n{datasets}"
+        );
+        said("capacity-exceeded", &host)
+    }
+
+    #[test]
+    fn what_fits_to_the_last_gibibyte_is_not_reported_and_one_more_is() {
+        // 1 TiB less 2 MiB of table and 4.5 MiB of labels, less 32 GiB of slop and 10 GiB of reserve: 981.99 GiB.
+        assert!(of("zfs.pools.tank.datasets.a = { reservation = '981GiB' }\n").is_empty());
+        assert_eq!(
+            of("zfs.pools.tank.datasets.a = { reservation = '982GiB' }\n"),
+            ["error: `tank` promises 992 GiB, it holds 992 GiB"]
+        );
+        assert!(of("zfs.pools.tank.datasets.a = { quota = '991GiB' }\n").is_empty());
+        assert_eq!(
+            of("zfs.pools.tank.datasets.a = { quota = '1TiB', refquota = '993GiB' }\n"),
+            [
+                "error: the quota of `tank/a` is larger than its pool",
+                "error: the refquota of `tank/a` is larger than its pool"
+            ]
+        );
+        assert_eq!(of("zfs.pools.tank.datasets.a = { volume = '983GiB' }\n").len(), 1);
+    }
+}

@@ -53,7 +53,9 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
                 Some(oldest) => format!("OpenZFS {oldest} or newer"),
                 None => "nothing says which OpenZFS this has".to_owned(),
             };
-            finding = finding.related(system.place, which);
+            let rescue = host.def.machine.rescue.as_ref().filter(|_| system.role == SystemRole::Rescue);
+            let place = rescue.filter(|rescue| rescue.channel.is_none()).map_or(system.place, |rescue| rescue.place);
+            finding = finding.related(place, which);
         }
         found.report(
             finding
@@ -69,5 +71,30 @@ fn called(system: &ZfsSystem) -> String {
     match system.role {
         SystemRole::New => system.name.clone(),
         role => role.as_str().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::said;
+
+    #[test]
+    fn a_system_is_doubtful_only_where_nothing_says_enough_of_its_zfs() {
+        let host = |installer: &str, more: &str| {
+            format!(
+                "installer = {{ method = 'kexec', zfs = '{installer}' }}\nzfs.package = 'zfs_2_4'\n{more}\
+                 disks.d0 = {{ id = 'ata-D0', size = '2TB' }}\n\
+                 zfs.pools.tank = {{ compatibility = 'off', vdevs = [{{ type = 'stripe', members = ['d0'] }}] }}\n"
+            )
+        };
+        let rule = "compatibility-absent";
+        assert!(said(rule, &host("2.3.4", "")).is_empty());
+        assert!(said(rule, &host("2.3.4", "machine.rescue.zfs = '2.4.0'\n")).is_empty());
+        assert_eq!(said(rule, &host("2.3.4", "machine.rescue = {}\n")).len(), 1);
+        assert_eq!(
+            said(rule, &host("9.9", "machine.rescue = {}\n")),
+            ["unchecked: the features of the installer's OpenZFS are not known"]
+        );
+        assert!(said(rule, &host("2.3.4", "machine.rescue = {}\n").replace("'off'", "'auto'")).is_empty());
     }
 }

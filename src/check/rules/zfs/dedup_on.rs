@@ -2,6 +2,7 @@
 
 use crate::check::capacity;
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
+use crate::fleet::decode::Map;
 use crate::fleet::scalar::PropertyValue;
 use crate::resolve::ResolvedPool;
 use crate::source::{Level, Spanned};
@@ -26,19 +27,20 @@ const BLOCK: u64 = 128 << 10;
 
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
     for pool in &cx.host.pools {
-        if let Some(value) = pool.def.root_properties.get("dedup").map(|value| &value.value).filter(is_on) {
+        if let Some(value) = dedup(&pool.def.root_properties) {
             found.report(finding(cx, pool, pool.name, value));
         }
         for (name, dataset) in pool.def.datasets.iter() {
-            if let Some(value) = dataset.properties.get("dedup").map(|value| &value.value).filter(is_on) {
+            if let Some(value) = dedup(&dataset.properties) {
                 found.report(finding(cx, pool, &format!("{}/{name}", pool.name), value));
             }
         }
     }
 }
 
-fn is_on(value: &&Spanned<PropertyValue>) -> bool {
-    value.value.as_str() != "off"
+/// Returns the value by which properties switch deduplication on.
+fn dedup(properties: &Map<Spanned<PropertyValue>>) -> Option<&Spanned<PropertyValue>> {
+    properties.get("dedup").map(|value| &value.value).filter(|value| value.value.as_str() != "off")
 }
 
 fn finding(cx: &HostCx<'_>, pool: &ResolvedPool<'_>, dataset: &str, value: &Spanned<PropertyValue>) -> Finding {

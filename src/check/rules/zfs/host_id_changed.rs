@@ -52,3 +52,36 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
         return;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::said_of;
+
+    #[test]
+    fn pools_that_are_kept_must_hold_the_hosts_id_and_new_ones_need_not() {
+        let host = |installer: &str| {
+            format!(
+                "{installer}disks.d0 = {{ id = 'ata-D0', size = '2TB' }}\nnetwork.host-id = '2487cd1f'\n\
+                 zfs.pools.tank.vdevs = [{{ type = 'stripe', members = ['d0'] }}]\n"
+            )
+        };
+        let facts = |pool: &str, id: &str, system: &str| {
+            format!(
+                "{{ \"version\": 1, \"pools\": [{{ \"name\": \"{pool}\", \"imported_by\": {{ \"host_id\": \"{id}\" }} }}]{system} }}"
+            )
+        };
+        let of = |installer: &str, facts: String| {
+            let host = host(installer);
+            said_of("host-id-changed", &[("hosts/a/host.toml", host.as_str()), ("hosts/a/facts.json", facts.as_str())])
+                .len()
+        };
+        let runs = ", \"system\": { \"release\": \"26.05\" }";
+        let kexec = "installer.method = 'kexec'\n";
+        assert_eq!(of("", facts("tank", "0xA8C0630B", "")), 1);
+        assert_eq!(of(kexec, facts("tank", "a8c0630b", runs)), 1);
+        assert_eq!(of(kexec, facts("tank", "a8c0630b", "")), 0);
+        assert_eq!(of("", facts("tank", "2487CD1F", runs)), 0);
+        assert_eq!(of("", facts("tank", "0", runs)), 0);
+        assert_eq!(of("", facts("other", "a8c0630b", runs)), 0);
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::check::phrase::listed;
 use crate::check::rule::{Check, Finding, Findings, FleetCx, Group, Rule};
 use crate::fleet::schema::zfs::Import;
-use crate::resolve::ResolvedHost;
+use crate::resolve::{ResolvedHost, ResolvedPool};
 use crate::source::Level;
 
 pub(super) static RULE: Rule = Rule {
@@ -79,6 +79,32 @@ fn meeting(a: &ResolvedHost<'_>, b: &ResolvedHost<'_>) -> Option<String> {
 /// Returns the ids of the disks that hold members of a host's pools.
 fn member_ids<'a>(host: &'a ResolvedHost<'_>) -> BTreeSet<&'a str> {
     let members: BTreeSet<&str> =
-        host.pools.iter().flat_map(|pool| pool.members()).map(|member| member.disk.as_str()).collect();
+        host.pools.iter().flat_map(ResolvedPool::members).map(|member| member.disk.as_str()).collect();
     host.disks.iter().filter(|disk| members.contains(disk.name)).map(|disk| disk.def.id.as_str()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::said_of;
+
+    #[test]
+    fn hosts_whose_pools_can_meet_are_told_from_those_that_share_an_id_only() {
+        let host = |disk: &str, pool: &str, more: &str| {
+            format!(
+                "disks.d0 = {{ id = '{disk}', size = '2TB' }}\nnetwork.host-id = '2487cd1f'\n\
+                 zfs.pools.{pool} = {{ vdevs = [{{ type = 'stripe', members = ['d0'] }}]{more} }}\n"
+            )
+        };
+        let of = |b: &str| {
+            let a = host("ata-A", "tank", "");
+            let said = said_of("host-id-duplicate", &[("hosts/a/host.toml", a.as_str()), ("hosts/b/host.toml", b)]);
+            said.iter().map(|line| line.split(':').next().unwrap_or(line).to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&host("ata-B", "tank", "")), ["warning", "warning"]);
+        assert_eq!(of(&host("ata-B", "other", ", import = 'manual'")), ["warning", "warning"]);
+        assert_eq!(of(&host("ata-A", "other", "")), ["error", "error"]);
+        assert_eq!(of(&host("ata-B", "tank", ", import = 'manual'")), ["error", "error"]);
+        assert!(of("network.host-id = '2487cd1f'\n").is_empty());
+        assert!(of(&host("ata-A", "tank", "").replace("2487cd1f", "2487cd20")).is_empty());
+    }
 }

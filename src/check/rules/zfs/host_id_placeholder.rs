@@ -64,7 +64,11 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
     let exists = |name: &str| pools::probed(host, name).is_some();
     let makes = host.def.installer.as_ref().is_some_and(|installer| installer.method.value != Method::Existing);
     let to_be_made = host.pools.iter().any(|pool| !exists(pool.name));
-    if runs_with || (host.source.facts.is_some() && !to_be_made) {
+    let unseen = host.source.facts.is_none() && !makes;
+    if unseen {
+        found.unchecked(format!("{}: whether it runs with this host id already is not known", probed::NO_FACTS));
+    }
+    if runs_with || unseen || (host.source.facts.is_some() && !to_be_made) {
         found.report_as(
             Level::Note,
             finding.help(
@@ -73,9 +77,6 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
             ),
         );
         return;
-    }
-    if host.source.facts.is_none() && !makes {
-        found.unchecked(format!("{}: whether it runs with this host id already is not known", probed::NO_FACTS));
     }
     found.report(
         finding
@@ -97,6 +98,8 @@ fn origin(id: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use crate::check::sample::said_of;
+
     use super::*;
 
     #[test]
@@ -108,5 +111,32 @@ mod tests {
             assert!(origin(id).is_none(), "{id}");
         }
         assert!(KNOWN.is_sorted());
+    }
+
+    const POOL: &str = "disks.d0 = { id = 'ata-D0', size = '2TB' }\n\
+                        zfs.pools.tank.vdevs = [{ type = 'stripe', members = ['d0'] }]\nnetwork.host-id = 'deadbeef'\n";
+
+    fn levels(host: &str, facts: Option<&str>) -> Vec<String> {
+        let mut files = vec![("hosts/a/host.toml", host)];
+        files.extend(facts.map(|facts| ("hosts/a/facts.json", facts)));
+        let said = said_of("host-id-placeholder", &files);
+        said.iter().map(|line| line.split(':').next().unwrap_or(line).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_machine_that_runs_with_its_placeholder_is_told_to_keep_it() {
+        let pool = |id: &str| {
+            format!(
+                "{{ \"version\": 1, \"pools\": [{{ \"name\": \"tank\", \"imported_by\": {{ \"host_id\": \"{id}\" }} }}] }}"
+            )
+        };
+        let installed = format!("installer.method = 'kexec'\n{POOL}");
+        assert_eq!(levels(&installed, None), ["error"]);
+        assert_eq!(levels(&installed, Some("{ \"version\": 1, \"pools\": [] }")), ["error"]);
+        assert_eq!(levels(&installed, Some(&pool("deadbeef"))), ["note"]);
+        assert_eq!(levels(&installed, Some(&pool("00000000"))), ["note"]);
+        // Nobody knows whether it runs with it.
+        assert_eq!(levels(POOL, None), ["note", "unchecked"]);
+        assert!(levels("network.host-id = 'deadbeef'\n", None).is_empty());
     }
 }

@@ -59,3 +59,40 @@ fn survives(vdev: &ResolvedVdev<'_>) -> String {
         losses => format!("survives the loss of {losses} disks"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::said;
+
+    #[test]
+    fn every_vdev_that_survives_less_or_is_of_another_kind_is_named() {
+        let host = |vdevs: &str| {
+            let disks: String =
+                (0..7).map(|number| format!("disks.d{number} = {{ id = 'ata-{number}', size = '2TB' }}\n")).collect();
+            format!("{disks}zfs.pools.tank.vdevs = [{vdevs}]\n")
+        };
+        let vdev = |kind: &str, members: &str| format!("{{ type = '{kind}', members = [{members}] }},");
+        let pair = vdev("mirror", "'d0', 'd1'");
+        let table = [
+            (format!("{pair}{}", vdev("mirror", "'d2', 'd3'")), None),
+            (vdev("stripe", "'d0', 'd1'"), None),
+            (format!("{pair}{}", vdev("stripe", "'d2'")), Some("`tank` has a single disk beside a mirror of 2")),
+            (
+                format!("{pair}{}", vdev("mirror", "'d2', 'd3', 'd4'")),
+                Some("`tank` has a mirror of 2 beside a mirror of 3"),
+            ),
+            (
+                format!("{pair}{}", vdev("raidz1", "'d2', 'd3', 'd4'")),
+                Some("`tank` has a mirror of 2 beside a raidz1 of 3"),
+            ),
+            (
+                format!("{pair}{}", vdev("raidz2", "'d2', 'd3', 'd4', 'd5'")),
+                Some("`tank` has a mirror of 2 beside a raidz2 of 4"),
+            ),
+        ];
+        for (vdevs, wanted) in table {
+            let wanted: Vec<String> = wanted.iter().map(|wanted| format!("warning: {wanted}")).collect();
+            assert_eq!(said("vdev-redundancy-mixed", &host(&vdevs)), wanted, "{vdevs}");
+        }
+    }
+}
