@@ -1,5 +1,7 @@
 //! The plan as a document: its head, its steps in order, and its two digests.
 
+use std::fmt::Write as _;
+
 use sha2::{Digest as _, Sha256};
 
 use super::gates;
@@ -14,6 +16,7 @@ pub const VERSION: u32 = 1;
 /// It is made by [`super::make`] alone; [`super::load`] returns one that was made, never one that was merely read.
 /// Serialised, it has the JSON form that is stable.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are those of the JSON form")]
 pub struct Plan {
     version: u32,
     tool_version: String,
@@ -150,7 +153,11 @@ pub(super) fn digest_of_text(text: &str) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]

@@ -278,12 +278,11 @@ fn in_order(steps: &[Step], found: &mut Vec<Violation>) {
 /// Steps with a reserved id are of their kind, and no other step is a boot or a test.
 fn kinds(steps: &[Step], found: &mut Vec<Violation>) {
     for step in steps {
-        if let Some(reserved) = RESERVED.iter().find(|reserved| reserved.id == step.id) {
-            if !reserved.kinds.contains(&step.kind) {
-                let wanted: Vec<&str> = reserved.kinds.iter().map(|kind| kind.as_str()).collect();
-                let what = format!("the step {} is of kind `{}`", quoted(&step.id), step.kind);
-                found.push(Violation::at(&step.id, what, format!("it has to be `{}`", wanted.join("` or `"))));
-            }
+        let reserved = RESERVED.iter().find(|reserved| reserved.id == step.id);
+        if let Some(reserved) = reserved.filter(|reserved| !reserved.kinds.contains(&step.kind)) {
+            let wanted: Vec<&str> = reserved.kinds.iter().map(|kind| kind.as_str()).collect();
+            let what = format!("the step {} is of kind `{}`", quoted(&step.id), step.kind);
+            found.push(Violation::at(&step.id, what, format!("it has to be `{}`", wanted.join("` or `"))));
         }
         let by_person = step.runs_on == RunsOn::Person;
         if by_person && !step.run.is_empty() {

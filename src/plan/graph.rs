@@ -12,7 +12,7 @@ pub enum GraphError {
     #[error("there are two steps {}", quoted(.0))]
     Duplicate(String),
     /// A step needs one that is not there.
-    #[error("the step {} needs {}, which is no step{}", quoted(.step), quoted(.need), near(.nearest))]
+    #[error("the step {} needs {}, which is no step{}", quoted(.step), quoted(.need), near(.nearest.as_deref()))]
     Unknown {
         /// The step.
         step: String,
@@ -26,8 +26,8 @@ pub enum GraphError {
     Cycle(Vec<String>),
 }
 
-fn near(nearest: &Option<String>) -> String {
-    nearest.as_ref().map_or_else(String::new, |id| format!(" (nearest: {})", quoted(id)))
+fn near(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |id| format!(" (nearest: {})", quoted(id)))
 }
 
 fn path(ids: &[String]) -> String {

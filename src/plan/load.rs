@@ -68,7 +68,7 @@ pub fn load(text: &str, made: &Plan) -> Result<Plan, Vec<Refusal>> {
     let size = text.len();
     let too_large = size > MAX_BYTES;
     let file = sources.add(FILE, if too_large { "" } else { text });
-    let mut reader = Reader { sources: &sources, refusals: Vec::new() };
+    let mut reader = Reader { sources: &sources, steps_at: None, refusals: Vec::new() };
     let start = sources.start(file);
     if too_large {
         reader.refuse(start, format!("the file has {size} bytes"), format!("a plan has {MAX_BYTES} at most"));
@@ -123,6 +123,8 @@ const STEP_FIELDS: &[&str] = &[
 
 struct Reader<'s> {
     sources: &'s Sources,
+    /// Where the list of steps stands.
+    steps_at: Option<Place>,
     refusals: Vec<Refusal>,
 }
 
@@ -134,9 +136,13 @@ struct Read<'n> {
 
 impl Reader<'_> {
     fn refuse(&mut self, place: Place, what: impl Into<String>, why: impl Into<String>) {
-        let position = self.sources.position(place);
-        let place = RefusedAt::Place { line: position.line, column: position.column };
+        let place = self.position(place);
         self.refusals.push(Refusal { place, what: what.into(), why: why.into() });
+    }
+
+    fn position(&self, place: Place) -> RefusedAt {
+        let position = self.sources.position(place);
+        RefusedAt::Place { line: position.line, column: position.column }
     }
 
     fn read(&mut self, text: &str, file: FileId, made: &Plan) {
@@ -239,6 +245,7 @@ impl Reader<'_> {
 
     fn steps<'n>(&mut self, root: &'n Node) -> Option<Vec<Read<'n>>> {
         let list = root.at(&["steps"])?;
+        self.steps_at = Some(list.place);
         let Some(items) = list.as_list() else {
             self.wrong(list, "steps", "a list of objects");
             return None;
@@ -302,16 +309,11 @@ impl Reader<'_> {
         let steps: Vec<Step> = read.iter().map(|read| read.step.clone()).collect();
         for violation in gates::verify(made.scenario(), &steps) {
             let place = violation.step.as_ref().and_then(|id| read.iter().find(|read| read.step.id == *id));
-            match place {
-                Some(read) => self.refuse(field(read.node, "id"), violation.what, violation.why),
-                None => {
-                    let step = violation.step.unwrap_or_else(|| "steps".to_owned());
-                    self.refusals.push(Refusal {
-                        place: RefusedAt::Step(step),
-                        what: violation.what,
-                        why: violation.why,
-                    });
-                }
+            if let Some(read) = place {
+                self.refuse(field(read.node, "id"), violation.what, violation.why);
+            } else {
+                let place = self.steps_at.map_or_else(|| RefusedAt::Step("steps".to_owned()), |at| self.position(at));
+                self.refusals.push(Refusal { place, what: violation.what, why: violation.why });
             }
         }
     }

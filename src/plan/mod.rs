@@ -20,6 +20,8 @@ mod scenarios;
 mod scripts;
 mod seconds;
 mod step;
+#[cfg(test)]
+mod tests;
 
 pub use document::{Plan, VERSION};
 pub use gates::Violation;

@@ -3,7 +3,7 @@
 //! The installer and the installed system are two machines to ssh: each has its own name in state/HOST/known_hosts, so
 //! that neither is taken for the other and nothing is accepted that nobody has compared.
 
-use crate::fleet::scalar::Target;
+use crate::fleet::scalar::{Account, Target};
 use crate::resolve::ResolvedHost;
 use crate::text::ShellCommand;
 
@@ -81,7 +81,7 @@ impl Reach {
     fn user(&self, who: Who) -> Option<&str> {
         match (&self.target, who) {
             (_, Who::Installer) => Some("root"),
-            (Target::Ssh { user, .. }, _) => user.as_ref().map(|user| user.as_str()),
+            (Target::Ssh { user, .. }, _) => user.as_ref().map(Account::as_str),
             (Target::Local, _) => None,
         }
     }
@@ -121,9 +121,10 @@ impl Reach {
 
     /// Returns a command that runs another as root on the machine.
     pub(super) fn run(&self, who: Who, remote: &ShellCommand) -> ShellCommand {
-        let rooted = match self.needs_sudo(who) {
-            true => ShellCommand::new("sudo").args(["sh", "-c"]).arg(remote.as_str()),
-            false => remote.clone(),
+        let rooted = if self.needs_sudo(who) {
+            ShellCommand::new("sudo").args(["sh", "-c"]).arg(remote.as_str())
+        } else {
+            remote.clone()
         };
         if self.is_local() {
             return rooted;

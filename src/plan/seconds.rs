@@ -21,7 +21,8 @@ const LINE: u64 = 10_000_000;
 /// The times of a reboot test: as tuned, else the defaults of the table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
-    pub(super) times: u64,
+    /// Boots in all.
+    pub(super) boots: u64,
     pub(super) max_downtime: u64,
     pub(super) give_up_after: u64,
     pub(super) settle: u64,
@@ -37,7 +38,7 @@ impl Times {
         let or = |of: fn(&RebootTestTable) -> u64, default: u64| test.map_or(default, of);
         Self {
             // Less than two would leave out the trial or the boot that makes sure of the default.
-            times: or(|test| u64::from(test.times.value), 2).max(2),
+            boots: or(|test| u64::from(test.times.value), 2).max(2),
             max_downtime: or(|test| test.max_downtime.seconds(), 600),
             give_up_after: or(|test| test.give_up_after.seconds(), 600),
             settle: or(|test| test.settle.seconds(), 30),

@@ -4,6 +4,8 @@
 #![allow(clippy::indexing_slicing, clippy::string_slice, reason = "a test fails by a panic")]
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a test that is skipped says so")]
 #![allow(clippy::case_sensitive_file_extension_comparisons, reason = "the program writes these names itself")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by a panic")]
+#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod bad_input;
 mod build;

@@ -1,5 +1,7 @@
 //! The plan as a graph for Graphviz: boxes for steps, arrows for what needs what.
 
+use std::fmt::Write as _;
+
 use crate::plan::{Plan, StepKind};
 use crate::source::printable;
 
@@ -15,11 +17,11 @@ pub(super) fn write(plan: &Plan) -> String {
         };
         let gate = if plan.gate(step).is_some() { ", peripheries=2" } else { "" };
         let label = quoted(&format!("{number}. {}", step.title()));
-        out.push_str(&format!("  {} [label={label}{style}{gate}];\n", quoted(step.id())));
+        let _ = writeln!(out, "  {} [label={label}{style}{gate}];", quoted(step.id()));
     }
     for step in plan.steps() {
         for need in step.needed() {
-            out.push_str(&format!("  {} -> {};\n", quoted(need), quoted(step.id())));
+            let _ = writeln!(out, "  {} -> {};", quoted(need), quoted(step.id()));
         }
     }
     out.push_str("}\n");

@@ -78,23 +78,21 @@ fn row<'p>(plan: &'p Plan, step: &'p Step, number: usize) -> Row<'p> {
 }
 
 fn line(row: &Row<'_>, widths: [usize; 5], pen: Pen, out: &mut String) {
-    let mut used = 0;
+    out.push(' ');
+    let mut used = 1;
     for (at, (cell, column)) in row.cells.iter().zip(widths).enumerate() {
         let pad = " ".repeat(column.saturating_sub(width(cell)));
         // Numbers stand to the right, words to the left.
-        let (cell_text, gap) = if at == 0 { (format!("{pad}{cell}"), 2) } else { (format!("{cell}{pad}"), 2) };
-        out.push_str(if used == 0 { " " } else { "" });
-        out.push_str(&cell_text);
-        out.push_str(&" ".repeat(gap));
-        used += column + gap;
+        let (before, after) = if at == 0 { (pad.as_str(), "") } else { ("", pad.as_str()) };
+        out.extend([before, cell, after, "  "]);
+        used += column + 2;
     }
-    let used = used + 1;
-    let parts = wrap(&row.note, pen.width.saturating_sub(used).max(20), pen.width.saturating_sub(used).max(20));
+    let room = pen.width.saturating_sub(used).max(20);
+    let parts = wrap(&row.note, room, room);
     let style = match row.step {
-        None => DIM,
         Some(step) if !step.destroyed().is_empty() => level_style(Level::Error),
         Some(_) if row.note.starts_with("gate: ") => EMPHASIS,
-        Some(_) => DIM,
+        _ => DIM,
     };
     for (at, part) in parts.iter().enumerate() {
         if at > 0 {

@@ -1,5 +1,7 @@
 //! The plan as a page that a person can follow at three in the morning: one terminal, from the top to the bottom.
 
+use std::fmt::Write as _;
+
 use super::{duration, needed_numbers, way_back};
 use crate::plan::{Plan, RunsOn, Step};
 use crate::text::Md;
@@ -51,16 +53,16 @@ fn step_text(plan: &Plan, step: &Step, number: usize) -> String {
         format!(" · after {}", listed.join(", "))
     };
     let time = TimeSpan::human(super::rounded(step.expected_seconds()));
-    out.push_str(&format!("- [ ] {} · {actor} · about {time}{needs}\n\n", Md::code(step.id())));
+    let _ = write!(out, "- [ ] {} · {actor} · about {time}{needs}\n\n", Md::code(step.id()));
     if let Some(gate) = plan.gate(step) {
-        out.push_str(&format!("**Gate: {}.**\n\n", Md::text(gate)));
+        let _ = write!(out, "**Gate: {}.**\n\n", Md::text(gate));
     }
     if !step.destroyed().is_empty() {
         let listed: Vec<String> = step.destroyed().iter().map(|what| Md::code(what).to_string()).collect();
-        out.push_str(&format!("**Destroys everything on {}.**\n\n", listed.join(", ")));
+        let _ = write!(out, "**Destroys everything on {}.**\n\n", listed.join(", "));
     }
     if !step.reason().is_empty() {
-        out.push_str(&format!("{}\n\n", Md::text(step.reason())));
+        let _ = write!(out, "{}\n\n", Md::text(step.reason()));
     }
     block(&mut out, "Check before:", step.checks_before());
     block(&mut out, if step.checks_before().is_empty() { "" } else { "Do:" }, step.commands());
@@ -75,7 +77,7 @@ fn block(out: &mut String, title: &str, lines: &[String]) {
         return;
     }
     if !title.is_empty() {
-        out.push_str(&format!("{title}\n\n"));
+        let _ = write!(out, "{title}\n\n");
     }
     out.push_str(Md::block("sh", &lines.join("\n")).as_str());
     out.push('\n');

@@ -67,7 +67,7 @@ pub(super) fn disks(cx: &PlanCx<'_>) -> Disks {
 /// Returns the host id as the four bytes of /etc/hostid, for printf(1): least significant first, octal.
 fn host_id_bytes(id: &str) -> String {
     let id = u32::from_str_radix(id, 16).unwrap_or_default();
-    id.to_le_bytes().iter().map(|byte| format!("\\{byte:03o}")).collect()
+    id.to_le_bytes().map(|byte| format!("\\{byte:03o}")).concat()
 }
 
 /// Makes the steps that set the host id and make the pools; none where no pool is defined.

@@ -192,7 +192,7 @@ pub(super) fn baseline(cx: &PlanCx<'_>) -> BaselineBoots {
 pub(super) fn test(cx: &PlanCx<'_>) -> RebootTestStep {
     let times = Times::of(cx.host);
     let once = cx.host.boots_once();
-    let trials = times.times - 1;
+    let trials = times.boots - 1;
     let span = TimeSpan::human;
     let how = if once {
         format!(
@@ -205,7 +205,7 @@ pub(super) fn test(cx: &PlanCx<'_>) -> RebootTestStep {
     } else {
         format!(
             "{} boots through the default entry, with a person at the console: this loader has no way back of its own.",
-            times.times
+            times.boots
         )
     };
     RebootTestStep::new("Reboot test", |step| {
@@ -233,7 +233,7 @@ pub(super) fn test(cx: &PlanCx<'_>) -> RebootTestStep {
             }
             step = step.run(&script(cx, "promote", &[]));
         }
-        for _ in 0..if once { 1 } else { times.times } {
+        for _ in 0..if once { 1 } else { times.boots } {
             step = step
                 .run(&script(cx, "record", &[]))
                 .run_all(&reboot(cx, Who::System, times.max_downtime))
@@ -245,6 +245,6 @@ pub(super) fn test(cx: &PlanCx<'_>) -> RebootTestStep {
             step = step.undo(&script(cx, "disarm", &[]));
         }
         let one = times.boot().saturating_add(times.settle).saturating_add(2 * seconds::LOOK);
-        back(cx, step).takes(one.saturating_mul(times.times))
+        back(cx, step).takes(one.saturating_mul(times.boots))
     })
 }
