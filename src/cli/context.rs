@@ -33,9 +33,12 @@ fn no_fleet(failure: Failure) -> Failure {
         .help("`hostwright lint-nix PATH` checks NixOS modules that belong to no fleet")
 }
 
-/// Returns a path as it is shown to people.
+/// Returns a path as it is shown to people: relative where it lies below the current folder.
+#[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
 pub(super) fn shown(path: &Path) -> String {
-    printable(&path.display().to_string())
+    let here = std::env::current_dir().unwrap_or_default();
+    let short = path.strip_prefix(&here).ok().filter(|short| !short.as_os_str().is_empty());
+    printable(&short.unwrap_or(path).display().to_string())
 }
 
 /// Reads the files of a fleet.

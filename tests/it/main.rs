@@ -4,8 +4,6 @@
 #![allow(clippy::indexing_slicing, clippy::string_slice, reason = "a test fails by a panic")]
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a test that is skipped says so")]
 #![allow(clippy::case_sensitive_file_extension_comparisons, reason = "the program writes these names itself")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by a panic")]
-#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod bad_input;
 mod build;
@@ -19,5 +17,6 @@ mod plan;
 mod plans;
 mod program;
 mod quoting;
+mod readme;
 mod reboot_scripts;
 mod structure;

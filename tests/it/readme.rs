@@ -1,0 +1,51 @@
+//! README.md shows what the program prints: its console blocks are run in order and compared.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use crate::program::{Sandbox, repository};
+
+/// Keeps the date of the page: the example's channel ends some day.
+const TODAY: &str = "hostwright() { case $1 in check|build|plan|apply) command hostwright \"$@\" --today 2026-11-21 ;; *) command hostwright \"$@\" ;; esac; }";
+
+#[test]
+fn every_console_block_of_the_tour_is_what_a_newcomer_sees() {
+    let page = fs::read_to_string(repository().join("README.md")).unwrap();
+    let sandbox = Sandbox::empty();
+    let mut folder = sandbox.path().to_owned();
+    let programs = std::path::Path::new(env!("CARGO_BIN_EXE_hostwright")).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let (_, tour) = page.split_once("## A tour").unwrap();
+    let (tour, _) = tour.split_once("\n## ").unwrap();
+    let mut blocks = 0;
+    for block in tour.split("```console\n").skip(1) {
+        let (block, _) = block.split_once("```").unwrap();
+        blocks += 1;
+        let mut printed = String::new();
+        for line in block.lines().filter_map(|line| line.strip_prefix("$ ")) {
+            let output = Command::new("bash")
+                .args(["-c", &format!("{TODAY}\nexec 2>&1\n{line}\necho \"@@$PWD\"")])
+                .current_dir(&folder)
+                .env("PATH", &path)
+                .stdin(Stdio::null())
+                .output()
+                .unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            let (text, there) = text.rsplit_once("@@").unwrap();
+            folder = there.trim_end().into();
+            printed.push_str(&format!("$ {line}\n{text}"));
+        }
+        assert_eq!(timeless(&printed), timeless(block), "README.md is not what is printed");
+    }
+    assert!(blocks >= 4, "only {blocks} blocks were found");
+}
+
+/// Replaces the one thing that differs between two runs: how long they took.
+fn timeless(text: &str) -> String {
+    text.lines()
+        .map(|line| match line.rsplit_once(" in ") {
+            Some((head, tail)) if tail.ends_with(" ms") => format!("{head}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect()
+}
