@@ -1,6 +1,7 @@
 //! Who may log in. These rules know accounts, keys and the ssh server, and the firewall as far as it is in the way.
 //!
-//! What they guarantee: no line of a key is repeated in a message; a way in that the user's own Nix may open is never said to be missing.
+//! What they guarantee: no line of a key is repeated in a message; a way in that the user's own Nix may open is never
+//! said to be missing.
 
 mod no_out_of_band_access;
 mod password_login_open;

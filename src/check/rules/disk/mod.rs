@@ -1,7 +1,7 @@
 //! Disks, partitions, boot. These rules know layouts and what firmware and loaders read, and take every size in bytes.
 //!
-//! What they guarantee: nothing is reported of a disk whose size or identity neither definition nor facts state (that is unchecked); one defect of a layout
-//! is one finding, at the line that has to change.
+//! What they guarantee: nothing is reported of a disk whose size or identity neither definition nor facts state (that
+//! is unchecked); one defect of a layout is one finding, at the line that has to change.
 
 mod bios_boot_missing;
 mod boot_not_mirrored;

@@ -1,7 +1,8 @@
-//! Addresses, routes, ports. These rules know what a definition says of interfaces, firewall and services, and what was probed; what DHCP, router
-//! advertisements or own .nix files bring is not known to them.
+//! Addresses, routes, ports. These rules know what a definition says of interfaces, firewall and services, and what was
+//! probed; what DHCP, router advertisements or own .nix files bring is not known to them.
 //!
-//! What they guarantee: where something unknown may bring what they miss, they are silent or say that they could not check.
+//! What they guarantee: where something unknown may bring what they miss, they are silent or say that they could not
+//! check.
 
 mod address_conflict;
 mod address_invalid;

@@ -1,7 +1,8 @@
-//! Pools. These rules know vdevs, properties and the figures of OpenZFS, and nothing of which version meets which (`channel`).
+//! Pools. These rules know vdevs, properties and the figures of OpenZFS, and nothing of which version meets which
+//! (`channel`).
 //!
-//! What they guarantee: sizes are shown with their arithmetic, in IEC units; what depends on a disk of unknown size, or on a pool that nobody has
-//! probed, is unchecked.
+//! What they guarantee: sizes are shown with their arithmetic, in IEC units; what depends on a disk of unknown size, or
+//! on a pool that nobody has probed, is unchecked.
 
 mod ashift_wrong;
 mod capacity_exceeded;

@@ -67,8 +67,9 @@ mod tests {
     #[test]
     fn every_vdev_that_survives_less_or_is_of_another_kind_is_named() {
         let host = |vdevs: &str| {
-            let disks: String =
+            let disks: Vec<String> =
                 (0..7).map(|number| format!("disks.d{number} = {{ id = 'ata-{number}', size = '2TB' }}\n")).collect();
+            let disks = disks.concat();
             format!("{disks}zfs.pools.tank.vdevs = [{vdevs}]\n")
         };
         let vdev = |kind: &str, members: &str| format!("{{ type = '{kind}', members = [{members}] }},");
