@@ -93,7 +93,7 @@ impl Plan {
 
     /// Returns what a step holds back as long as it has not passed, in words; none when it is no gate.
     pub fn gate(&self, step: &Step) -> Option<&'static str> {
-        gates::mark(self.scenario, step)
+        gates::mark(step)
     }
 
     /// Returns how long all steps take one after the other, soaks aside, in seconds.

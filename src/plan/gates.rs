@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 
+use super::document::Plan;
 use super::graph::{self, Ancestors};
 use super::scenario::Scenario;
 use super::step::{RunsOn, Step, StepKind};
@@ -235,13 +236,17 @@ impl Violation {
 }
 
 /// Returns what a step holds back as long as it has not passed.
-pub(super) fn mark(scenario: Scenario, step: &Step) -> Option<&'static str> {
-    let _ = scenario;
+pub(super) fn mark(step: &Step) -> Option<&'static str> {
     RESERVED.iter().find(|reserved| reserved.id == step.id).and_then(|reserved| reserved.mark)
 }
 
-/// Returns every gate that steps do not keep; none when all are in place.
-pub(super) fn verify(scenario: Scenario, steps: &[Step]) -> Vec<Violation> {
+/// Returns every gate that a plan does not keep; none when all are in place.
+pub fn verify(plan: &Plan) -> Vec<Violation> {
+    verify_steps(plan.scenario(), plan.steps())
+}
+
+/// Returns every gate that steps do not keep, as they stand.
+pub(super) fn verify_steps(scenario: Scenario, steps: &[Step]) -> Vec<Violation> {
     let mut found: Vec<Violation> = graph::faults(steps)
         .into_iter()
         .map(|error| Violation { step: None, what: error.to_string(), why: "steps have one order".to_owned() })

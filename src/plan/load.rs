@@ -307,7 +307,7 @@ impl Reader<'_> {
 
     fn gates(&mut self, read: &[Read<'_>], made: &Plan) {
         let steps: Vec<Step> = read.iter().map(|read| read.step.clone()).collect();
-        for violation in gates::verify(made.scenario(), &steps) {
+        for violation in gates::verify_steps(made.scenario(), &steps) {
             let place = violation.step.as_ref().and_then(|id| read.iter().find(|read| read.step.id == *id));
             if let Some(read) = place {
                 self.refuse(field(read.node, "id"), violation.what, violation.why);

@@ -4,7 +4,7 @@
 //! back. Not here: how a plan is shown (`report::plan`), how it is run (`apply`), what the install scripts do (`compile`).
 //!
 //! Invariant: a [`Plan`] keeps every gate. Its parts are types of their own that a scenario has to bring before it can
-//! assemble anything ([`parts`]), what moves data can only be attached behind the reboot test, and [`gates`] verifies the
+//! assemble anything (`parts`), what moves data can only be attached behind the reboot test, and [`gates`] verifies the
 //! result once more, as it does with every plan that is read. A plan is a pure function of the fleet's files.
 
 mod document;
@@ -108,7 +108,7 @@ pub fn make(
     let scripts = scripts::scripts(host)?;
     let proven = steps_of(&PlanCx { fleet, host, facts, reach, places, scripts, stands_in_for });
     let steps = graph::order(proven.into_steps()).map_err(PlanError::Graph)?;
-    let violations = gates::verify(chosen, &steps);
+    let violations = gates::verify_steps(chosen, &steps);
     if !violations.is_empty() {
         return Err(PlanError::Gates(violations));
     }
