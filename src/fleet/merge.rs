@@ -114,12 +114,10 @@ impl Merger<'_> {
     fn merge_scalars(&mut self, definitions: Vec<Definition>, priority: u32) -> Option<Node> {
         let mut definitions = definitions.into_iter();
         let first = definitions.next()?.node;
-        let mut agreed = true;
         for Definition { node, .. } in definitions {
             if node.kind == first.kind {
                 continue;
             }
-            agreed = false;
             let message = format!("`{}` has two different values of equal priority", self.route.join("."));
             self.found.push(
                 Diagnostic::error("option-conflict", node.place, message)
@@ -131,7 +129,8 @@ impl Merger<'_> {
                     .help("remove one"),
             );
         }
-        agreed.then_some(Node { priority, ..first })
+        // The first one stays, so that a conflict does not look like a missing key further on.
+        Some(Node { priority, ..first })
     }
 
     /// Takes NixOS's wrappers off a definition; the outermost of each kind counts.

@@ -28,6 +28,17 @@ pub enum Shape {
     Any,
 }
 
+/// What a value of a file may be beyond its own type, for the JSON Schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Nothing else.
+    Plain,
+    /// Written in NixOS's terms too (`{ mkDefault = … }`).
+    Definition,
+    /// Null, where it is not required.
+    Facts,
+}
+
 /// The form of a scalar.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scalar {
@@ -93,11 +104,11 @@ impl Shape {
 
     /// Returns a JSON Schema (draft 2020-12) for a whole file.
     ///
-    /// `wrappers` lets any value be written in NixOS's terms too (`{ mkDefault = … }`), as in definitions.
-    pub fn json_schema(&self, title: &str, wrappers: bool) -> Value {
+    /// `form` says what a value may be beyond its own type.
+    pub fn json_schema(&self, title: &str, form: Form) -> Value {
         let mut defs = Map::new();
-        let root = self.schema(&mut defs, wrappers);
-        if wrappers {
+        let root = self.schema(&mut defs, form);
+        if form == Form::Definition {
             defs.insert("nixos-terms".to_owned(), nixos_terms());
         }
         let mut document = Map::new();
@@ -108,30 +119,30 @@ impl Shape {
         Value::Object(document)
     }
 
-    fn schema(&self, defs: &mut Map<String, Value>, wrappers: bool) -> Value {
+    fn schema(&self, defs: &mut Map<String, Value>, form: Form) -> Value {
         let own = match self {
             Self::Scalar(scalar) => match scalar.pattern {
                 Some(pattern) => json!({ "type": scalar.json, "pattern": pattern }),
                 None => json!({ "type": scalar.json }),
             },
             Self::Choice(words) => json!({ "enum": words }),
-            Self::List(of) => json!({ "type": "array", "items": of.schema(defs, wrappers) }),
+            Self::List(of) => json!({ "type": "array", "items": of.schema(defs, form) }),
             Self::Map { pattern, of } => {
-                let of = of.schema(defs, wrappers);
+                let of = of.schema(defs, form);
                 json!({ "type": "object", "patternProperties": { *pattern: of }, "additionalProperties": false })
             }
             Self::OneOf(shapes) => {
-                json!({ "anyOf": shapes.iter().map(|shape| shape.schema(defs, wrappers)).collect::<Vec<_>>() })
+                json!({ "anyOf": shapes.iter().map(|shape| shape.schema(defs, form)).collect::<Vec<_>>() })
             }
             Self::Any => return json!(true),
-            Self::Table(table) => return table.schema(defs, wrappers),
+            Self::Table(table) => return table.schema(defs, form),
         };
-        if wrappers { json!({ "anyOf": [own, { "$ref": "#/$defs/nixos-terms" }] }) } else { own }
+        if form == Form::Definition { json!({ "anyOf": [own, { "$ref": "#/$defs/nixos-terms" }] }) } else { own }
     }
 }
 
 impl Table {
-    fn schema(&self, defs: &mut Map<String, Value>, wrappers: bool) -> Value {
+    fn schema(&self, defs: &mut Map<String, Value>, form: Form) -> Value {
         let reference = json!({ "$ref": format!("#/$defs/{}", self.name) });
         if defs.contains_key(self.name) {
             return reference;
@@ -139,7 +150,10 @@ impl Table {
         defs.insert(self.name.to_owned(), Value::Null);
         let mut properties = Map::new();
         for key in &self.keys {
-            let mut schema = match key.shape.schema(defs, wrappers) {
+            let own = key.shape.schema(defs, form);
+            let own =
+                if form == Form::Facts && !key.required { json!({ "anyOf": [own, { "type": "null" }] }) } else { own };
+            let mut schema = match own {
                 Value::Object(schema) => schema,
                 _ => Map::new(),
             };

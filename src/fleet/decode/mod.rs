@@ -133,8 +133,9 @@ impl<T: Decode> Decode for Vec<T> {
     fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
         let Kind::List(items) = &node.kind else { return cx.invalid(node, "a list is wanted: `[ … ]`") };
         let mut values = Vec::with_capacity(items.len());
-        for (at, item) in items.iter().enumerate() {
-            values.push(cx.within(&at.to_string(), |cx| T::decode(&item.node, cx)));
+        for item in items {
+            // No number in the route: after merging it would be none that stands in a file.
+            values.push(T::decode(&item.node, cx));
         }
         values.into_iter().collect()
     }

@@ -7,7 +7,7 @@ use crate::fleet::scalar::Target;
 use crate::fleet::schema::access::RootLogin;
 use crate::fleet::schema::services::Protocol;
 use crate::resolve::ResolvedHost;
-use crate::source::{Kind, Level, Node, Place, quoted};
+use crate::source::{Kind, Level, NORMAL, Node, Place, quoted};
 
 pub(super) static RULE: Rule = Rule {
     id: "ssh-lockout",
@@ -89,15 +89,17 @@ fn door(host: &ResolvedHost<'_>, ssh: &Sshd) -> Option<Fault> {
         });
     }
     let opened_by_nix = nixos::switch(host, &["services", "openssh", "openFirewall"]).is_some_and(|(open, _)| open);
-    let ports = nixos::setting(host, &["services", "openssh", "ports"]).and_then(Node::as_list);
+    let setting = nixos::setting(host, &["services", "openssh", "ports"]);
     let port = |node: &Node| match node.kind {
         Kind::Int(port) => u16::try_from(port).ok(),
         _ => None,
     };
-    let ports: Vec<u16> = match ports {
-        Some(ports) => ports.iter().filter_map(|item| port(&item.node)).collect(),
-        None => vec![ssh.port],
-    };
+    let mut ports: Vec<u16> =
+        setting.and_then(Node::as_list).unwrap_or_default().iter().filter_map(|item| port(&item.node)).collect();
+    // Lists of equal priority are joined: the typed port falls away only where another definition is stronger.
+    if setting.is_none_or(|setting| setting.priority >= NORMAL) {
+        ports.push(ssh.port);
+    }
     let firewall = Firewall::of(host);
     let closed = ports.iter().all(|port| firewall.reach(*port, Protocol::Tcp) == Reach::Closed);
     if !closed || opened_by_nix {
@@ -200,6 +202,7 @@ mod tests {
 
     #[test]
     fn every_way_of_shutting_everybody_out_is_named() {
+        assert_eq!(says("nixos.services.openssh.ports = [2222]\n"), None, "the list joins port 22, which is open");
         let table = [
             ("access.ssh.enable = false\n", "no ssh server runs"),
             ("nixos.services.openssh.enable = false\n", "no ssh server runs"),
