@@ -2,11 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::context::{self, Report, shown};
+use super::context::{self, shown};
 use super::terminal::Terminal;
 use super::{ExitStatus, Failure, output};
-use crate::check::check_files;
-use crate::facts::Facts;
 use crate::plan;
 use crate::report;
 use crate::report::plan::PlanFormat;
@@ -42,28 +40,13 @@ pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<Exi
             .help("`--dry-run` verifies the plan and prints it")
             .help(format!("follow out/hosts/{}/plan.md by hand", printable(&args.host))));
     }
-    let mut files = context::load(folder)?;
-    context::known_hosts(&files, std::slice::from_ref(&args.host))?;
-    let today = context::today(args.today)?;
     let path = args.plan.clone().unwrap_or_else(|| folder.join("out/hosts").join(&args.host).join("plan.json"));
-    if !path.exists() {
-        return Err(Failure::new(format!("there is no plan {}", shown(&path))).help("`hostwright build` writes it"));
-    }
-    let text = output::read_text(&path)?;
-    let inputs: Vec<(String, String)> =
-        files.files.iter().map(|(path, id)| (path.clone(), files.sources.file(*id).text().to_owned())).collect();
-    let wanted = [args.host.clone()];
-    let facts = Facts::embedded();
-    check_files(&mut files, &facts, &wanted, today, |fleet, outcome, sources| {
-        let report = Report::new(&outcome, sources);
-        let fleet = match context::clean(terminal, fleet, &report)? {
-            Ok(fleet) => fleet,
-            Err(status) => return Ok(status),
-        };
-        // The plan that `build` wrote is the one for the scenario that fits.
-        let again = context::plan_of(fleet, context::host_of(fleet, &args.host)?, None, &inputs, &facts)
-            .map_err(|error| context::plan_failure(&error))?;
-        match plan::load(&text, &again) {
+    // The plan that `build` wrote is the one for the scenario that fits.
+    context::with_plan(terminal, folder, &args.host, None, args.today, |again| {
+        if !path.exists() {
+            return Err(Failure::new(format!("there is no plan {}", shown(&path))).help("`hostwright build` writes it"));
+        }
+        match plan::load(&output::read_text(&path)?, &again) {
             Ok(plan) => {
                 let table = report::plan::write(&plan, PlanFormat::Human, terminal.color);
                 terminal.print(&table.map_err(|error| Failure::new(error.to_string()))?)?;
@@ -72,11 +55,8 @@ pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<Exi
                 Ok(ExitStatus::Success)
             }
             Err(refusals) => {
-                let mut failure = String::new();
-                for refusal in refusals {
-                    failure.push_str(&format!("  {refusal}\n"));
-                }
-                Err(Failure::new(format!("{} is refused\n{}", shown(&path), failure.trim_end()))
+                let reasons: String = refusals.iter().map(|refusal| format!("\n  {refusal}")).collect();
+                Err(Failure::new(format!("{} is refused{reasons}", shown(&path)))
                     .help("`hostwright build` writes it anew from the definitions"))
             }
         }

@@ -55,8 +55,7 @@ pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<Exi
     context::known_hosts(&files, &args.hosts)?;
     let today = context::today(args.today)?;
     let out = args.out.clone().unwrap_or_else(|| folder.join("out"));
-    let inputs: Vec<(String, String)> =
-        files.files.iter().map(|(path, id)| (path.clone(), files.sources.file(*id).text().to_owned())).collect();
+    let inputs = context::texts(&files);
     check_files(&mut files, &Facts::embedded(), &args.hosts, today, |fleet, outcome, sources| {
         let report = Report::new(&outcome, sources);
         let fleet = match context::clean(terminal, fleet, &report)? {

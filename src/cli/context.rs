@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::terminal::Terminal;
 use super::{ExitStatus, Failure};
-use crate::check::{Group, Outcome, rules};
+use crate::check::{Group, Outcome, check_files, rules};
 use crate::facts::Facts;
 use crate::plan::{self, Plan, PlanError, Scenario};
 use crate::report::{self, CheckReport, Format, Options, RuleText, Unchecked};
@@ -214,4 +214,33 @@ pub(super) fn plan_failure(error: &PlanError) -> Failure {
 pub(super) fn host_of<'a>(fleet: &'a Resolved<'a>, name: &str) -> Result<&'a ResolvedHost<'a>, Failure> {
     let host = fleet.hosts.iter().find(|host| host.name == name);
     host.ok_or_else(|| Failure::new(format!("the host {} could not be read", source::quoted(name))))
+}
+
+/// Checks a host and makes its plan, then hands it on; with errors they are printed and nothing is handed on.
+pub(super) fn with_plan(
+    terminal: &Terminal,
+    folder: &Path,
+    host: &str,
+    scenario: Option<Scenario>,
+    today_asked: Option<Date>,
+    then: impl FnOnce(Plan) -> Result<ExitStatus, Failure>,
+) -> Result<ExitStatus, Failure> {
+    let mut files = load(folder)?;
+    let wanted = [host.to_owned()];
+    known_hosts(&files, &wanted)?;
+    let inputs = texts(&files);
+    let facts = Facts::embedded();
+    check_files(&mut files, &facts, &wanted, today(today_asked)?, |fleet, outcome, sources| {
+        let fleet = match clean(terminal, fleet, &Report::new(&outcome, sources))? {
+            Ok(fleet) => fleet,
+            Err(status) => return Ok(status),
+        };
+        let plan = plan_of(fleet, host_of(fleet, host)?, scenario, &inputs, &facts);
+        then(plan.map_err(|error| plan_failure(&error))?)
+    })
+}
+
+/// Returns every file of a fleet as (path, text).
+pub(super) fn texts(files: &FleetFiles) -> Vec<(String, String)> {
+    files.files.iter().map(|(path, id)| (path.clone(), files.sources.file(*id).text().to_owned())).collect()
 }

@@ -4,11 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use super::context::{self, Report, shown};
+use super::context::{self, shown};
 use super::terminal::Terminal;
 use super::{ExitStatus, Failure, output};
-use crate::check::check_files;
-use crate::facts::Facts;
 use crate::plan::{Plan, Scenario};
 use crate::report;
 use crate::report::plan::PlanFormat;
@@ -95,21 +93,7 @@ impl From<FormatArg> for PlanFormat {
 
 pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<ExitStatus, Failure> {
     let scenario = args.scenario.map(Scenario::from);
-    let mut files = context::load(folder)?;
-    context::known_hosts(&files, std::slice::from_ref(&args.host))?;
-    let today = context::today(args.today)?;
-    let inputs: Vec<(String, String)> =
-        files.files.iter().map(|(path, id)| (path.clone(), files.sources.file(*id).text().to_owned())).collect();
-    let wanted = [args.host.clone()];
-    let facts = Facts::embedded();
-    check_files(&mut files, &facts, &wanted, today, |fleet, outcome, sources| {
-        let report = Report::new(&outcome, sources);
-        let fleet = match context::clean(terminal, fleet, &report)? {
-            Ok(fleet) => fleet,
-            Err(status) => return Ok(status),
-        };
-        let plan = context::plan_of(fleet, context::host_of(fleet, &args.host)?, scenario, &inputs, &facts)
-            .map_err(|error| context::plan_failure(&error))?;
+    context::with_plan(terminal, folder, &args.host, scenario, args.today, |plan| {
         match &args.out {
             None => terminal.print(&rendered(&plan, args.format.into(), terminal.color)?)?,
             Some(folder) => {

@@ -4,7 +4,6 @@
 //! a trial entry of ours may stand in a file beside grubenv.
 
 use super::HostCx;
-use super::boot_places::{BootPlaces, Mirror, grub_disks};
 use super::settings::Settings;
 use crate::fleet::decode::Word as _;
 use crate::fleet::schema::host::System;
@@ -12,6 +11,7 @@ use crate::fleet::schema::machine::{Console, Cpu, Firmware, Loader};
 use crate::fleet::schema::zfs::Import;
 use crate::nix::{Attrs, Expr, NixString, Value};
 use crate::resolve::MountSource;
+use crate::resolve::{BootPlaces, Mirror, grub_disks};
 use crate::source::{Diagnostic, Diagnostics, Place};
 
 /// Reads the trial entry that a reboot test writes beside grubenv.

@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 
 use super::HostCx;
-use super::boot_places::BootPlaces;
 use super::settings::Settings;
 use crate::fleet::decode::Word as _;
 use crate::fleet::schema::disks::{Format, Role};
 use crate::fleet::schema::machine::SwitchOr;
 use crate::fleet::schema::zfs::{Dataset, Import, Scrub};
 use crate::nix::{Attrs, Value};
+use crate::resolve::BootPlaces;
 use crate::resolve::{MountSource, ResolvedDisk, ResolvedHost, ResolvedPool};
 
 /// Returns what disks.nix sets.

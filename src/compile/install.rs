@@ -5,12 +5,12 @@
 
 use serde::Serialize;
 
-use super::boot_places::BootPlaces;
 use super::compatibility::{self, PoolCompatibility};
 use super::{HostCx, OutFile};
 use crate::fleet::decode::Word as _;
 use crate::fleet::schema::disks::{Format, PartitionSize, Role};
 use crate::fleet::schema::zfs::{Dataset, VdevType};
+use crate::resolve::BootPlaces;
 use crate::resolve::{MountSource, ResolvedDisk, ResolvedMember, ResolvedPool, ResolvedVdev, SystemRole, VdevClass};
 use crate::source::Diagnostics;
 use crate::units::Version;

@@ -10,7 +10,6 @@
 mod access;
 mod base;
 mod boot;
-mod boot_places;
 mod compatibility;
 mod convert;
 mod disko;

@@ -8,6 +8,7 @@
 //! that host is left out.
 
 mod boot;
+mod boot_places;
 mod services;
 mod storage;
 mod zfs;
@@ -26,6 +27,7 @@ use crate::fleet::{Fleet, Host};
 use crate::source::{Diagnostic, Diagnostics, Place, Spanned, nearest, quoted};
 
 pub use boot::{NoWayBack, Obstacle};
+pub use boot_places::{BootPlaces, Mirror, grub_disks};
 pub use services::{Listen, ResolvedService, ServicePort};
 pub use storage::{
     ALIGNMENT, MemberUse, Mount, MountSource, ResolvedDisk, ResolvedMember, ResolvedPartition, ResolvedPool,

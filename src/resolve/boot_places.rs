@@ -1,7 +1,8 @@
 //! Where the firmware finds a boot loader: the partition that is mounted, and its mirrors on further disks.
 
+use super::{ResolvedDisk, ResolvedHost, ResolvedPartition};
 use crate::fleet::schema::disks::{Format, Role};
-use crate::resolve::{ResolvedDisk, ResolvedHost, ResolvedPartition};
+use crate::fleet::schema::machine::Loader;
 use crate::source::Place;
 
 /// A mount point without a trailing slash, for names derived from it.
@@ -11,41 +12,41 @@ fn stem(path: &str) -> &str {
 
 /// A copy of a boot partition on another disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mirror {
+pub struct Mirror {
     /// The partition's path below /dev/disk/by-id.
-    pub(super) device: String,
+    pub device: String,
     /// Its disk's path below /dev/disk/by-id.
-    pub(super) disk_device: String,
+    pub disk_device: String,
     /// Its disk's name.
-    pub(super) disk: String,
+    pub disk: String,
     /// Its number on the disk.
-    pub(super) number: u32,
+    pub number: u32,
     /// Its file system.
-    pub(super) format: Format,
+    pub format: Format,
     /// Where it is mounted.
-    pub(super) path: String,
+    pub path: String,
     /// Whether the definition mounts it already.
-    pub(super) mounted: bool,
+    pub mounted: bool,
     /// Where the mirror is asked for.
-    pub(super) place: Place,
+    pub place: Place,
 }
 
 /// The boot partitions of a host.
 #[derive(Debug, Default)]
-pub(super) struct BootPlaces<'a> {
+pub struct BootPlaces<'a> {
     /// The partition that holds `/boot`: its own or that of `/`; none when that is a dataset.
-    pub(super) boot: Option<(&'a ResolvedDisk<'a>, &'a ResolvedPartition<'a>, &'a str)>,
+    pub boot: Option<(&'a ResolvedDisk<'a>, &'a ResolvedPartition<'a>, &'a str)>,
     /// The EFI system partition that is mounted.
-    pub(super) esp: Option<(&'a ResolvedDisk<'a>, &'a ResolvedPartition<'a>, &'a str)>,
+    pub esp: Option<(&'a ResolvedDisk<'a>, &'a ResolvedPartition<'a>, &'a str)>,
     /// Mirrors of `boot`, one a disk of `boot.mirrors` that has a partition for it.
-    pub(super) boot_mirrors: Vec<Mirror>,
+    pub boot_mirrors: Vec<Mirror>,
     /// Mirrors of `esp`.
-    pub(super) esp_mirrors: Vec<Mirror>,
+    pub esp_mirrors: Vec<Mirror>,
 }
 
 impl<'a> BootPlaces<'a> {
     /// Finds the boot partitions of a host.
-    pub(super) fn of(host: &'a ResolvedHost<'a>) -> Self {
+    pub fn of(host: &'a ResolvedHost<'a>) -> Self {
         let partitions = || host.disks.iter().flat_map(|disk| disk.partitions.iter().map(move |part| (disk, part)));
         let mounted = |wanted: &str| {
             partitions().find_map(|(disk, part)| {
@@ -58,8 +59,7 @@ impl<'a> BootPlaces<'a> {
         let mut esps = partitions().filter(|(_, part)| part.role == Role::Esp);
         let esp = esps.find_map(|(disk, part)| Some((disk, part, part.def?.mount.as_ref()?.as_str())));
         let mut places = Self { boot, esp, ..Self::default() };
-        // One FAT partition is both.
-        let same = boot.zip(esp).is_some_and(|((_, boot, _), (_, esp, _))| boot.device == esp.device);
+        let same = places.is_one_partition();
         for mirror in &host.def.boot.mirrors {
             let Some(disk) = host.disks.iter().find(|disk| disk.name == mirror.as_str()) else { continue };
             if let Some((_, main, mount)) = esp {
@@ -72,13 +72,30 @@ impl<'a> BootPlaces<'a> {
         places
     }
 
+    /// Returns where the file systems with the boot menu are mounted: the one that boots first, then its mirrors.
+    pub fn menus(&self, loader: Loader) -> Vec<String> {
+        // GRUB's menu lies below /boot whatever holds that; a FAT partition that is both has its mirrors among the ESPs.
+        let (main, mirrors) = match loader {
+            Loader::SystemdBoot => (self.esp.map_or("/boot", |(_, _, mount)| mount), &self.esp_mirrors),
+            Loader::Grub if self.is_one_partition() => ("/boot", &self.esp_mirrors),
+            Loader::Grub | Loader::Other => ("/boot", &self.boot_mirrors),
+        };
+        let mirrors = mirrors.iter().filter(|_| loader != Loader::Other).map(|mirror| mirror.path.clone());
+        std::iter::once(main.to_owned()).chain(mirrors).collect()
+    }
+
+    /// Tells whether one FAT partition is `/boot` and ESP at once.
+    fn is_one_partition(&self) -> bool {
+        self.boot.zip(self.esp).is_some_and(|((_, boot, _), (_, esp, _))| boot.device == esp.device)
+    }
+
     /// Returns the mirrors that the definition does not mount itself.
-    pub(super) fn unmounted(&self) -> impl Iterator<Item = &Mirror> {
+    pub fn unmounted(&self) -> impl Iterator<Item = &Mirror> {
         self.boot_mirrors.iter().chain(&self.esp_mirrors).filter(|mirror| !mirror.mounted)
     }
 
     /// Tells whether losing the disk behind a mount point must not keep the host from booting.
-    pub(super) fn is_mirrored(&self, path: &str) -> bool {
+    pub fn is_mirrored(&self, path: &str) -> bool {
         let main = |place: &Option<(&ResolvedDisk<'_>, &ResolvedPartition<'_>, &str)>| {
             place.as_ref().is_some_and(|(_, _, mount)| *mount == path)
         };
@@ -112,7 +129,7 @@ fn copy(disk: &ResolvedDisk<'_>, main: &ResolvedPartition<'_>, mount: &str, plac
 }
 
 /// Returns the disks that GRUB's core image is written to, without those that mirror `/boot` by a partition of their own.
-pub(super) fn grub_disks<'a>(host: &'a ResolvedHost<'a>, places: &BootPlaces<'a>) -> Vec<&'a ResolvedDisk<'a>> {
+pub fn grub_disks<'a>(host: &'a ResolvedHost<'a>, places: &BootPlaces<'a>) -> Vec<&'a ResolvedDisk<'a>> {
     let has_core = |disk: &ResolvedDisk<'_>| disk.partitions.iter().any(|part| part.role == Role::BiosBoot);
     let own = |disk: &ResolvedDisk<'_>| places.boot_mirrors.iter().any(|mirror| mirror.disk == disk.name);
     let is_mirror = |disk: &ResolvedDisk<'_>| host.def.boot.mirrors.iter().any(|name| name.as_str() == disk.name);
