@@ -51,7 +51,8 @@ fn oldest(host: &ResolvedHost<'_>, facts: &Facts) -> (Vec<String>, String) {
         return (Vec::new(), "the OpenZFS of no system is known".to_owned());
     };
     let because = known().min_by_key(|(version, _)| *version).map_or_else(String::new, |(version, system)| {
-        format!("{} ({}) has OpenZFS {version}", system.role.as_str(), system.name)
+        let bound = if system.zfs.is_some() { "" } else { "at least " };
+        format!("{} ({}) has {bound}OpenZFS {version}", system.role.as_str(), system.name)
     });
     (vec![set.to_owned()], because)
 }

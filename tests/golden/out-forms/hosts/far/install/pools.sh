@@ -209,7 +209,7 @@ set_host_id 8ca85fd0
 
 # zroot
 limits=()
-# the installer (26.05) has OpenZFS 2.3
+# the installer (26.05) has at least OpenZFS 2.3
 limit_to openzfs-2.3
 if is_to_be_made zroot /dev/disk/by-id/nvme-Foo_1-part2; then
   run zpool create "${limits[@]}" \

@@ -209,7 +209,7 @@ set_host_id 6522e40c
 
 # rpool
 limits=()
-# the generation to be deployed (26.05) has OpenZFS 2.3
+# the generation to be deployed (26.05) has at least OpenZFS 2.3
 limit_to openzfs-2.3
 if is_to_be_made rpool /dev/disk/by-id/nvme-WD_Red_SN700_1000GB_22104D800321-part2 /dev/disk/by-id/nvme-WD_Red_SN700_1000GB_22104D800377-part2; then
   run zpool create "${limits[@]}" \

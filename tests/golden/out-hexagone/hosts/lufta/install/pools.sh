@@ -209,7 +209,7 @@ set_host_id 2487cd1f
 
 # rpool
 limits=()
-# the generation to be deployed (26.05) has OpenZFS 2.3
+# the generation to be deployed (26.05) has at least OpenZFS 2.3
 limit_to openzfs-2.3
 if is_to_be_made rpool /dev/disk/by-id/ata-TOSHIBA_DT01ACA200_1-part1 /dev/disk/by-id/ata-TOSHIBA_DT01ACA200_2-part1 /dev/disk/by-id/ata-TOSHIBA_DT01ACA200_3-part1 /dev/disk/by-id/nvme-SAMSUNG_MZVL2512HCJQ_S675NX0R512345-part3; then
   run zpool create "${limits[@]}" \
