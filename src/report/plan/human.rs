@@ -42,7 +42,8 @@ pub(super) fn write(plan: &Plan, color: bool) -> String {
     for row in &rows {
         line(row, widths, pen, &mut out);
     }
-    for part in wrap(&printable(&format!("way back {}", way_back(plan))), pen.width, pen.width - 9).iter().enumerate() {
+    for part in wrap(&printable(&format!("way back: {}", way_back(plan))), pen.width, pen.width - 9).iter().enumerate()
+    {
         out.push_str(if part.0 == 0 { "" } else { "         " });
         out.push_str(part.1);
         out.push('\n');

@@ -15,7 +15,7 @@ pub(super) fn write(plan: &Plan) -> String {
     };
     push(format!("# {}: {}", Md::text(plan.host()), plan.scenario()));
     push(String::new());
-    push(format!("{} steps, {}. Way back {}.", plan.steps().len(), duration(plan), Md::text(&way_back(plan))));
+    push(format!("{} steps, {}. Way back: {}.", plan.steps().len(), duration(plan), Md::text(&way_back(plan))));
     push(String::new());
     push("Type every command on the deployer, in the fleet's folder, in `sh`: those for the host go over ssh by themselves.".to_owned());
     push(
