@@ -9,6 +9,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use sha2::{Digest as _, Sha256};
 use walkdir::WalkDir;
 
@@ -258,15 +259,16 @@ pub(super) fn read_text(path: &Path) -> Result<String, Failure> {
 }
 
 /// Replaces one file, whole or not at all.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let failed = |why: io::Error| Failure::new(format!("cannot write {}: {why}", shown(path)));
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let failed = || format!("cannot write {}", shown(path));
     let parent = parent_of(path);
-    fs::create_dir_all(&parent).map_err(failed)?;
+    fs::create_dir_all(&parent).with_context(failed)?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let beside = parent.join(format!(".{name}.new"));
+    // One that an earlier run left; that there is none is the usual case.
     let _ = fs::remove_file(&beside);
-    write_file(&beside, &Content { bytes: bytes.to_vec(), executable: false }).map_err(failed)?;
-    fs::rename(&beside, path).map_err(failed)
+    write_file(&beside, &Content { bytes: bytes.to_vec(), executable: false }).with_context(failed)?;
+    fs::rename(&beside, path).with_context(failed)
 }
 
 /// Writes files into a folder that is not there or empty.
