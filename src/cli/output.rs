@@ -10,13 +10,13 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use sha2::{Digest as _, Sha256};
 use walkdir::WalkDir;
 
 use crate::compile::OutFile;
 
 use super::Failure;
 use super::context::shown;
+use crate::source::sha256;
 
 /// The name of the manifest in an output folder.
 pub(super) const MANIFEST: &str = "manifest.json";
@@ -67,11 +67,6 @@ impl Difference {
     pub(super) fn is_empty(&self) -> bool {
         self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
     }
-}
-
-/// Returns the digest of bytes as hexadecimal digits.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads an output folder; one that is not there is empty. An exchange that was cut short is finished first.

@@ -1,12 +1,10 @@
 //! out/manifest.json: what was compiled from what, so that a stale, edited or foreign file is noticed.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-
-use sha2::{Digest as _, Sha256};
 
 use super::OutFile;
 use crate::resolve::Resolved;
+use crate::source::sha256;
 
 /// A channel as it was pinned.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -65,15 +63,6 @@ pub fn manifest(
     let mut text = serde_json::to_string_pretty(&manifest).unwrap_or_default();
     text.push('\n');
     OutFile { path: "manifest.json".to_owned(), text, executable: false }
-}
-
-fn sha256(text: &str) -> String {
-    let mut out = String::with_capacity(64);
-    for byte in Sha256::digest(text) {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{byte:02x}");
-    }
-    out
 }
 
 #[cfg(test)]

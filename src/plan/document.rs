@@ -1,12 +1,11 @@
 //! The plan as a document: its head, its steps in order, and its two digests.
 
-use std::fmt::Write as _;
-
 use sha2::{Digest as _, Sha256};
 
 use super::gates;
 use super::scenario::Scenario;
 use super::step::Step;
+use crate::source::{hex, sha256};
 
 /// The version of the JSON form.
 pub const VERSION: u32 = 1;
@@ -127,7 +126,7 @@ pub(super) fn digest(plan: &serde_json::Value) -> String {
         object.remove("plan_sha256");
     }
     plan.sort_all_objects();
-    hex(&Sha256::digest(plan.to_string()))
+    sha256(plan.to_string())
 }
 
 /// Returns the sha256 of the files that a plan is made from, as hexadecimal digits.
@@ -147,19 +146,6 @@ pub(super) fn digest_of_inputs(inputs: &[(String, &str)]) -> String {
     hex(&sha.finalize())
 }
 
-/// Returns the sha256 of a text, as hexadecimal digits.
-pub(super) fn digest_of_text(text: &str) -> String {
-    hex(&Sha256::digest(text))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,7 +154,7 @@ mod tests {
     fn the_digest_is_that_of_sorted_json_without_white_space_and_without_itself() {
         let plan = serde_json::json!({ "z": ["é\u{1}\n\"", 1], "plan_sha256": "x", "a": { "c": 1, "b": 2 } });
         let canonical = "{\"a\":{\"b\":2,\"c\":1},\"z\":[\"é\\u0001\\n\\\"\",1]}";
-        assert_eq!(digest(&plan), digest_of_text(canonical));
+        assert_eq!(digest(&plan), sha256(canonical));
     }
 
     #[test]

@@ -15,8 +15,6 @@ mod zfs;
 
 use std::net::IpAddr;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::facts::Facts;
 use crate::fleet::schema::deploy::{RebootTest, RebootTestTable};
 use crate::fleet::schema::fleet_file::{BuildOn, Channel, Deployer};
@@ -24,7 +22,7 @@ use crate::fleet::schema::host::{HostFile, System};
 use crate::fleet::schema::machine::Firmware;
 use crate::fleet::schema::network::Interface;
 use crate::fleet::{Fleet, Host};
-use crate::source::{Diagnostic, Diagnostics, Place, Spanned, nearest, quoted};
+use crate::source::{Diagnostic, Diagnostics, Place, Spanned, nearest, quoted, sha256};
 
 pub use boot::{NoWayBack, Obstacle};
 pub use boot_places::{BootPlaces, Mirror, grub_disks};
@@ -231,8 +229,7 @@ fn host_id(host: &Host) -> HostIdOf {
     if let Some(id) = host.def.network.as_ref().and_then(|network| network.host_id.as_ref()) {
         return HostIdOf { id: id.to_string(), place: Some(id.place) };
     }
-    let digest = Sha256::digest(format!("hostwright host id of {}", host.name));
-    let id = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let id = sha256(format!("hostwright host id of {}", host.name)).chars().take(8).collect();
     HostIdOf { id, place: None }
 }
 

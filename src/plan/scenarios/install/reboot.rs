@@ -4,7 +4,6 @@ use super::access::{console_words, hook, hooks};
 use crate::fleet::schema::deploy::WatchKind;
 use crate::fleet::schema::machine::Method;
 use crate::plan::PlanCx;
-use crate::plan::document::digest_of_text;
 use crate::plan::parts::{
     BaselineBoots, BaselineDefault, BaselineOnce, CopyRebootScripts, FirstBoot, RebootTestStep, WatchConsole, WayBack,
 };
@@ -12,6 +11,7 @@ use crate::plan::reach::Who;
 use crate::plan::scripts::{ON_HOST, WAIT};
 use crate::plan::seconds::{self, Times};
 use crate::plan::step::Step;
+use crate::source::sha256;
 use crate::text::ShellCommand;
 use crate::units::TimeSpan;
 
@@ -118,7 +118,7 @@ fn back(cx: &PlanCx<'_>, step: Step) -> Step {
 pub(super) fn copy_scripts(cx: &PlanCx<'_>) -> CopyRebootScripts {
     let sums = cx.scripts.iter().filter_map(|file| {
         let name = file.path.rsplit('/').next().filter(|name| ON_HOST.contains(name))?;
-        Some(format!("{}  {name}", digest_of_text(&file.text)))
+        Some(format!("{}  {name}", sha256(&file.text)))
     });
     let print = ShellCommand::new("printf").arg("%s\\n").args(sums);
     let check = ShellCommand::new("cd").arg(FOLDER).then("&&", &print);
