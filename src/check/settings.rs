@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use super::rule::HostCx;
+use super::rule::{Findings, HostCx};
 use crate::facts::{Alias, AliasKind, Fault, Found, OptionIndex, TypeFault, check_value, join_name, split_name};
 use crate::source::{Kind, Node, Place, printable};
 use crate::units::Release;
@@ -268,6 +268,23 @@ fn fate<'a>(index: OptionIndex<'a>, alias: &Alias<'a>, dropped: Option<Release>)
 /// Says which release's options answered, where they are not the host's own.
 pub(super) fn answered_by(index: OptionIndex<'_>) -> Option<String> {
     (!index.exact).then(|| format!("the options of {} answered, the facts have none of {}", index.release, index.asked))
+}
+
+/// Returns why a fault matters, after the release whose options answered where they are not the host's own.
+pub(super) fn why(index: OptionIndex<'_>, consequence: &str) -> String {
+    answered_by(index).map_or_else(|| consequence.to_owned(), |answered| format!("{answered}; {consequence}"))
+}
+
+/// Returns a host's settings and the index that they were held against; without an index the rule could not check.
+pub(super) fn held_against<'a>(
+    cx: &'a HostCx<'_>,
+    found: &mut Findings,
+) -> Option<(&'a Settings<'a>, OptionIndex<'a>)> {
+    let settings = cx.settings();
+    if settings.index.is_none() {
+        found.unchecked("there is no option index");
+    }
+    Some((settings, settings.index?))
 }
 
 /// Prints an option's name in backticks, whole: it is there to be copied.

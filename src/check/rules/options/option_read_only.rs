@@ -1,7 +1,7 @@
 //! A setting of an option that NixOS sets itself.
 
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
-use crate::check::settings::answered_by;
+use crate::check::settings::{held_against, why};
 use crate::facts::Fault;
 use crate::source::Level;
 
@@ -17,15 +17,10 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
-    let settings = cx.settings();
-    let Some(index) = settings.index else {
-        found.unchecked("there is no option index");
-        return;
-    };
+    let Some((settings, index)) = held_against(cx, found) else { return };
     for setting in settings.faults.iter().filter(|setting| setting.fault.fault == Fault::ReadOnly) {
-        let answered = answered_by(index).map_or_else(String::new, |answered| format!("{answered}; "));
         let finding = Finding::at(setting.fault.place, &setting.fault.message)
-            .why(format!("{answered}a second definition of a read-only option fails the evaluation"))
+            .why(why(index, "a second definition of a read-only option fails the evaluation"))
             .help("remove the setting, and set the options that this one follows from");
         found.report_as(if setting.certain { Level::Error } else { Level::Warning }, finding);
     }

@@ -1,7 +1,7 @@
 //! A setting whose option NixOS has removed.
 
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
-use crate::check::settings::{Fate, answered_by, option_name};
+use crate::check::settings::{Fate, held_against, option_name, why};
 use crate::source::{Level, printable};
 
 pub(super) static RULE: Rule = Rule {
@@ -16,17 +16,12 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
-    let settings = cx.settings();
-    let Some(index) = settings.index else {
-        found.unchecked("there is no option index");
-        return;
-    };
+    let Some((settings, index)) = held_against(cx, found) else { return };
     for setting in &settings.faults {
         let Fate::Removed { text } = setting.fate(index) else { continue };
         let name = option_name(&setting.fault.route);
-        let answered = answered_by(index).map_or_else(String::new, |answered| format!("{answered}; "));
         let finding = Finding::at(setting.fault.place, format!("{name} was removed"))
-            .why(format!("{answered}setting a removed option fails the evaluation"));
+            .why(why(index, "setting a removed option fails the evaluation"));
         let finding = match text.trim() {
             "" => finding.help("remove the setting"),
             text => finding.help(format!("NixOS says: {}", printable(text))),

@@ -1,7 +1,7 @@
 //! A value that cannot have the type of its option.
 
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
-use crate::check::settings::{answered_by, listed};
+use crate::check::settings::{answered_by, held_against, listed, why};
 use crate::facts::Fault;
 use crate::source::Level;
 
@@ -17,11 +17,7 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
-    let settings = cx.settings();
-    let Some(index) = settings.index else {
-        found.unchecked("there is no option index");
-        return;
-    };
+    let Some((settings, index)) = held_against(cx, found) else { return };
     for setting in settings.faults.iter().filter(|setting| setting.fault.fault == Fault::Type) {
         let fault = &setting.fault;
         let mut finding = Finding::at(fault.place, &fault.message);
@@ -29,8 +25,7 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
             Some(answered) if !setting.certain => {
                 finding.why(format!("{answered}, whose type may be another; a wrong type fails the evaluation"))
             }
-            Some(answered) => finding.why(format!("{answered}; a wrong type fails the evaluation")),
-            None => finding.why("a wrong type fails the evaluation"),
+            _ => finding.why(why(index, "a wrong type fails the evaluation")),
         };
         finding = match fault.nearest.as_slice() {
             [] => finding,

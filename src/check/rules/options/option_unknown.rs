@@ -1,7 +1,7 @@
 //! A setting whose name is no option of the host's release.
 
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
-use crate::check::settings::{answered_by, listed};
+use crate::check::settings::{held_against, listed, why};
 use crate::facts::Fault;
 use crate::source::Level;
 
@@ -17,11 +17,7 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
-    let settings = cx.settings();
-    let Some(index) = settings.index else {
-        found.unchecked("there is no option index");
-        return;
-    };
+    let Some((settings, index)) = held_against(cx, found) else { return };
     for setting in &settings.faults {
         if setting.fault.fault != Fault::Unknown || setting.dropped.is_some() {
             continue;
@@ -31,10 +27,7 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
             let when = if release.base() < index.release.base() { "gone since" } else { "it came later" };
             finding = finding.label(format!("an option of {release}, {when}"));
         }
-        finding = match answered_by(index) {
-            Some(answered) => finding.why(format!("{answered}; an unknown option fails the evaluation")),
-            None => finding.why("an unknown option fails the evaluation"),
-        };
+        finding = finding.why(why(index, "an unknown option fails the evaluation"));
         finding = match setting.fault.nearest.as_slice() {
             [] => finding.help("remove the setting"),
             near => finding.help(format!("nearest: {}", listed(near))),
