@@ -140,13 +140,14 @@ impl Merger<'_> {
             let Kind::Table(table) = &definition.node.kind else { return Some(self.finish(definition)) };
             let mut keys = table.iter();
             let (Some((key, entry)), None) = (keys.next(), keys.next()) else { return Some(self.finish(definition)) };
-            let inner = entry.node.clone();
+            // Copied in the arms that need it: most tables of one key are no wrappers.
+            let inner = || entry.node.clone();
             match key.as_str() {
                 "mkDefault" | "mkForce" | "mkOverride" => {
                     let (priority, value) = match key.as_str() {
-                        "mkDefault" => (DEFAULT, inner),
-                        "mkForce" => (FORCE, inner),
-                        _ => self.override_of(&inner)?,
+                        "mkDefault" => (DEFAULT, inner()),
+                        "mkForce" => (FORCE, inner()),
+                        _ => self.override_of(&entry.node)?,
                     };
                     if !prioritised {
                         definition.priority = priority;
@@ -155,24 +156,26 @@ impl Merger<'_> {
                     definition.node = value;
                 }
                 "mkBefore" | "mkAfter" => {
-                    if inner.as_list().is_none() {
-                        return self.wrong(&inner, &format!("`{key}` holds a list: `{{ {key} = [ … ] }}`"));
+                    if entry.node.as_list().is_none() {
+                        return self.wrong(&entry.node, &format!("`{key}` holds a list: `{{ {key} = [ … ] }}`"));
                     }
                     if !ordered {
                         definition.order = if key == "mkBefore" { BEFORE } else { AFTER };
                     }
                     ordered = true;
-                    definition.node = inner;
+                    definition.node = inner();
                 }
                 "literalExpression" => {
-                    let Some(text) = inner.as_str() else {
-                        return self.wrong(&inner, "`literalExpression` holds Nix as a string");
+                    let Some(text) = entry.node.as_str() else {
+                        return self.wrong(&entry.node, "`literalExpression` holds Nix as a string");
                     };
                     if !self.may_be_nix() {
-                        return self
-                            .wrong(&inner, "Nix expressions can stand below `nixos` and `services.*.options` only");
+                        return self.wrong(
+                            &entry.node,
+                            "Nix expressions can stand below `nixos` and `services.*.options` only",
+                        );
                     }
-                    definition.node = Node::new(Kind::Nix(text.to_owned()), inner.place);
+                    definition.node = Node::new(Kind::Nix(text.to_owned()), entry.node.place);
                     return Some(definition);
                 }
                 _ => return Some(self.finish(definition)),
