@@ -113,15 +113,15 @@ impl Job<'_> {
         let mut lines = Vec::new();
         let width = hosts.iter().map(|host| host.name.len()).max().unwrap_or(0).max(8);
         for summary in &hosts {
+            let mut scripts = summary.scripts;
             let plan = match self.plan(&summary.name, &facts)? {
                 Some((plan, of_plan)) => {
+                    scripts += of_plan.iter().filter(|file| file.executable).count();
                     files.extend(of_plan);
                     format!("plan: {}, {} steps", plan.scenario(), plan.steps().len())
                 }
                 None => "no plan: `[deploy] target` is not stated".to_owned(),
             };
-            let scripts = files.iter().filter(|file| file.path.starts_with(&format!("hosts/{}/", summary.name)));
-            let scripts = scripts.filter(|file| file.executable).count();
             lines.push(format!(
                 "{:width$} {} · {} Nix files, {scripts} scripts, {plan}",
                 summary.name, summary.words, summary.nix_files
