@@ -83,7 +83,7 @@ fn a_host_of_an_old_release_sets_the_options_of_that_release() {
 }
 
 /// Returns the command that evaluates with a nixpkgs tree, and the tree; or says that the test is skipped.
-fn nixpkgs(test: &str) -> Option<(Vec<String>, String)> {
+pub(crate) fn nixpkgs(test: &str) -> Option<(Vec<String>, String)> {
     let tree = std::env::var("HOSTWRIGHT_NIXPKGS").ok();
     let nix = std::env::var("HOSTWRIGHT_NIX").unwrap_or_else(|_| "nix-instantiate".to_owned());
     let Some(tree) = tree else {
@@ -98,7 +98,7 @@ fn nixpkgs(test: &str) -> Option<(Vec<String>, String)> {
     Some((nix.split_whitespace().map(str::to_owned).collect(), tree))
 }
 
-fn write(compiled: &Compiled, folder: &Path) {
+pub(crate) fn write(compiled: &Compiled, folder: &Path) {
     for file in &compiled.files {
         let path = folder.join(&file.path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -107,7 +107,7 @@ fn write(compiled: &Compiled, folder: &Path) {
 }
 
 /// Evaluates each host to its system derivation: no error, no failed assertion, no warning.
-fn evaluates(compiled: &Compiled, nix: &[String], tree: &str) {
+pub(crate) fn evaluates(compiled: &Compiled, nix: &[String], tree: &str) {
     let folder = tempfile::tempdir().unwrap();
     write(compiled, folder.path());
     let out = folder.path().to_str().unwrap();
