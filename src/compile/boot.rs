@@ -6,13 +6,14 @@
 use super::HostCx;
 use super::settings::Settings;
 use crate::fleet::decode::Word as _;
+use crate::fleet::scalar::PackageAttr;
 use crate::fleet::schema::host::System;
 use crate::fleet::schema::machine::{Console, Cpu, Firmware, Loader};
 use crate::fleet::schema::zfs::Import;
 use crate::nix::{Attrs, Expr, NixString, Value};
 use crate::resolve::MountSource;
-use crate::resolve::{BootPlaces, Mirror, grub_disks};
-use crate::source::{Diagnostic, Diagnostics, Place};
+use crate::resolve::{BootPlaces, Mirror, grub_disks, module_name};
+use crate::source::{Diagnostic, Diagnostics, Place, Spanned};
 
 /// Reads the trial entry that a reboot test writes beside grubenv.
 const TRIAL_ENTRY: &str = "if [ -s $prefix/hostwright.cfg ]; then source $prefix/hostwright.cfg; fi\n";
@@ -29,7 +30,7 @@ pub(super) fn settings(cx: &HostCx<'_>, found: &mut Diagnostics) -> Settings {
     let boot = &cx.host.def.boot;
     let places = BootPlaces::of(cx.host);
     match boot.loader.value {
-        Loader::Grub => grub(cx, &places, &mut out),
+        Loader::Grub => grub(cx, &places, &mut out, found),
         Loader::SystemdBoot => systemd_boot(cx, &places, &mut out, found),
         Loader::Other => {}
     }
@@ -38,7 +39,7 @@ pub(super) fn settings(cx: &HostCx<'_>, found: &mut Diagnostics) -> Settings {
     }
     kernel(cx, &mut out);
     initrd(cx, &mut out);
-    zfs(cx, &mut out);
+    zfs(cx, &mut out, found);
     out
 }
 
@@ -73,7 +74,7 @@ impl<'a> Serial<'a> {
     }
 }
 
-fn grub(cx: &HostCx<'_>, places: &BootPlaces<'_>, out: &mut Settings) {
+fn grub(cx: &HostCx<'_>, places: &BootPlaces<'_>, out: &mut Settings, found: &mut Diagnostics) {
     let boot = &cx.host.def.boot;
     let place = boot.loader.place;
     let firmware = &cx.host.def.machine.firmware;
@@ -105,7 +106,9 @@ fn grub(cx: &HostCx<'_>, places: &BootPlaces<'_>, out: &mut Settings) {
             let device = if bios { disk_device } else { "nodev".to_owned() };
             mirrored.push(mirrored_boot(&path, efi.filter(|_| uefi).as_deref(), vec![device]));
         }
-        out.set("boot.loader.grub.mirroredBoots", mirrored, boot.mirrors.first().map_or(place, |name| name.place));
+        let mirrors = boot.mirrors.first().map_or(place, |name| name.place);
+        out.set("boot.loader.grub.mirroredBoots", mirrored, mirrors);
+        watch_mounts(cx, places, mirrors, out, found);
     }
     let mut config = String::from(FALLBACK);
     if let Some(serial) = Serial::of(cx).and_then(|serial| serial.grub()) {
@@ -116,6 +119,35 @@ fn grub(cx: &HostCx<'_>, places: &BootPlaces<'_>, out: &mut Settings) {
     // Entry 0 stays the last good generation: the trial entry comes after it.
     out.set("boot.loader.grub.extraEntriesBeforeNixOS", false, place);
     out.set("boot.loader.grub.default", "0", place);
+}
+
+/// The values of the scripts that look after mounts of GRUB's mirrors.
+#[derive(serde::Serialize)]
+struct GrubMounts {
+    places: Vec<String>,
+}
+
+/// Has the loader's installer mount what is not mounted, and fail where that does not help.
+///
+/// Each of the mounts is `nofail`, and GRUB's installer writes below a path whatever is mounted there: without this a mirror
+/// that was away for one boot would keep an old menu, and nobody would hear of it.
+fn watch_mounts(cx: &HostCx<'_>, places: &BootPlaces<'_>, place: Place, out: &mut Settings, found: &mut Diagnostics) {
+    let mirrors = places.boot_mirrors.iter().chain(&places.esp_mirrors).map(|mirror| mirror.path.clone());
+    let mains = [&places.boot, &places.esp];
+    let mains = mains.into_iter().flatten().map(|(_, _, mount)| (*mount).to_owned()).filter(|mount| mount != "/");
+    let mut all: Vec<String> = mains.chain(mirrors).collect();
+    all.sort();
+    all.dedup();
+    let values = GrubMounts { places: all };
+    if let Some(script) = cx.render("grub-mounts.sh.tera", &values, found) {
+        out.set("boot.loader.grub.extraPrepareConfig", with_path(&["coreutils", "util-linux"], &script), place);
+    }
+    if !cx.spelling.loader_hook() {
+        return;
+    }
+    if let Some(script) = cx.render("grub-mounted.sh.tera", &values, found) {
+        out.set("boot.loader.grub.extraInstallCommands", with_path(&["coreutils", "util-linux"], &script), place);
+    }
 }
 
 /// Sets what the reboot test needs of the loader of a host that is not compiled; GRUB's settings mean nothing without it.
@@ -249,34 +281,52 @@ fn kernel(cx: &HostCx<'_>, out: &mut Settings) {
     }
 }
 
+/// Modules that every initrd gets beside those of NixOS: controllers of usual machines, and a keyboard.
+fn usual_modules(cpu: Option<Cpu>) -> &'static [&'static str] {
+    match cpu {
+        Some(Cpu::Virtual) => &["ahci", "sd_mod", "sr_mod", "virtio_blk", "virtio_pci", "virtio_scsi", "xhci_pci"],
+        _ => &["ahci", "nvme", "sd_mod", "usb_storage", "usbhid", "xhci_pci"],
+    }
+}
+
+/// Modules that a module needs and does not name as its dependency: the bus that its device is on.
+fn bus_of(module: &str) -> Option<&'static str> {
+    match module {
+        _ if module.starts_with("virtio_") && module != "virtio_pci" => Some("virtio_pci"),
+        "hv_storvsc" | "hv_netvsc" => Some("hv_vmbus"),
+        _ => None,
+    }
+}
+
 fn initrd(cx: &HostCx<'_>, out: &mut Settings) {
     let def = cx.host.def;
     let option = "boot.initrd.availableKernelModules";
-    let base: &[&str] = match def.machine.cpu.as_ref().map(|cpu| cpu.value) {
-        Some(Cpu::Virtual) => &["ahci", "sd_mod", "sr_mod", "virtio_blk", "virtio_pci", "virtio_scsi", "xhci_pci"],
-        _ => &["ahci", "nvme", "sd_mod", "usb_storage", "usbhid", "xhci_pci"],
-    };
+    let base = usual_modules(def.machine.cpu.as_ref().map(|cpu| cpu.value));
     out.list(option, base.iter().copied(), def.machine.place);
-    let mut known: Vec<&str> = base.to_vec();
-    let add = |word: &str, place: Place, out: &mut Settings| out.list(option, [word], place);
-    for disk in &cx.host.disks {
-        if let Some(driver) = disk.def.driver.as_ref().filter(|driver| !known.contains(&driver.value.as_str())) {
-            known.push(driver.value.as_str());
-            add(driver.value.as_str(), driver.place, out);
+    let mut known: Vec<String> = base.iter().map(|module| (*module).to_owned()).collect();
+    let mut add = |module: &str, place: Place, out: &mut Settings| {
+        for module in std::iter::once(module).chain(bus_of(&module_name(module))) {
+            let name = module_name(module);
+            if !known.contains(&name) {
+                known.push(name);
+                out.list(option, [module], place);
+            }
         }
+    };
+    for driver in cx.host.disks.iter().filter_map(|disk| cx.host.disk_driver(disk)) {
+        add(driver.module, driver.place, out);
     }
     for (_, interface) in cx.host.interfaces() {
-        if let Some(driver) = interface.driver.as_ref().filter(|driver| !known.contains(&driver.value.as_str())) {
-            known.push(driver.value.as_str());
-            add(driver.value.as_str(), driver.place, out);
+        if let Some(driver) = cx.host.interface_driver(interface) {
+            add(driver.module, driver.place, out);
         }
     }
-    for module in def.boot.initrd_modules.iter().filter(|module| !known.contains(&module.value.as_str())) {
+    for module in &def.boot.initrd_modules {
         add(module.value.as_str(), module.place, out);
     }
 }
 
-fn zfs(cx: &HostCx<'_>, out: &mut Settings) {
+fn zfs(cx: &HostCx<'_>, out: &mut Settings, found: &mut Diagnostics) {
     let id = &cx.host.host_id;
     match id.place {
         Some(place) => out.set("networking.hostId", id.id.as_str(), place),
@@ -291,8 +341,9 @@ fn zfs(cx: &HostCx<'_>, out: &mut Settings) {
     out.keyed("boot.zfs.devNodes", &zfs.dev_nodes, zfs.dev_nodes.value.as_str());
     // A pool that another machine wrote last is not taken from it: the import must fail, and be looked at.
     out.set("boot.zfs.forceImportRoot", false, zfs.place);
-    if let Some(package) = zfs.package.as_ref().filter(|_| cx.spelling.zfs_package()) {
-        out.set("boot.zfs.package", Expr::select("pkgs", package.as_str()), package.place);
+    out.set("boot.zfs.forceImportAll", false, zfs.place);
+    if let Some(package) = &zfs.package {
+        zfs_package(cx, package, out, found);
     }
     for pool in &cx.host.pools {
         let mounted = cx
@@ -303,5 +354,22 @@ fn zfs(cx: &HostCx<'_>, out: &mut Settings) {
         if pool.def.import.value == Import::Boot && !mounted {
             out.list("boot.zfs.extraPools", [pool.name], pool.def.key);
         }
+    }
+}
+
+/// Chooses the ZFS. Before there was an option for the package, NixOS knew two: the stable one and `zfsUnstable`.
+fn zfs_package(cx: &HostCx<'_>, package: &Spanned<PackageAttr>, out: &mut Settings, found: &mut Diagnostics) {
+    if cx.spelling.zfs_package() {
+        out.set("boot.zfs.package", Expr::select("pkgs", package.as_str()), package.place);
+    } else if matches!(package.as_str(), "zfsUnstable" | "zfs_unstable") {
+        out.set("boot.zfs.enableUnstable", true, package.place);
+    } else if !matches!(package.as_str(), "zfs" | "zfsStable") {
+        let message = format!("NixOS {} takes no other ZFS than its own two", cx.host.channel.channel.release.value);
+        found.push(
+            Diagnostic::error("value-invalid", package.place, message)
+                .help("`zfsUnstable` for the newer of the two")
+                .help("leave `zfs.package` out for the stable one")
+                .help("use a channel from 24.05 on, where any package can be chosen"),
+        );
     }
 }

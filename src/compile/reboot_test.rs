@@ -8,6 +8,8 @@
 use super::HostCx;
 use super::settings::Settings;
 use super::spelling::Spelling;
+use crate::fleet::scalar::PackageAttr;
+use crate::fleet::schema::host::System;
 use crate::fleet::schema::machine::{Cpu, Loader};
 use crate::nix::{Attrs, Expr, Value};
 use crate::source::{Diagnostics, Place};
@@ -34,6 +36,8 @@ pub(super) struct Tuning<'a> {
     pub(super) initrd_seconds: u64,
     /// The maker of the processor; none: any.
     pub(super) cpu: Option<Cpu>,
+    /// Whether the processor is of the x86 family for certain: drivers of another are not in its kernel.
+    pub(super) x86: bool,
     /// Whether ZFS is in use.
     pub(super) zfs: bool,
     /// How options are spelt.
@@ -60,7 +64,9 @@ pub(super) fn settings(cx: &HostCx<'_>, found: &mut Diagnostics) -> Settings {
         panic_seconds: def.boot.panic_timeout.seconds().max(1),
         give_up_seconds: tuned.map_or(600, |tuned| tuned.give_up_after.seconds()),
         initrd_seconds: tuned.map_or(300, |tuned| tuned.initrd_give_up_after.seconds()),
-        cpu: def.machine.cpu.as_ref().map(|cpu| cpu.value),
+        // Kernels made for one board lack the drivers of others, and an initrd is not built with a module that is not there.
+        cpu: def.machine.cpu.as_ref().map(|cpu| cpu.value).filter(|_| !for_one_board(def.boot.kernel.as_deref())),
+        x86: cx.host.system() == System::X86_64,
         zfs: !cx.host.pools.is_empty(),
         spelling: cx.spelling,
         templates: cx.templates,
@@ -75,6 +81,11 @@ pub(super) fn settings(cx: &HostCx<'_>, found: &mut Diagnostics) -> Settings {
     out
 }
 
+/// Tells whether a kernel is made for one kind of board.
+fn for_one_board(kernel: Option<&PackageAttr>) -> bool {
+    kernel.is_some_and(|kernel| kernel.as_str().contains("rpi"))
+}
+
 /// Returns the module for hosts that are not compiled: the same with the usual limits, for any processor.
 pub(super) fn generic(
     release: Release,
@@ -86,6 +97,7 @@ pub(super) fn generic(
         give_up_seconds: 600,
         initrd_seconds: 300,
         cpu: None,
+        x86: false,
         zfs: true,
         spelling: Spelling::of(release),
         templates,
@@ -138,7 +150,9 @@ fn watchdogs(tuning: &Tuning<'_>, out: &mut Settings) {
         Some(Cpu::Amd) => &["sp5100_tco"],
         Some(Cpu::Intel) => &["i2c_i801", "iTCO_wdt", "lpc_ich"],
         Some(Cpu::Virtual) => &["i6300esb"],
-        Some(Cpu::Arm) | None => &[],
+        Some(Cpu::Arm) => &["sbsa_gwdt"],
+        None if tuning.x86 => &["i2c_i801", "iTCO_wdt", "lpc_ich", "sp5100_tco"],
+        None => &[],
     };
     out.list("boot.initrd.availableKernelModules", drivers.iter().copied(), place);
     let (runtime, reboot) = ("1min", "10min");

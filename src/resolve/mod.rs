@@ -9,6 +9,8 @@
 
 mod boot;
 mod boot_places;
+mod hardware;
+mod persistent;
 mod services;
 mod storage;
 mod zfs;
@@ -26,6 +28,8 @@ use crate::source::{Diagnostic, Diagnostics, Place, Spanned, nearest, quoted, sh
 
 pub use boot::{NoWayBack, Obstacle};
 pub use boot_places::{BootPlaces, Mirror, grub_disks};
+pub use hardware::{Driver, module_name};
+pub use persistent::persistent_path;
 pub use services::{Listen, ResolvedService, ServicePort};
 pub use storage::{
     ALIGNMENT, MemberUse, Mount, MountSource, ResolvedDisk, ResolvedMember, ResolvedPartition, ResolvedPool,

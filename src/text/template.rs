@@ -32,6 +32,8 @@ pub static EMBEDDED: &[(&str, &str)] = &[
     ("install/partition.sh.tera", include_str!("../../templates/install/partition.sh.tera")),
     ("install/pools.sh.tera", include_str!("../../templates/install/pools.sh.tera")),
     ("installer.nix.tera", include_str!("../../templates/installer.nix.tera")),
+    ("grub-mounted.sh.tera", include_str!("../../templates/grub-mounted.sh.tera")),
+    ("grub-mounts.sh.tera", include_str!("../../templates/grub-mounts.sh.tera")),
     ("mirror-esp.sh.tera", include_str!("../../templates/mirror-esp.sh.tera")),
     ("plan.html.tera", include_str!("../../templates/plan.html.tera")),
     ("pre-switch.sh.tera", include_str!("../../templates/pre-switch.sh.tera")),

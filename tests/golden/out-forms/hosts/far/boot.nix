@@ -28,6 +28,7 @@
     zfs = {
       devNodes = lib.mkDefault "/dev/disk/by-id";
       forceImportRoot = false;
+      forceImportAll = false;
       extraPools = [ "attic" ];
     };
   };

@@ -11,20 +11,23 @@
       "boot.panic_on_fail"
       "systemd.crash_action=reboot"
     ];
-    initrd.systemd = {
-      settings.Manager.RuntimeWatchdogSec = lib.mkDefault "1min";
-      services.hostwright-deadman = {
-        wantedBy = [ "sysinit.target" ];
-        unitConfig = {
-          DefaultDependencies = false;
-          ConditionKernelCommandLine = "hostwright.trial";
+    initrd = {
+      availableKernelModules = [ "sbsa_gwdt" ];
+      systemd = {
+        settings.Manager.RuntimeWatchdogSec = lib.mkDefault "1min";
+        services.hostwright-deadman = {
+          wantedBy = [ "sysinit.target" ];
+          unitConfig = {
+            DefaultDependencies = false;
+            ConditionKernelCommandLine = "hostwright.trial";
+          };
+          script = ''
+            sleep 300
+            echo 'hostwright: this trial boot is stuck in stage 1' > /dev/kmsg || true
+            # A panic, not a reset: it leaves a trace in pstore, and the command line makes it a reboot.
+            echo c > /proc/sysrq-trigger
+          '';
         };
-        script = ''
-          sleep 300
-          echo 'hostwright: this trial boot is stuck in stage 1' > /dev/kmsg || true
-          # A panic, not a reset: it leaves a trace in pstore, and the command line makes it a reboot.
-          echo c > /proc/sysrq-trigger
-        '';
       };
     };
   };

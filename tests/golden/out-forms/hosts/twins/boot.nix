@@ -18,6 +18,37 @@
             devices = [ "/dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0BBBBBB" ];
           }
         ];
+        extraPrepareConfig =
+          "export PATH=${
+            lib.makeBinPath [
+              pkgs.coreutils
+              pkgs.util-linux
+            ]
+          }:$PATH\n"
+          + ''
+            # What a mirror of /boot or of an EFI system partition may have been away for is over: it is mounted before GRUB's menu is
+            # written. extraInstallCommands says what is still missing.
+            for place in /boot /boot-b; do
+              mountpoint -q -- "$place" || mount -- "$place" || true
+            done
+          '';
+        extraInstallCommands =
+          "export PATH=${
+            lib.makeBinPath [
+              pkgs.coreutils
+              pkgs.util-linux
+            ]
+          }:$PATH\n"
+          + ''
+            # GRUB's installer writes below a path whatever is mounted there.
+            for place in /boot /boot-b; do
+              if ! mountpoint -q -- "$place"; then
+                echo "hostwright: $place is not mounted, so its disk would not boot the new generation." >&2
+                echo "hostwright: replace the disk, or take it out of boot.mirrors." >&2
+                exit 1
+              fi
+            done
+          '';
         extraConfig = ''
           set fallback=0
           serial --unit=1 --speed=57600 --word=8 --parity=no --stop=1
@@ -52,6 +83,7 @@
     zfs = {
       devNodes = "/dev/disk/by-id";
       forceImportRoot = false;
+      forceImportAll = false;
       package = pkgs.zfs_2_4;
     };
   };

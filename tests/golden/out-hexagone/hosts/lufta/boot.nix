@@ -31,6 +31,7 @@
     zfs = {
       devNodes = lib.mkDefault "/dev/disk/by-id";
       forceImportRoot = false;
+      forceImportAll = false;
     };
   };
   hardware = {
