@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::resolve::ResolvedHost;
 use crate::source::{Place, Spanned};
 use crate::units::Cidr;
+pub(super) use crate::units::{is_internal, is_link_local};
 
 /// Returns the static addresses of a host with the interface that each is on, in the order of the file.
 pub(super) fn of<'a>(host: &ResolvedHost<'a>) -> impl Iterator<Item = (&'a str, &'a Spanned<Cidr>)> {
@@ -19,26 +20,6 @@ pub(super) fn first_static<'a>(host: &ResolvedHost<'a>) -> Option<(&'a str, Plac
         .filter(|(_, interface)| interface.addresses.iter().any(routed))
         .map(|(name, interface)| (name.as_str(), interface.key))
         .next()
-}
-
-/// Tells whether an address has a meaning on one link only (RFC 3927, RFC 4291).
-pub(super) fn is_link_local(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => address.is_unicast_link_local(),
-    }
-}
-
-/// Tells whether the internet has no way to an address: private, shared, link-local and loopback ones (RFC 1918, RFC 6598,
-/// RFC 4193).
-pub(super) fn is_internal(address: IpAddr) -> bool {
-    let shared = |octets: [u8; 4]| matches!(octets, [100, 64..=127, ..]);
-    address.is_loopback()
-        || is_link_local(address)
-        || match address {
-            IpAddr::V4(address) => address.is_private() || shared(address.octets()),
-            IpAddr::V6(address) => address.is_unique_local(),
-        }
 }
 
 #[cfg(test)]

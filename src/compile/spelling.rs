@@ -64,6 +64,42 @@ impl Spelling {
         self.since("22.11")
     }
 
+    /// Peers of wireguard without a `wireguardPeerConfig` around them.
+    pub(super) fn flat_peers(self) -> bool {
+        self.since("24.11")
+    }
+
+    /// `networking.nftables.tables`.
+    pub(super) fn nftables_tables(self) -> bool {
+        self.since("23.11")
+    }
+
+    /// `networking.firewall.filterForward` and the rules of the nftables firewall.
+    pub(super) fn firewall_rules(self) -> bool {
+        self.since("23.05")
+    }
+
+    /// systemd 253, which looks in /etc/credstore for credentials and does without those that are not there (before, a file
+    /// that is not there kept the service from starting).
+    pub(super) fn credential_store(self) -> bool {
+        self.since("23.05")
+    }
+
+    /// systemd 247 with `LoadCredential=`.
+    pub(super) fn credentials(self) -> bool {
+        self.since("21.05")
+    }
+
+    /// `users.users.*.hashedPasswordFile`, before that `passwordFile`.
+    pub(super) fn hashed_password_file(self) -> bool {
+        self.since("23.11")
+    }
+
+    /// `programs.ssh.knownHosts` by name, with `hostNames` free to choose.
+    pub(super) fn known_hosts(self) -> bool {
+        self.since("20.09")
+    }
+
     /// `boot.zfs.package`.
     pub(super) fn zfs_package(self) -> bool {
         self.since("24.05")

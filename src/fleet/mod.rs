@@ -11,6 +11,7 @@ mod read;
 pub mod scalar;
 pub mod schema;
 pub mod shape;
+pub mod words;
 
 pub use merge::{IsPrefix, merge};
 pub use read::{Fleet, Host, Module, Reading, read};

@@ -24,6 +24,8 @@ pub struct Fleet {
     pub tree: Node,
     /// The hosts that were read without an error, by name.
     pub hosts: BTreeMap<String, Host>,
+    /// The names of the hosts that have errors.
+    pub unread: BTreeSet<String>,
     /// The modules that hosts import or services stand on, by name.
     pub modules: BTreeMap<String, Module>,
     /// The templates that the fleet brings, as (name, file).
@@ -77,7 +79,7 @@ pub fn read(files: &mut FleetFiles, builtin: &[(&str, &str)], is_prefix: &(dyn F
     let fleet_file = fleet_tree.as_ref().and_then(|tree| FleetFile::decode(tree, &mut Cx::new(&mut found)));
     let defaults = fleet_tree.as_ref().and_then(|tree| tree.at(&["defaults"])).cloned();
 
-    let count = count_hosts(files);
+    let count = host_names(files).len();
     let trees = host_trees(files, &mut found);
     let mut modules = Modules::default();
     let roots = defaults.iter().chain(trees.iter().map(|tree| &tree.node));
@@ -86,9 +88,11 @@ pub fn read(files: &mut FleetFiles, builtin: &[(&str, &str)], is_prefix: &(dyn F
     let context = Context { sources: &files.sources, defaults: defaults.as_ref(), modules: &modules, is_prefix };
     let hosts: Vec<(Option<Host>, Diagnostics)> = trees.into_par_iter().map(|tree| context.host(tree)).collect();
     let mut read = BTreeMap::new();
+    let mut unread = host_names(files);
     for (host, mut said) in hosts {
         found.append(&mut said);
         if let Some(host) = host {
+            unread.remove(&host.name);
             read.insert(host.name.clone(), host);
         }
     }
@@ -99,18 +103,19 @@ pub fn read(files: &mut FleetFiles, builtin: &[(&str, &str)], is_prefix: &(dyn F
         file,
         tree,
         hosts: read,
+        unread,
         modules: modules.into_modules(),
         templates,
     });
     Reading { fleet, hosts: count, found }
 }
 
-/// Returns how many hosts the fleet has, those that cannot be read included.
-fn count_hosts(files: &FleetFiles) -> usize {
+/// Returns the names of the fleet's hosts, those that cannot be read included.
+fn host_names(files: &FleetFiles) -> BTreeSet<String> {
     let refused = files.found.iter().map(|finding| files.sources.file(finding.primary.place.file).path());
     let all = files.files.keys().map(String::as_str).chain(refused);
     let names = all.filter_map(|path| path.strip_prefix("hosts/")?.strip_suffix("/host.toml"));
-    names.collect::<BTreeSet<_>>().len()
+    names.map(str::to_owned).collect()
 }
 
 /// Removes findings about one thing: what stands in defaults or a module is read once a host.

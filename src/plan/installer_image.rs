@@ -68,8 +68,8 @@ pub(super) fn file(host: &ResolvedHost<'_>) -> Result<Option<Script>, PlanError>
 
 fn interfaces(host: &ResolvedHost<'_>) -> Vec<InterfaceValues> {
     host.interfaces()
-        .map(|(name, interface)| {
-            let matches = match &interface.matches.value {
+        .filter_map(|(name, interface)| {
+            let matches = match &interface.matches()?.value {
                 Match::Mac(mac) => serde_json::json!({ "PermanentMACAddress": mac.to_string() }),
                 Match::Name(name) => serde_json::json!({ "Name": name }),
                 Match::Path(path) => serde_json::json!({ "Path": path }),
@@ -77,7 +77,7 @@ fn interfaces(host: &ResolvedHost<'_>) -> Vec<InterfaceValues> {
             let routes = interface.gateways.iter().map(
                 |gateway| serde_json::json!({ "Gateway": gateway.via.to_string(), "GatewayOnLink": gateway.on_link }),
             );
-            InterfaceValues {
+            Some(InterfaceValues {
                 name: format!("10-{name}"),
                 matches,
                 addresses: interface.addresses.iter().map(|address| address.value.to_string()).collect(),
@@ -88,7 +88,7 @@ fn interfaces(host: &ResolvedHost<'_>) -> Vec<InterfaceValues> {
                     (false, true) => "ipv6",
                     (false, false) => "no",
                 },
-            }
+            })
         })
         .collect()
 }

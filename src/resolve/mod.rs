@@ -11,8 +11,11 @@ mod boot;
 mod boot_places;
 mod hardware;
 mod persistent;
+mod network;
+mod secrets;
 mod services;
 mod storage;
+mod tunnels;
 mod zfs;
 
 use std::net::IpAddr;
@@ -30,11 +33,14 @@ pub use boot::{NoWayBack, Obstacle};
 pub use boot_places::{BootPlaces, Mirror, grub_disks};
 pub use hardware::{Driver, module_name};
 pub use persistent::persistent_path;
+pub use network::{DeviceName, InitrdNetwork, LONGEST_NAME, is_kernel_name, named_in_rules};
+pub use secrets::{CREDENTIAL_STORE, ResolvedSecret};
 pub use services::{Listen, ResolvedService, ServicePort};
 pub use storage::{
     ALIGNMENT, MemberUse, Mount, MountSource, ResolvedDisk, ResolvedMember, ResolvedPartition, ResolvedPool,
     ResolvedVdev, VdevClass,
 };
+pub use tunnels::{FleetEnd, Tunnel, TunnelPeer, reached_at};
 pub use zfs::{SystemRole, ZfsSystem};
 
 /// A fleet whose references lead somewhere.
@@ -95,6 +101,10 @@ pub struct ResolvedHost<'f> {
     pub mounts: Vec<Mount<'f>>,
     /// Its services, in the order of the file.
     pub services: Vec<ResolvedService<'f>>,
+    /// Its secrets, in the order of the file.
+    pub secrets: Vec<ResolvedSecret<'f>>,
+    /// Its wireguard interfaces with their other ends.
+    pub tunnels: Vec<Tunnel<'f>>,
     /// The systems that may import its pools, the one to be deployed first.
     pub systems: Vec<ZfsSystem>,
 }
@@ -136,10 +146,17 @@ impl<'f> ResolvedHost<'f> {
         interfaces.into_iter().flatten().map(|(name, interface)| (name.as_str(), &interface.value))
     }
 
-    /// Returns the address on which the machine is reached from outside: its first global address, IPv4 first.
+    /// Returns a secret by its name.
+    pub fn secret(&self, name: &str) -> Option<&ResolvedSecret<'f>> {
+        self.secrets.iter().find(|secret| secret.name == name)
+    }
+
+    /// Returns the address on which the machine is reached from outside: its first static address, IPv4 first, not that of
+    /// a tunnel.
     pub fn main_address(&self) -> Option<IpAddr> {
         let mut addresses: Vec<IpAddr> = self
             .interfaces()
+            .filter(|(_, interface)| interface.wireguard().is_none())
             .flat_map(|(_, interface)| interface.addresses.iter().map(|address| address.address))
             .collect();
         addresses.sort_by_key(IpAddr::is_ipv6);
@@ -200,7 +217,9 @@ fn resolve_host<'f>(
     };
     let installer = optional(def.installer.as_ref().and_then(|installer| installer.channel.as_ref()), found);
     let rescue = optional(def.machine.rescue.as_ref().and_then(|rescue| rescue.channel.as_ref()), found);
-    interfaces(def, found);
+    network::interfaces(def, found);
+    let secrets = secrets::secrets(def, found);
+    let tunnels = tunnels::tunnels(fleet, host, found);
     let disks = storage::disks(host);
     for mirror in &def.boot.mirrors {
         reference("disk", mirror.as_str(), mirror.place, def.disks.keys().map(String::as_str), found);
@@ -224,6 +243,8 @@ fn resolve_host<'f>(
         pools,
         mounts,
         services,
+        secrets,
+        tunnels,
         systems,
     })
 }
@@ -246,19 +267,6 @@ fn channel<'f>(
     reference("channel", named.as_str(), named.place, known.keys().map(String::as_str), found);
     let channel = fleet.channel(named.as_str())?;
     Some(ChannelRef { name: named.as_str(), channel, at: named.place })
-}
-
-fn interfaces(def: &HostFile, found: &mut Diagnostics) {
-    let Some(network) = &def.network else { return };
-    let known = || network.interfaces.keys().map(String::as_str);
-    for name in &network.wait_online {
-        reference("interface", name.as_str(), name.place, known(), found);
-    }
-    if let Some(firewall) = &network.firewall {
-        for (name, opening) in &*firewall.interfaces {
-            reference("interface", name, opening.key, known(), found);
-        }
-    }
 }
 
 /// Reports a name that nothing defines, with the nearest ones.

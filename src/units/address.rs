@@ -14,6 +14,29 @@ pub struct Cidr {
 }
 
 impl Cidr {
+    /// Returns the network of one address alone.
+    pub fn host(address: IpAddr) -> Self {
+        Self { address, prefix: if address.is_ipv6() { 128 } else { 32 } }
+    }
+
+    /// Returns the network without the host's part: its first address.
+    pub fn network(&self) -> Self {
+        let address = match self.address {
+            // A mask of 32 bits leaves nothing above them.
+            IpAddr::V4(a) => {
+                let bits = masked(u128::from(a.to_bits()), self.prefix, 32);
+                IpAddr::V4(std::net::Ipv4Addr::from_bits(u32::try_from(bits).unwrap_or(0)))
+            }
+            IpAddr::V6(a) => IpAddr::V6(std::net::Ipv6Addr::from_bits(masked(a.to_bits(), self.prefix, 128))),
+        };
+        Self { address, prefix: self.prefix }
+    }
+
+    /// Tells whether every address of another network lies in this one.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.prefix <= other.prefix && self.contains(other.address)
+    }
+
     /// Tells whether an address lies in this network.
     pub fn contains(&self, other: IpAddr) -> bool {
         match (self.address, other) {
@@ -46,6 +69,26 @@ impl Cidr {
             IpAddr::V6(_) => false,
         }
     }
+}
+
+/// Tells whether an address has a meaning on one link only (RFC 3927, RFC 4291).
+pub fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
+}
+
+/// Tells whether the internet has no way to an address: private, shared, link-local and loopback ones (RFC 1918, RFC 6598,
+/// RFC 4193).
+pub fn is_internal(address: IpAddr) -> bool {
+    let shared = |octets: [u8; 4]| matches!(octets, [100, 64..=127, ..]);
+    address.is_loopback()
+        || is_link_local(address)
+        || match address {
+            IpAddr::V4(address) => address.is_private() || shared(address.octets()),
+            IpAddr::V6(address) => address.is_unique_local(),
+        }
 }
 
 /// Returns the network part of an address of `width` bits.

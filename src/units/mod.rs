@@ -10,7 +10,7 @@ mod span;
 mod version;
 
 pub(crate) use address::is_host_name;
-pub use address::{Cidr, Mac, SocketAddress};
+pub use address::{Cidr, Mac, SocketAddress, is_internal, is_link_local};
 pub use release::Release;
 pub use size::Size;
 pub use span::TimeSpan;

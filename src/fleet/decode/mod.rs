@@ -3,6 +3,7 @@
 //! A type says once, in a [`table!`] or [`choice!`], what its keys are; decoding, the JSON Schema, the reference page and the
 //! merging of definitions all come from that. Not here: what the keys are (the modules beside this one).
 
+pub(crate) mod inline;
 mod table;
 
 use std::net::IpAddr;
@@ -236,8 +237,8 @@ impl Decode for Node {
         Shape::Any
     }
 
-    fn decode(node: &Node, _: &mut Cx<'_>) -> Option<Self> {
-        Some(node.clone())
+    fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
+        if inline::below(node, cx) { None } else { Some(node.clone()) }
     }
 }
 
@@ -293,6 +294,9 @@ impl Decode for String {
     /// Reads one line of text. Control characters are refused: none of the places a definition's text goes to needs them.
     fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
         let Kind::Str(text) = &node.kind else { return cx.invalid(node, "a string is wanted, in quotes") };
+        if inline::report(text, node.place, cx) {
+            return None;
+        }
         match text.chars().find(|c| c.is_control()) {
             Some(_) => cx.refused(node.place, text, "one line of text without control characters is wanted"),
             None => Some(text.clone()),
@@ -318,6 +322,9 @@ macro_rules! from_string {
                 cx: &mut $crate::fleet::decode::Cx<'_>,
             ) -> Option<Self> {
                 let Some(text) = node.as_str() else { return cx.invalid(node, $wanted) };
+                if $crate::fleet::decode::inline::report(text, node.place, cx) {
+                    return None;
+                }
                 match text.parse::<$type>() {
                     Ok(value) => Some(value),
                     Err(wanted) => cx.refused(node.place, text, &wanted.to_string()),

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::fleet::decode::{Named, Setting, choice, table};
 use crate::fleet::scalar::{AbsPath, Account, AccountKey, PackageAttr};
+use crate::fleet::words::SecretName;
 use crate::source::Spanned;
 
 table! {
@@ -59,12 +60,15 @@ table! {
         "groups" => groups: Vec<Spanned<Account>>,
         /// Whether it may become root.
         "sudo" => sudo: Setting<bool> = false,
+        /// Whether sudo asks for the password.
+        "sudo-password" => sudo_password: Setting<bool> = true,
         /// Login shell.
         "shell" => shell: Option<Spanned<PackageAttr>>,
         /// Home directory.
         "home" => home: Option<Spanned<AbsPath>>,
         /// Whether it is an account of a service and not of a person.
         "system" => system: Setting<bool> = false,
+        /// The hash of the password, by the name of its secret.
+        "password" => password: Option<Spanned<SecretName>>,
     }
-    later { "sudo-password", "password" }
 }

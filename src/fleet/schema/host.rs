@@ -6,6 +6,7 @@ use super::disks::{Disk, Swap};
 use super::fleet_file::Allow;
 use super::machine::{Boot, Installer, Machine};
 use super::network::Network;
+use super::secrets::Secrets;
 use super::services::{Service, Web};
 use super::zfs::Zfs;
 use crate::fleet::decode::{Named, Setting, choice, table};
@@ -62,10 +63,12 @@ table! {
         "services" => services: Named<NameKey, Service>,
         /// What serves virtual hosts.
         "web" => web: Option<Web>,
+        /// Secrets, by name.
+        "secrets" => secrets: Option<Secrets>,
         /// How the host is deployed and watched.
         "deploy" => deploy: Option<Deploy>,
         /// Any NixOS option, checked against the channel's option index.
         "nixos" => nixos: Option<Node>,
     }
-    later { "mdraid", "filesystems", "persistence", "secrets", "backup", "monitoring", "external" }
+    later { "mdraid", "filesystems", "persistence", "backup", "monitoring", "external" }
 }

@@ -2,9 +2,11 @@
 
 use crate::fleet::decode::{Cx, Decode, Setting, choice, table};
 use crate::fleet::scalar::{KernelWord, Name, PackageAttr};
+use crate::fleet::schema::interfaces::Gateway;
+use crate::fleet::schema::secrets::SecretPath;
 use crate::fleet::shape::Shape;
 use crate::source::{Node, Spanned};
-use crate::units::{Size, TimeSpan, Version};
+use crate::units::{Cidr, Size, TimeSpan, Version};
 
 choice! {
     /// The maker of the processor.
@@ -170,8 +172,27 @@ table! {
         "unlock" => unlock: Setting<Unlock> = Unlock::Console,
         /// How long a panicked kernel waits before it resets the machine.
         "panic-timeout" => panic_timeout: Setting<TimeSpan> = TimeSpan::of_seconds(30),
+        /// The ssh server of the initrd, for `unlock = "ssh"`.
+        "initrd-ssh" => initrd_ssh: Option<InitrdSsh>,
     }
-    later { "initrd-ssh" }
+}
+
+table! {
+    /// The ssh server of the initrd.
+    pub struct InitrdSsh {
+        /// Its TCP port.
+        "port" => port: Setting<u16> = 2222u16,
+        /// Its private host key: a file on the host, and not that of the running system, since the initrd is read by who has the disk.
+        "host-key" => host_key: Option<Spanned<SecretPath>>,
+        /// ssh public keys that may unlock; `access.root-keys` when empty.
+        "keys" => keys: Vec<Spanned<String>>,
+        /// Addresses in the initrd; the interface's own when empty.
+        "addresses" => addresses: Vec<Spanned<Cidr>>,
+        /// Default gateways in the initrd; the interface's own when empty.
+        "gateways" => gateways: Vec<Spanned<Gateway>>,
+        /// The interface; the first with a default route when absent.
+        "interface" => interface: Option<Spanned<Name>>,
+    }
 }
 
 /// A switch or a time span; used where `false` means "not at all".

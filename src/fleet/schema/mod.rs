@@ -9,11 +9,14 @@ pub mod documents;
 pub mod facts_file;
 pub mod fleet_file;
 pub mod host;
+pub mod interfaces;
 pub mod machine;
 pub mod module_file;
 pub mod network;
 mod reference;
+pub mod secrets;
 pub mod services;
+pub mod wireguard;
 pub mod zfs;
 
 pub use reference::reference;

@@ -1,8 +1,9 @@
 //! An interface that is recognised by a name that changes.
 
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
-use crate::fleet::schema::network::Match;
-use crate::source::{Level, printable, quoted};
+use crate::fleet::schema::network::{Interface, InterfaceKind, Match};
+use crate::resolve::{DeviceName, is_kernel_name, named_in_rules};
+use crate::source::{Level, Place, printable, quoted};
 
 pub(super) static RULE: Rule = Rule {
     id: "interface-name-unpredictable",
@@ -18,12 +19,18 @@ pub(super) static RULE: Rule = Rule {
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
     let probed = cx.host.source.facts.as_ref().and_then(|facts| facts.interfaces.as_deref()).unwrap_or_default();
     for (name, interface) in cx.host.interfaces() {
-        let Match::Name(device) = &interface.matches.value else { continue };
+        let Some(matches) = interface.matches() else {
+            made(name, interface, cx, found);
+            continue;
+        };
+        let Match::Name(device) = &matches.value else {
+            renamed(name, interface, cx, found);
+            continue;
+        };
         let Some(kind) = kind(device) else { continue };
-        let finding =
-            Finding::at(interface.matches.place, format!("`{name}` is recognised by the name {}", quoted(device)))
-                .label(kind.label())
-                .why(kind.why());
+        let finding = Finding::at(matches.place, format!("`{name}` is recognised by the name {}", quoted(device)))
+            .label(kind.label())
+            .why(kind.why());
         let mac = probed.iter().find(|probed| *probed.name.value == **device).and_then(|probed| probed.mac.as_ref());
         found.report(match mac {
             Some(mac) => finding
@@ -31,6 +38,54 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
                 .help(format!("`match = {{ mac = \"{}\" }}`", printable(&mac.value))),
             None => finding.help("`match = { mac = \"…\" }` with the hardware address, which `ip link` shows"),
         });
+    }
+}
+
+/// Looks at what is made under a name that a card may have.
+fn made(name: &str, interface: &Interface, cx: &HostCx<'_>, found: &mut Findings) {
+    if !is_kernel_name(name) {
+        return;
+    }
+    found.report(
+        Finding::at(
+            key_of(cx, name).unwrap_or(interface.place),
+            format!("`{name}` is made with a name that a card may have"),
+        )
+        .label(format!("a {}", interface.kind.value))
+        .why("the kernel and udev give cards such names: where a card has it first, this interface cannot be made")
+        .help(format!("a name that no card gets, such as `{}0`", short(interface.kind.value))),
+    );
+}
+
+/// Looks at a card that rules call by a name which it cannot be given.
+fn renamed(name: &str, interface: &Interface, cx: &HostCx<'_>, found: &mut Findings) {
+    let Some(network) = &cx.host.def.network else { return };
+    if !named_in_rules(network).contains(&name) || !matches!(DeviceName::of(name, interface), DeviceName::Unknown(_)) {
+        return;
+    }
+    found.report(
+        Finding::at(key_of(cx, name).unwrap_or(interface.place), format!("rules of the firewall call a card `{name}`, which it may not be"))
+            .label("a name that the kernel gives")
+            .why(
+                "rules know cards by name, and a card cannot be given a name that the kernel gives to another: the rules are then \
+                 about another card, or about none",
+            )
+            .help("a name of your own for the interface, such as `lan` or `uplink`: the card is then renamed to it"),
+    );
+}
+
+fn key_of(cx: &HostCx<'_>, name: &str) -> Option<Place> {
+    Some(cx.host.def.network.as_ref()?.interfaces.get(name)?.key)
+}
+
+/// Returns the usual beginning of the names of a kind.
+fn short(kind: InterfaceKind) -> &'static str {
+    match kind {
+        InterfaceKind::Ethernet => "lan",
+        InterfaceKind::Vlan => "vlan1",
+        InterfaceKind::Bond => "bond",
+        InterfaceKind::Bridge => "br",
+        InterfaceKind::Wireguard => "wg",
     }
 }
 

@@ -1,0 +1,137 @@
+//! Secrets that stand in a definition: what has the form of a private key or of a password's hash is never taken in.
+//!
+//! No message repeats any part of one.
+
+use super::Cx;
+use crate::source::{Diagnostic, Kind, Node, Place};
+
+/// What a text is the secret of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Inline {
+    /// A private key (PEM, OpenSSH, PuTTY, age).
+    PrivateKey,
+    /// A password's hash (crypt(5)).
+    Hash,
+    /// A token of a well-known service, told by its prefix.
+    Token,
+}
+
+impl Inline {
+    /// Says what it is.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::PrivateKey => "a private key",
+            Self::Hash => "a password's hash",
+            Self::Token => "an access token",
+        }
+    }
+}
+
+/// Methods of crypt(5) whose hashes are long enough to be told from other text, with the least length of a whole hash.
+const METHODS: &[(&str, usize)] = &[
+    ("$y$", 40),
+    ("$gy$", 40),
+    ("$7$", 40),
+    ("$2a$", 59),
+    ("$2b$", 59),
+    ("$2y$", 59),
+    ("$6$", 90),
+    ("$5$", 48),
+    ("$1$", 28),
+    ("$argon2", 40),
+];
+
+/// Prefixes of tokens that their issuers made to be found, with the least length of a whole token.
+const TOKENS: &[(&str, usize)] =
+    &[("ghp_", 40), ("gho_", 40), ("ghs_", 40), ("github_pat_", 60), ("glpat-", 26), ("xoxb-", 30), ("AKIA", 20)];
+
+/// Tells whether a text is or holds a secret, by forms that nothing else has.
+pub(crate) fn find(text: &str) -> Option<Inline> {
+    let pem = text.split("-----BEGIN ").skip(1).any(|rest| {
+        let title: String =
+            rest.chars().take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == ' ').collect();
+        title.contains("PRIVATE KEY")
+    });
+    if pem || text.contains("PuTTY-User-Key-File-") || word(text, "AGE-SECRET-KEY-1", 74) {
+        return Some(Inline::PrivateKey);
+    }
+    if METHODS.iter().any(|(prefix, least)| word(text, prefix, *least)) {
+        return Some(Inline::Hash);
+    }
+    TOKENS.iter().any(|(prefix, least)| word(text, prefix, *least)).then_some(Inline::Token)
+}
+
+/// Tells whether a word of a text begins with `prefix` and has the length and characters of a secret.
+fn word(text: &str, prefix: &str, least: usize) -> bool {
+    text.match_indices(prefix).any(|(at, _)| {
+        let before = text.get(..at).and_then(|before| before.chars().next_back());
+        let starts = before.is_none_or(|c| !c.is_ascii_alphanumeric());
+        let fits = |c: &char| c.is_ascii_alphanumeric() || "$./=+,-_".contains(*c);
+        starts && text.get(at..).is_some_and(|rest| rest.chars().take_while(fits).count() >= least)
+    })
+}
+
+/// Reports a text that is a secret; tells whether it is one.
+pub(crate) fn report(text: &str, place: Place, cx: &mut Cx<'_>) -> bool {
+    let Some(what) = find(text) else { return false };
+    cx.found.push(finding(cx.route(), what.as_str(), place));
+    true
+}
+
+/// Returns the finding about a secret at a place.
+pub(crate) fn finding(route: String, what: &str, place: Place) -> Diagnostic {
+    Diagnostic::error("secret-inline", place, format!("{route} holds {what}"))
+        .label("a secret in a definition")
+        .why("it would land in the store of every machine that builds or runs the host, where every account and program reads it; it is in the version control by now")
+        .help("make a new one: this one is known to everybody who has the definition")
+        .help("`[secrets.items.NAME]` in the definition, NAME where the key wants a secret, and the value in a file on the host only")
+}
+
+/// Reports every secret at or below a value; tells whether there were any.
+pub(crate) fn below(node: &Node, cx: &mut Cx<'_>) -> bool {
+    let mut any = false;
+    match &node.kind {
+        Kind::Str(text) | Kind::Nix(text) => any = report(text, node.place, cx),
+        Kind::List(items) => {
+            for item in items {
+                any |= below(&item.node, cx);
+            }
+        }
+        Kind::Table(table) => {
+            for (name, entry) in table {
+                any |= cx.within(name, |cx| below(&entry.node, cx));
+            }
+        }
+        Kind::Int(_) | Kind::Float(_) | Kind::Bool(_) | Kind::Date(_) | Kind::Null => {}
+    }
+    any
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_secrets_are_found_and_words_about_them_are_not() {
+        let hash = format!("$6$saltsalt${}", "a".repeat(86));
+        for (text, what) in [
+            ("-----BEGIN OPENSSH PRIVATE KEY-----\nb3Blbn", Inline::PrivateKey),
+            ("x = ''-----BEGIN RSA PRIVATE KEY-----''", Inline::PrivateKey),
+            (hash.as_str(), Inline::Hash),
+            ("$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7", Inline::Hash),
+            ("ghp_0123456789abcdefghijABCDEFGHIJ012345", Inline::Token),
+        ] {
+            assert_eq!(find(text), Some(what), "{text}");
+        }
+        for text in [
+            "-----BEGIN CERTIFICATE-----",
+            "-----BEGIN PUBLIC KEY-----",
+            "$y$x",
+            "costs $6$ or so",
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO6byUZOqzqEPeT01TBJmlinORUGjCIfa41h/5EfwDDA ghp_",
+            "https://example.org/AKIA",
+        ] {
+            assert_eq!(find(text), None, "{text}");
+        }
+    }
+}

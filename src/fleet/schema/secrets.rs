@@ -1,0 +1,58 @@
+//! Secrets by name: where each lies on the host. No value of one is ever in a definition.
+
+use crate::fleet::decode::{Cx, Decode, Named, Setting, choice, table};
+use crate::fleet::scalar::{AbsPath, Account, Mode, NameKey};
+use crate::fleet::shape::Shape;
+use crate::source::{Node, Spanned};
+
+table! {
+    /// Secrets: who brings them, and where each lies.
+    pub struct Secrets {
+        /// Who brings them to the host.
+        "provider" => provider: Setting<Provider> = Provider::Credentials,
+        /// The secrets, by the name that other keys use.
+        "items" => items: Named<NameKey, SecretItem>,
+    }
+    later { "file" }
+}
+
+choice! {
+    /// Who brings secrets to a host.
+    pub enum Provider {
+        /// Files that the installation puts there, handed to services by systemd.
+        Credentials = "credentials",
+    }
+}
+
+table! {
+    /// A secret.
+    pub struct SecretItem {
+        /// Its file on the host; /etc/credstore/NAME when absent.
+        "path" => path: Option<Spanned<SecretPath>>,
+        /// Who owns the file; root when absent.
+        "owner" => owner: Option<Spanned<Account>>,
+        /// The file's permissions; 0400 when absent.
+        "mode" => mode: Option<Spanned<Mode>>,
+    }
+    later { "file", "key" }
+}
+
+/// An absolute path at which a secret may lie: not in the store, which everybody reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretPath(pub AbsPath);
+
+impl Decode for SecretPath {
+    fn shape() -> Shape {
+        AbsPath::shape()
+    }
+
+    fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
+        let path = AbsPath::decode(node, cx)?;
+        let wanted = "a path outside of the store, such as `/etc/credstore/NAME`: everybody on the host reads /nix";
+        if path.is_below("/nix") || path.as_str() == "/" {
+            cx.refused(node.place, path.as_str(), wanted)
+        } else {
+            Some(Self(path))
+        }
+    }
+}
