@@ -98,6 +98,12 @@ impl ResolvedVdev<'_> {
         Some(match self.def.kind.value {
             VdevType::Stripe => sizes.iter().sum(),
             VdevType::Mirror => smallest,
+            kind if kind.is_draid() => {
+                // Spares are spread over all members; each group of data and parity is as wide as the others.
+                let (data, group) = (self.def.group_data(), self.def.group_data() + kind.parity(count));
+                let raw = u128::from(smallest) * count.saturating_sub(self.def.distributed_spares()) as u128;
+                u64::try_from(raw * data as u128 / (group as u128).max(1)).unwrap_or(u64::MAX)
+            }
             kind => smallest.saturating_mul(count.saturating_sub(kind.parity(count)) as u64),
         })
     }
