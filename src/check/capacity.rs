@@ -1,12 +1,12 @@
 //! How much a pool holds, and how much its datasets are promised.
 //!
 //! The arithmetic is OpenZFS's own, so that the figures are those of `zfs list` on an empty pool: labels, the deflate ratio of
-//! raidz (parity and padding of a block of 128 KiB), and the slop space. Not counted is what only makes a pool smaller: the
+//! raidz and dRAID (parity and padding of a block of 128 KiB), and the slop space. Not counted is what only makes a pool smaller: the
 //! rest of a last metaslab, metadata, the overhead of volumes.
 
 use std::collections::BTreeMap;
 
-use crate::fleet::schema::zfs::{Dataset, VdevType};
+use crate::fleet::schema::zfs::{Dataset, Vdev, VdevType};
 use crate::resolve::{ResolvedPool, ResolvedVdev};
 
 /// What labels and the boot block take of every member (`VDEV_LABEL_START_SIZE` and `VDEV_LABEL_END_SIZE` in vdev_impl.h).
@@ -41,7 +41,7 @@ pub(super) fn capacity(pool: &ResolvedPool<'_>) -> Option<Capacity> {
     for vdev in pool.data() {
         let sizes = sizes(vdev)?;
         raw = raw.saturating_add(sizes.iter().fold(0, |sum, size| sum.saturating_add(*size)));
-        data = data.saturating_add(of_vdev(vdev.def.kind.value, &sizes, ashift));
+        data = data.saturating_add(of_vdev(vdev.def.kind.value, Draid::of(vdev.def), &sizes, ashift));
     }
     Some(Capacity { raw, data, slop: slop(data) })
 }
@@ -57,19 +57,66 @@ pub(super) fn ashift(pool: &ResolvedPool<'_>) -> u32 {
     written.filter(|ashift| (9..=16).contains(ashift)).unwrap_or(12)
 }
 
-/// Returns what data can have of a vdev with members of these sizes.
-fn of_vdev(kind: VdevType, sizes: &[u64], ashift: u32) -> u64 {
+/// Returns what data can have of a vdev with members of these sizes; `draid` counts where it is one.
+fn of_vdev(kind: VdevType, draid: Draid, sizes: &[u64], ashift: u32) -> u64 {
     let leaf = |size: &u64| size.saturating_sub(LABELS);
     let smallest = sizes.iter().map(leaf).min().unwrap_or(0);
+    let parity = kind.parity(sizes.len()) as u64;
+    let width = sizes.len() as u64;
     match kind {
         VdevType::Stripe => sizes.iter().map(leaf).fold(0, u64::saturating_add),
         VdevType::Mirror => smallest,
         VdevType::Raidz1 | VdevType::Raidz2 | VdevType::Raidz3 => {
-            let width = sizes.len() as u64;
             let raw = smallest.saturating_mul(width);
-            let footprint = raidz_footprint(BLOCK, width, kind.parity(sizes.len()) as u64, ashift);
-            footprint.map_or(0, |footprint| scaled(raw, BLOCK, footprint))
+            raidz_footprint(BLOCK, width, parity, ashift).map_or(0, |footprint| scaled(raw, BLOCK, footprint))
         }
+        VdevType::Draid1 | VdevType::Draid2 | VdevType::Draid3 => {
+            draid.footprint(BLOCK, ashift).map_or(0, |footprint| scaled(draid.raw(smallest), BLOCK, footprint))
+        }
+    }
+}
+
+/// The geometry of a dRAID (`vdev_draid_config_t`).
+#[derive(Debug, Clone, Copy, Default)]
+struct Draid {
+    /// Data devices in a group.
+    data: u64,
+    /// Parity devices in a group.
+    parity: u64,
+    /// Members less distributed spares.
+    disks: u64,
+}
+
+impl Draid {
+    /// What every member gives to a row (`VDEV_DRAID_ROWHEIGHT`).
+    const ROW: u64 = 16 << 20;
+
+    /// What every member keeps back (`VDEV_DRAID_REFLOW_RESERVE`).
+    const RESERVE: u64 = 2 * Self::ROW;
+
+    /// Returns what a block takes, parity and padding included: whole rows of a group (vdev_draid_asize()); none where no
+    /// group fits.
+    fn footprint(self, block: u64, ashift: u32) -> Option<u64> {
+        let group = self.data.checked_add(self.parity).filter(|group| self.data > 0 && *group <= self.disks)?;
+        let rows = block.div_ceil(self.data.checked_shl(ashift)?.max(1));
+        Some(rows.saturating_mul(group) << ashift)
+    }
+
+    /// Returns the geometry of a vdev, which means nothing where it is none.
+    fn of(vdev: &Vdev) -> Self {
+        let members = vdev.members.len();
+        Self {
+            data: vdev.group_data() as u64,
+            parity: vdev.kind.parity(members) as u64,
+            disks: members.saturating_sub(vdev.distributed_spares()) as u64,
+        }
+    }
+
+    /// Returns what members of which the smallest has these bytes hold together, in whole groups (vdev_draid_open()).
+    fn raw(self, smallest: u64) -> u64 {
+        let rows = smallest.saturating_sub(Self::RESERVE) / Self::ROW * Self::ROW;
+        let group = self.data.saturating_add(self.parity).saturating_mul(Self::ROW).max(1);
+        rows.saturating_mul(self.disks) / group * group
     }
 }
 
@@ -155,6 +202,8 @@ mod tests {
 
     const SECTOR: u64 = 4096;
 
+    const NONE: Draid = Draid { data: 0, parity: 0, disks: 0 };
+
     #[test]
     fn a_block_takes_as_many_sectors_of_a_raidz_as_openzfs_counts() {
         // Sectors of a block of 128 KiB with sectors of 4 KiB: 32 of data, parity for each row, rounded up to parity + 1.
@@ -183,10 +232,27 @@ mod tests {
     #[test]
     fn a_mirror_holds_its_smallest_member_and_a_stripe_all_of_them() {
         let sizes = [10 << 30, 12 << 30];
-        assert_eq!(of_vdev(VdevType::Mirror, &sizes, 12), (10 << 30) - LABELS);
-        assert_eq!(of_vdev(VdevType::Stripe, &sizes, 12), (22 << 30) - 2 * LABELS);
-        assert_eq!(of_vdev(VdevType::Raidz2, &[1 << 40], 12), 0);
-        assert_eq!(of_vdev(VdevType::Mirror, &[], 12), 0);
+        assert_eq!(of_vdev(VdevType::Mirror, NONE, &sizes, 12), (10 << 30) - LABELS);
+        assert_eq!(of_vdev(VdevType::Stripe, NONE, &sizes, 12), (22 << 30) - 2 * LABELS);
+        assert_eq!(of_vdev(VdevType::Raidz2, NONE, &[1 << 40], 12), 0);
+        assert_eq!(of_vdev(VdevType::Mirror, NONE, &[], 12), 0);
+    }
+
+    #[test]
+    fn a_draid_holds_whole_groups_and_writes_whole_rows() {
+        // draid2:4d:11c:1s: groups of six on ten of eleven members. A block of 128 KiB is eight rows of 4 sectors and 2 of parity.
+        let draid = Draid { data: 4, parity: 2, disks: 10 };
+        assert_eq!(draid.footprint(BLOCK, 12), Some(48 * SECTOR));
+        // The smallest block takes a whole row.
+        assert_eq!(draid.footprint(512, 12), Some(6 * SECTOR));
+        let group = 6 * Draid::ROW;
+        assert_eq!(draid.raw(1 << 40), ((1 << 40) - Draid::RESERVE) * 10 / group * group);
+        let sizes = [(1 << 40) + LABELS; 11];
+        assert_eq!(of_vdev(VdevType::Draid2, draid, &sizes, 12), draid.raw(1 << 40) / 6 * 4);
+        // Nine data members and two of parity leave no room for a spare.
+        assert_eq!(Draid { data: 9, parity: 2, disks: 10 }.footprint(BLOCK, 12), None);
+        assert_eq!(NONE.footprint(BLOCK, 12), None);
+        assert_eq!(draid.raw(1 << 20), 0);
     }
 
     #[test]
@@ -218,9 +284,13 @@ mod tests {
         }
 
         #[test]
-        fn what_is_usable_never_exceeds_what_is_there(sizes in proptest::collection::vec(0u64.., 0..20), kind in 0usize..5) {
-            let kinds = [VdevType::Stripe, VdevType::Mirror, VdevType::Raidz1, VdevType::Raidz2, VdevType::Raidz3];
-            let data = of_vdev(kinds[kind], &sizes, 12);
+        fn what_is_usable_never_exceeds_what_is_there(
+            sizes in proptest::collection::vec(0u64.., 0..20), kind in 0usize..6, data in 0u64..20, spares in 0u64..20,
+        ) {
+            let kinds =
+                [VdevType::Stripe, VdevType::Mirror, VdevType::Raidz1, VdevType::Raidz2, VdevType::Raidz3, VdevType::Draid2];
+            let draid = Draid { data, parity: 2, disks: (sizes.len() as u64).saturating_sub(spares) };
+            let data = of_vdev(kinds[kind], draid, &sizes, 12);
             prop_assert!(u128::from(data) <= sizes.iter().map(|size| u128::from(*size)).sum());
             prop_assert!(slop(data) <= data);
         }

@@ -134,6 +134,25 @@ word! {
 }
 
 word! {
+    /// A snapshot's name, the part after `@` (zfs(8)).
+    SnapshotName, |text| {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b"-_.:".contains(&b);
+        let plain = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric()) && text.bytes().all(fits);
+        if plain && text.len() <= 100 { Ok(()) } else { Err("a snapshot's name is letters, digits, `-`, `_`, `.`, `:`, without `@`") }
+    }
+}
+
+word! {
+    /// Somebody who gets mail: an address, or an account of the host. It becomes part of files that shells read.
+    MailAddress, |text| {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b"._+-".contains(&b);
+        let (local, domain) = text.split_once('@').map_or((text, None), |(local, domain)| (local, Some(domain)));
+        let plain = local.len() <= 64 && local.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric()) && local.bytes().all(fits);
+        if plain && domain.is_none_or(is_host_name) { Ok(()) } else { Err("a mail address is wanted, such as `admin@example.org`, or an account of the host") }
+    }
+}
+
+word! {
     /// A pool's name (zpool-create(8)): begins with a letter, and is none of the words that vdevs are described with.
     PoolName, |text| {
         let wanted = "a pool's name begins with a letter, is lower-case letters, digits, `-`, and is none of `mirror`, `raidz…`, \
@@ -252,6 +271,8 @@ from_string! {
     OptionPath, "option", None, "the path of a NixOS option, in quotes";
     KernelWord, "word", Some("^[!-~]+$"), "one word, in quotes";
     Account, "account", Some("^[a-z_][a-z0-9_-]{0,30}$"), "an account name, in quotes";
+    SnapshotName, "snapshot", Some("^[A-Za-z0-9][A-Za-z0-9._:-]*$"), "a snapshot's name, in quotes";
+    MailAddress, "mail address", None, "a mail address, in quotes";
     DnsName, "DNS name", None, "a DNS name, in quotes";
     Mode, "mode", Some("^[0-7]{3,4}$"), "octal permissions, in quotes: `\"0750\"`";
     HttpUrl, "url", Some("^https?://"), "a URL, in quotes";
@@ -281,6 +302,96 @@ impl Decode for PropertyValue {
             Kind::Int(value) => Some(Self(value.to_string())),
             Kind::Bool(value) => Some(Self(if *value { "on" } else { "off" }.to_owned())),
             _ => cx.invalid(node, "a property's value is text, a number or a switch"),
+        }
+    }
+}
+
+/// The value of the ZFS property `mountpoint`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mountpoint {
+    /// A path.
+    Path(AbsPath),
+    /// Mounted nowhere.
+    None,
+}
+
+impl Mountpoint {
+    /// Returns the path, where there is one.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::Path(path) => Some(path.as_str()),
+            Self::None => None,
+        }
+    }
+}
+
+impl Decode for Mountpoint {
+    fn shape() -> Shape {
+        let wanted = "an absolute path or `\"none\"`";
+        Shape::Scalar(Scalar { form: "path | none", json: "string", pattern: Some("^(/|none$)"), wanted })
+    }
+
+    fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
+        if node.as_str() == Some("none") { Some(Self::None) } else { AbsPath::decode(node, cx).map(Self::Path) }
+    }
+}
+
+/// Where the key of an encrypted dataset comes from: the value of the ZFS property `keylocation`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyLocation {
+    /// Somebody types it.
+    Prompt,
+    /// A file of the host holds it.
+    File(AbsPath),
+}
+
+impl KeyLocation {
+    /// Returns the file, where there is one.
+    pub fn file(&self) -> Option<&AbsPath> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Prompt => None,
+        }
+    }
+}
+
+impl fmt::Display for KeyLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Prompt => f.write_str("prompt"),
+            Self::File(path) => write!(f, "file://{path}"),
+        }
+    }
+}
+
+impl crate::fleet::shape::Shown for KeyLocation {
+    fn shown(self) -> serde_json::Value {
+        serde_json::Value::from(self.to_string())
+    }
+}
+
+impl Decode for KeyLocation {
+    fn shape() -> Shape {
+        let wanted = "`\"prompt\"` or `\"file:///PATH\"`";
+        Shape::Scalar(Scalar { form: "prompt | file:///PATH", json: "string", pattern: Some("^(prompt$|file:///)"), wanted })
+    }
+
+    fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
+        let Some(text) = node.as_str() else { return cx.invalid(node, "`\"prompt\"`, or `\"file:///PATH\"` is wanted") };
+        let path = text.strip_prefix("file://").and_then(|path| path.parse::<AbsPath>().ok());
+        match (text, path) {
+            ("prompt", _) => Some(Self::Prompt),
+            (_, Some(path)) if path.as_str() != "/" => Some(Self::File(path)),
+            // The value is not repeated: it may be the key itself.
+            _ => {
+                let message = format!("{} is no place that a key comes from", cx.route());
+                let finding = crate::source::Diagnostic::error("value-invalid", node.place, message)
+                    .why("a key never stands in a definition: what is compiled is readable for everybody")
+                    .help("`\"prompt\"`: somebody types it")
+                    .help("`\"file:///etc/zfs/NAME.key\"`: a file on the host holds it");
+                cx.found.push(finding);
+                None
+            }
         }
     }
 }

@@ -1,10 +1,13 @@
 //! Pools, vdevs, datasets.
 
 use super::machine::SwitchOr;
-use crate::fleet::decode::{Cx, Decode, Named, Setting, choice, table};
-use crate::fleet::scalar::{AbsPath, Account, DatasetKey, Mode, PackageAttr, PoolKey, PropertyKey, PropertyValue};
+use crate::fleet::decode::{Cx, Decode, Named, Setting, Word as _, choice, table};
+use crate::fleet::scalar::{
+    AbsPath, Account, DatasetKey, KeyLocation, MailAddress, Mode, Mountpoint, PackageAttr, PoolKey, PropertyKey,
+    PropertyValue, SnapshotName,
+};
 use crate::fleet::shape::{Scalar, Shape};
-use crate::source::{Node, Spanned};
+use crate::source::{Node, Place, Spanned};
 use crate::units::Size;
 
 table! {
@@ -20,10 +23,11 @@ table! {
         "scrub" => scrub: Setting<Scrub> = Scrub::Monthly,
         /// Whether pools are trimmed weekly; on where a member is on flash.
         "trim" => trim: Option<Spanned<bool>>,
+        /// Who is told of errors, finished scrubs and resilvers (zed(8)).
+        "mail" => mail: Option<Spanned<MailAddress>>,
         /// The pools, by name.
         "pools" => pools: Named<PoolKey, Pool>,
     }
-    later { "mail" }
 }
 
 choice! {
@@ -51,29 +55,44 @@ choice! {
         Raidz2 = "raidz2",
         /// Three members' worth of parity.
         Raidz3 = "raidz3",
+        /// Groups with one member's worth of parity, spread with their spares over all members.
+        Draid1 = "draid1",
+        /// Groups with two members' worth of parity.
+        Draid2 = "draid2",
+        /// Groups with three members' worth of parity.
+        Draid3 = "draid3",
     }
 }
 
 impl VdevType {
-    /// Returns how many members may be lost, of raidz; of a mirror all but one, of a stripe none.
+    /// Returns how many members may be lost, of raidz and dRAID; of a mirror all but one, of a stripe none.
     pub fn parity(self, members: usize) -> usize {
         match self {
             Self::Stripe => 0,
             Self::Mirror => members.saturating_sub(1),
-            Self::Raidz1 => 1,
-            Self::Raidz2 => 2,
-            Self::Raidz3 => 3,
+            Self::Raidz1 | Self::Draid1 => 1,
+            Self::Raidz2 | Self::Draid2 => 2,
+            Self::Raidz3 | Self::Draid3 => 3,
         }
     }
 
-    /// Returns the fewest members such a vdev works with.
+    /// Returns the fewest members such a vdev works with; of dRAID with one data device a group and no spares.
     pub fn fewest(self) -> usize {
         match self {
             Self::Stripe => 1,
-            Self::Mirror | Self::Raidz1 => 2,
-            Self::Raidz2 => 3,
-            Self::Raidz3 => 4,
+            Self::Mirror => 2,
+            kind => kind.parity(0) + 1,
         }
+    }
+
+    /// Tells whether it is dRAID.
+    pub fn is_draid(self) -> bool {
+        matches!(self, Self::Draid1 | Self::Draid2 | Self::Draid3)
+    }
+
+    /// Tells whether it is raidz.
+    pub fn is_raidz(self) -> bool {
+        matches!(self, Self::Raidz1 | Self::Raidz2 | Self::Raidz3)
     }
 }
 
@@ -84,8 +103,51 @@ table! {
         "type" => kind: Spanned<VdevType>,
         /// Its members: `disk`, or `disk.partition`.
         "members" => members: Vec<Spanned<MemberName>>,
+        /// dRAID: data devices in a redundancy group; eight, or as many as there are.
+        "data" => data: Option<Spanned<u32>>,
+        /// dRAID: distributed spares; none unless written.
+        "spares" => spares: Option<Spanned<u32>>,
     }
-    later { "data", "spares" }
+}
+
+/// The most data devices that OpenZFS puts into a redundancy group of dRAID by itself (zpoolconcepts(7)).
+const DRAID_DATA: usize = 8;
+
+impl Vdev {
+    /// Returns how many distributed spares it has; none unless it is dRAID.
+    pub fn distributed_spares(&self) -> usize {
+        self.spares.as_ref().filter(|_| self.kind.is_draid()).map_or(0, |spares| spares.value as usize)
+    }
+
+    /// Returns how many data devices a redundancy group of dRAID has: as written, else as `zpool create` chooses.
+    pub fn group_data(&self) -> usize {
+        let left = self.members.len().saturating_sub(self.kind.parity(0)).saturating_sub(self.distributed_spares());
+        self.data.as_ref().map_or(left.min(DRAID_DATA), |data| data.value as usize)
+    }
+
+    /// Returns the fewest members that it works with: of dRAID a group and the distributed spares.
+    pub fn fewest(&self) -> usize {
+        if !self.kind.is_draid() {
+            return self.kind.fewest();
+        }
+        let data = self.data.as_ref().map_or(1, |data| data.value.max(1) as usize);
+        data.saturating_add(self.kind.parity(0)).saturating_add(self.distributed_spares())
+    }
+
+    /// Returns the word of zpool-create(8) before its members; none for a stripe. Of dRAID every number is stated:
+    /// `draid2:4d:11c:1s`.
+    pub fn word(&self) -> Option<String> {
+        let kind = self.kind.value;
+        if kind == VdevType::Stripe {
+            return None;
+        }
+        let mut word = kind.word().to_owned();
+        if kind.is_draid() {
+            let (data, children, spares) = (self.group_data(), self.members.len(), self.distributed_spares());
+            word = format!("{word}:{data}d:{children}c:{spares}s");
+        }
+        Some(word)
+    }
 }
 
 /// A member's name: a disk, or a partition of a disk.
@@ -163,13 +225,41 @@ table! {
         "compatibility" => compatibility: Setting<Compatibility> = Compatibility::Auto,
         /// When it is imported.
         "import" => import: Setting<Import> = Import::Boot,
+        /// Where its members are looked for at import; `zfs.dev-nodes` unless written.
+        "dev-nodes" => dev_nodes: Option<Spanned<AbsPath>>,
+        /// Encrypts its root dataset, and with it every dataset that has no encryption of its own.
+        "encryption" => encryption: Option<Encryption>,
         /// Space kept free so that a full pool can still be cleaned; 1 % of it, 32 GiB at most.
         "reserve" => reserve: Option<Spanned<Size>>,
         /// Its datasets, by name below the pool.
         "datasets" => datasets: Named<DatasetKey, Dataset>,
     }
-    later { "encryption", "dev-nodes" }
 }
+
+choice! {
+    /// The forms of a key of native encryption (zfsprops(7)).
+    pub enum KeyFormat {
+        /// Words that somebody types, 8 to 512 bytes.
+        Passphrase = "passphrase",
+        /// 32 random bytes.
+        Raw = "raw",
+        /// 64 hexadecimal digits.
+        Hex = "hex",
+    }
+}
+
+table! {
+    /// Native encryption (aes-256-gcm), which begins at this dataset. The key itself stands nowhere in a definition.
+    pub struct Encryption {
+        /// The form of the key.
+        "key-format" => key_format: Setting<KeyFormat> = KeyFormat::Passphrase,
+        /// Where the key comes from: `prompt`, or the file that holds it, `file:///etc/zfs/tank.key`.
+        "key-location" => key_location: Setting<KeyLocation> = KeyLocation::Prompt,
+    }
+}
+
+/// The cipher of encrypted datasets: the default of OpenZFS since 0.8.4, stated so that every version takes it.
+pub const CIPHER: &str = "aes-256-gcm";
 
 /// What `compatibility=` is set to when a pool is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -224,6 +314,10 @@ table! {
     pub struct Dataset {
         /// Where the host mounts it (a legacy mount).
         "mount" => mount: Option<Spanned<AbsPath>>,
+        /// Where it says itself that it is mounted (ZFS's own mount), or `none`.
+        "mountpoint" => mountpoint: Option<Spanned<Mountpoint>>,
+        /// With `mountpoint`: `noauto` (mounted through fileSystems, the default), `on` (by ZFS), or `off` (never).
+        "can-mount" => can_mount: Option<Spanned<CanMount>>,
         /// Quota, descendants and snapshots included.
         "quota" => quota: Option<Spanned<Size>>,
         /// Quota of the dataset alone.
@@ -246,10 +340,44 @@ table! {
         "backup" => backup: Setting<bool> = false,
         /// Whether it holds nothing worth keeping.
         "ephemeral" => ephemeral: Setting<bool> = false,
+        /// The snapshot, made when it was empty, to which it is rolled back in the initrd at every boot.
+        "rollback" => rollback: Option<Spanned<SnapshotName>>,
+        /// Makes it an encryption root of its own.
+        "encryption" => encryption: Option<Encryption>,
         /// Any other property.
         "properties" => properties: Named<PropertyKey, Spanned<PropertyValue>>,
     }
-    later { "mountpoint", "can-mount", "rollback", "encryption" }
+}
+
+choice! {
+    /// Whether a dataset can be mounted (zfsprops(7)).
+    pub enum CanMount {
+        /// By ZFS itself, at every import.
+        On = "on",
+        /// Never: it only hands its properties down.
+        Off = "off",
+        /// When it is asked for.
+        Noauto = "noauto",
+    }
+}
+
+impl Dataset {
+    /// Returns where it is mounted and where that is written: by the host (`mount`), or as it says itself (`mountpoint`).
+    pub fn mounted_at(&self) -> Option<(&str, Place)> {
+        if let Some(mount) = &self.mount {
+            return Some((mount.as_str(), mount.place));
+        }
+        if self.can_mount.as_ref().is_some_and(|can| can.value == CanMount::Off) {
+            return None;
+        }
+        let mountpoint = self.mountpoint.as_ref()?;
+        Some((mountpoint.path()?, mountpoint.place))
+    }
+
+    /// Tells whether it is mounted at its own property `mountpoint`, not by a legacy mount.
+    pub fn mounts_itself(&self) -> bool {
+        self.mount.is_none() && self.mounted_at().is_some()
+    }
 }
 
 table! {
