@@ -116,6 +116,16 @@ word! {
 }
 
 word! {
+    /// A path of attribute names among the outputs of a flake, such as `nixosModules.sops`.
+    OutputPath, |text| {
+        let start = |b: u8| b.is_ascii_alphabetic() || b == b'_';
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b"_'-".contains(&b);
+        let part = |part: &str| part.bytes().next().is_some_and(start) && part.bytes().all(fits);
+        if text.len() <= 200 && text.split('.').all(part) { Ok(()) } else { Err("an output of a flake is wanted, such as `nixosModules.sops`") }
+    }
+}
+
+word! {
     /// A name of a kernel module or of one word of a kernel's command line.
     KernelWord, |text| {
         let fits = |c: char| c.is_ascii_graphic();
@@ -207,6 +217,78 @@ word! {
     }
 }
 
+/// Where a source comes from, its commit left out: a repository of a forge, or an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceUrl {
+    /// A repository of a forge whose commits can be fetched as archives.
+    Forge {
+        /// Which forge.
+        forge: Forge,
+        /// Whose it is.
+        owner: String,
+        /// Its name.
+        repo: String,
+    },
+    /// An archive that never changes.
+    Archive(String),
+}
+
+/// A forge whose commits can be fetched as archives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forge {
+    /// github.com.
+    Github,
+    /// gitlab.com.
+    Gitlab,
+}
+
+impl Forge {
+    /// Returns the scheme of its flake references, which is also its type in a flake.lock.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Github => "github",
+            Self::Gitlab => "gitlab",
+        }
+    }
+}
+
+impl FromStr for SourceUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = "a source is `github:OWNER/REPO`, `gitlab:OWNER/REPO` or the https URL of an archive; its commit stands in `rev`";
+        let part = |part: &str| {
+            let fits = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+            part.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_') && part.bytes().all(fits)
+        };
+        let forge = |forge, path: &str| match path.split_once('/') {
+            Some((owner, repo)) if path.len() <= 200 && part(owner) && part(repo) => {
+                Some(Self::Forge { forge, owner: owner.to_owned(), repo: repo.to_owned() })
+            }
+            _ => None,
+        };
+        let source = if let Some(path) = text.strip_prefix("github:") {
+            forge(Forge::Github, path)
+        } else if let Some(path) = text.strip_prefix("gitlab:") {
+            forge(Forge::Gitlab, path)
+        } else {
+            let endings = [".tar.gz", ".tgz", ".tar.xz", ".tar.zst", ".tar.bz2", ".tar", ".zip"];
+            let archive = text.starts_with("https://") && endings.iter().any(|ending| text.ends_with(ending));
+            (archive && text.parse::<HttpUrl>().is_ok()).then(|| Self::Archive(text.to_owned()))
+        };
+        source.ok_or_else(|| wanted.to_owned())
+    }
+}
+
+impl fmt::Display for SourceUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Forge { forge, owner, repo } => write!(f, "{}:{owner}/{repo}", forge.as_str()),
+            Self::Archive(url) => f.write_str(url),
+        }
+    }
+}
+
 /// Where a host is reached: `[user@]host[:port]`, or the deployer itself. Never begins with `-`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
@@ -268,6 +350,8 @@ from_string! {
     DiskId, "disk id", None, "a disk's name below /dev/disk/by-id, in quotes";
     HostId, "8 hex", Some("^[0-9a-f]{8}$"), "eight hexadecimal digits, in quotes";
     PackageAttr, "package", None, "an attribute of nixpkgs, in quotes";
+    OutputPath, "output", None, "an output of a flake, in quotes";
+    SourceUrl, "source", None, "where the source comes from, in quotes: `github:OWNER/REPO`";
     OptionPath, "option", None, "the path of a NixOS option, in quotes";
     KernelWord, "word", Some("^[!-~]+$"), "one word, in quotes";
     Account, "account", Some("^[a-z_][a-z0-9_-]{0,30}$"), "an account name, in quotes";
@@ -491,6 +575,12 @@ mod tests {
         }
         for bad in ["mirror1", "raidz", "log", "0pool", "spare"] {
             assert!(bad.parse::<PoolName>().is_err(), "{bad}");
+        }
+        for bad in ["github:a", "github:a/b/main", "github:a/../b", "gitlab:-a/b", "https://x.org/a", "http://x.org/a.zip", "path:/a", "a"] {
+            assert!(bad.parse::<SourceUrl>().is_err(), "{bad}");
+        }
+        for good in ["github:Mic92/sops-nix", "gitlab:rycee/nur-expressions", "https://x.org/a-1.2.tar.gz"] {
+            assert_eq!(good.parse::<SourceUrl>().map(|url| url.to_string()).as_deref(), Ok(good));
         }
         assert!("root@[2001:db8::1]:2222".parse::<Target>().is_ok() && "2001:db8::1".parse::<Target>().is_ok());
     }

@@ -188,6 +188,7 @@ pub fn resolve<'f>(
         let channel = channel(fleet, &def.channel, found)?;
         Some(ResolvedDeployer { def, channel })
     });
+    inputs(fleet, found);
     let mut hosts = Vec::with_capacity(fleet.hosts.len());
     for host in fleet.hosts.values() {
         let before = found.len();
@@ -247,6 +248,24 @@ fn resolve_host<'f>(
         tunnels,
         systems,
     })
+}
+
+/// Reports inputs with names that out/flake.nix needs for something else.
+fn inputs(fleet: &Fleet, found: &mut Diagnostics) {
+    for (name, input) in fleet.file.inputs.iter() {
+        let taken = match name.strip_prefix("nixpkgs-") {
+            Some(channel) if fleet.channel(channel).is_some() => format!("that is the channel `{channel}`"),
+            _ if name == "self" => "that is the flake itself".to_owned(),
+            _ if name == "nixpkgs" => "that is the channel of the host that it is used for".to_owned(),
+            _ => continue,
+        };
+        let message = format!("an input cannot be called {}", quoted(name));
+        found.push(
+            Diagnostic::error("name-invalid", input.key, message)
+                .label(taken)
+                .help("name it after its project, such as `sops-nix`"),
+        );
+    }
 }
 
 /// Returns the host id that is written, else one that follows from the name and so never changes by itself.

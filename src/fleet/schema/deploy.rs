@@ -2,7 +2,7 @@
 
 use super::fleet_file::BuildOn;
 use crate::fleet::decode::{Cx, Decode, Setting, table};
-use crate::fleet::scalar::{HttpUrl, Target};
+use crate::fleet::scalar::{HttpUrl, Name, Target};
 use crate::fleet::shape::Shape;
 use crate::source::{Kind, Node, Place, Spanned};
 use crate::units::{SocketAddress, TimeSpan};
@@ -16,12 +16,16 @@ table! {
         "build-on" => build_on: Option<Spanned<BuildOn>>,
         /// Jump hosts on the way, in order.
         "jump" => jump: Vec<Spanned<Target>>,
+        /// Words by which colmena selects hosts.
+        "tags" => tags: Vec<Spanned<Name>>,
+        /// Whether the host fetches what binary caches have from there instead of from the deployer.
+        "substitute-on-target" => substitute_on_target: Setting<bool> = false,
         /// What is watched from the deployer while the host reboots.
         "watch" => watch: Vec<Watch>,
         /// Tunes the reboot test, which cannot be left out.
         "reboot-test" => reboot_test: Option<RebootTest>,
     }
-    later { "substitute-on-target", "sudo", "tags", "canary", "ssh-options", "copy-rate" }
+    later { "sudo", "canary", "ssh-options", "copy-rate" }
 }
 
 table! {

@@ -1,7 +1,7 @@
 //! fleet.toml: the fleet's name, its channels, its deployer.
 
 use crate::fleet::decode::{Cx, Decode, Named, Setting, choice, table};
-use crate::fleet::scalar::{Name, NameKey};
+use crate::fleet::scalar::{Name, NameKey, OutputPath, SourceUrl};
 use crate::fleet::schema::host::System;
 use crate::fleet::shape::{Scalar, Shape};
 use crate::source::{Kind, Node, Spanned};
@@ -14,6 +14,8 @@ table! {
         "fleet" => fleet: FleetTable,
         /// The pinned nixpkgs that hosts and the deployer use, by name.
         "channels" => channels: Named<NameKey, Channel>,
+        /// Further sources that are pinned for out/, by name: sops-nix, agenix, disko, impermanence, deploy-rs, colmena.
+        "inputs" => inputs: Named<NameKey, Input>,
         /// The machine that evaluates, builds and activates.
         "deployer" => deployer: Option<Deployer>,
         /// Settings merged under every host, as a host.toml.
@@ -21,7 +23,7 @@ table! {
         /// Findings that are accepted, for what concerns no single host.
         "allow" => allow: Vec<Allow>,
     }
-    later { "inputs", "clusters" }
+    later { "clusters" }
 }
 
 table! {
@@ -53,6 +55,22 @@ table! {
         "kernel" => kernel: Option<Spanned<Version>>,
     }
     later { "lock", "options" }
+}
+
+table! {
+    /// A further source that is pinned for out/.
+    pub struct Input {
+        /// Where it comes from, without a commit: `github:Mic92/sops-nix`, `gitlab:OWNER/REPO`, or the https URL of an archive.
+        "url" => url: Spanned<SourceUrl>,
+        /// Its commit, 40 hexadecimal digits; an archive has none.
+        "rev" => rev: Option<Spanned<String>>,
+        /// Hash of the unpacked source tree (`narHash` of a flake.lock), as `sha256-…`.
+        "hash" => hash: Option<Spanned<String>>,
+        /// Date of the commit in seconds, as in a flake.lock.
+        "last-modified" => last_modified: Option<Spanned<u64>>,
+        /// The NixOS module among its flake's outputs that every host imports, such as `nixosModules.sops`.
+        "module" => module: Option<Spanned<OutputPath>>,
+    }
 }
 
 choice! {

@@ -2,6 +2,7 @@
 
 mod channel_unpinned;
 mod deployer_channel_mismatch;
+mod input_unpinned;
 mod installer_newer_than_channel;
 mod release_end_of_life;
 mod release_unknown;
@@ -14,6 +15,7 @@ use crate::check::rule::Rule;
 pub(super) static RULES: &[&Rule] = &[
     &channel_unpinned::RULE,
     &deployer_channel_mismatch::RULE,
+    &input_unpinned::RULE,
     &installer_newer_than_channel::RULE,
     &release_end_of_life::RULE,
     &release_unknown::RULE,
