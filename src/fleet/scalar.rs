@@ -457,11 +457,18 @@ impl crate::fleet::shape::Shown for KeyLocation {
 impl Decode for KeyLocation {
     fn shape() -> Shape {
         let wanted = "`\"prompt\"` or `\"file:///PATH\"`";
-        Shape::Scalar(Scalar { form: "prompt | file:///PATH", json: "string", pattern: Some("^(prompt$|file:///)"), wanted })
+        Shape::Scalar(Scalar {
+            form: "prompt | file:///PATH",
+            json: "string",
+            pattern: Some("^(prompt$|file:///)"),
+            wanted,
+        })
     }
 
     fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
-        let Some(text) = node.as_str() else { return cx.invalid(node, "`\"prompt\"`, or `\"file:///PATH\"` is wanted") };
+        let Some(text) = node.as_str() else {
+            return cx.invalid(node, "`\"prompt\"`, or `\"file:///PATH\"` is wanted");
+        };
         let path = text.strip_prefix("file://").and_then(|path| path.parse::<AbsPath>().ok());
         match (text, path) {
             ("prompt", _) => Some(Self::Prompt),
@@ -576,7 +583,16 @@ mod tests {
         for bad in ["mirror1", "raidz", "log", "0pool", "spare"] {
             assert!(bad.parse::<PoolName>().is_err(), "{bad}");
         }
-        for bad in ["github:a", "github:a/b/main", "github:a/../b", "gitlab:-a/b", "https://x.org/a", "http://x.org/a.zip", "path:/a", "a"] {
+        for bad in [
+            "github:a",
+            "github:a/b/main",
+            "github:a/../b",
+            "gitlab:-a/b",
+            "https://x.org/a",
+            "http://x.org/a.zip",
+            "path:/a",
+            "a",
+        ] {
             assert!(bad.parse::<SourceUrl>().is_err(), "{bad}");
         }
         for good in ["github:Mic92/sops-nix", "gitlab:rycee/nur-expressions", "https://x.org/a-1.2.tar.gz"] {

@@ -75,12 +75,13 @@ impl<'f> ResolvedHost<'f> {
             return Some(Driver { module: driver.as_str(), place: driver.place, probed: false });
         }
         let interfaces = self.source.facts.as_ref()?.interfaces.as_ref()?;
-        let is_it = |probed: &&FactsInterface| match &interface.matches.value {
+        let matches = &interface.matches()?.value;
+        let is_it = |probed: &&FactsInterface| match matches {
             Match::Mac(mac) => {
                 let said = probed.mac.as_ref().map(|mac| mac.value.replace('-', ":"));
                 said.is_some_and(|said| said.eq_ignore_ascii_case(&mac.to_string()))
             }
-            Match::Name(name) => *probed.name.value == **name,
+            Match::Name(name) => *probed.name.value == *name.as_str(),
             Match::Path(_) => false,
         };
         let probed = interfaces.iter().find(is_it)?;

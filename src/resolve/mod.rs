@@ -10,8 +10,8 @@
 mod boot;
 mod boot_places;
 mod hardware;
-mod persistent;
 mod network;
+mod persistent;
 mod secrets;
 mod services;
 mod storage;
@@ -32,8 +32,8 @@ use crate::source::{Diagnostic, Diagnostics, Place, Spanned, nearest, quoted, sh
 pub use boot::{NoWayBack, Obstacle};
 pub use boot_places::{BootPlaces, Mirror, grub_disks};
 pub use hardware::{Driver, module_name};
-pub use persistent::persistent_path;
 pub use network::{DeviceName, InitrdNetwork, LONGEST_NAME, is_kernel_name, named_in_rules};
+pub use persistent::persistent_path;
 pub use secrets::{CREDENTIAL_STORE, ResolvedSecret};
 pub use services::{Listen, ResolvedService, ServicePort};
 pub use storage::{
