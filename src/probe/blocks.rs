@@ -80,13 +80,7 @@ pub(super) fn disks(sections: &Sections, missing: &mut Vec<(&'static str, String
         ));
     }
     let ids = ids.unwrap_or_default();
-    let found = signatures(sections);
-    if found.is_none() {
-        missing.push((
-            "signatures",
-            "there is neither wipefs nor lsblk nor blkid: what is on the disks is not known".to_owned(),
-        ));
-    }
+    let signs = signatures(sections);
     let mounts = mounts(sections);
     for disk in &mut disks {
         disk.ids = ids.get(&disk.path).cloned().unwrap_or_default();
@@ -106,17 +100,16 @@ pub(super) fn disks(sections: &Sections, missing: &mut Vec<(&'static str, String
             }
             places.insert(partition.path.clone());
         }
-        disk.signatures = found.as_ref().map(|found| {
-            let mut of: Vec<Signature> =
-                found.iter().filter(|signature| places.contains(&signature.at)).cloned().collect();
-            // A partition is a sign of somebody even where no tool knows what is in it.
-            if of.is_empty() && !disk.partitions.is_empty() {
-                of.push(Signature { at: disk.path.clone(), kind: "partition table".to_owned() });
-            }
-            of.sort();
-            of.dedup();
-            of
-        });
+        let mut of: Vec<Signature> =
+            signs.seen.iter().filter(|signature| places.contains(&signature.at)).cloned().collect();
+        // A partition is a sign of somebody even where no tool knows what is in it.
+        if of.is_empty() && !disk.partitions.is_empty() {
+            of.push(Signature { at: disk.path.clone(), kind: "partition table".to_owned() });
+        }
+        of.sort();
+        of.dedup();
+        let searched = places.iter().all(|place| signs.searched.contains(place));
+        disk.signatures = (searched || !of.is_empty()).then_some(of);
         disk.mounted = mounts.as_ref().map(|mounts| {
             let mut points: BTreeSet<String> =
                 mounts.iter().filter(|(device, _)| places.contains(device)).map(|(_, point)| point.clone()).collect();
@@ -129,6 +122,12 @@ pub(super) fn disks(sections: &Sections, missing: &mut Vec<(&'static str, String
             }
             points.into_iter().collect()
         });
+    }
+    let unknown: Vec<&str> =
+        disks.iter().filter(|disk| disk.signatures.is_none()).map(|disk| disk.path.as_str()).collect();
+    if !unknown.is_empty() {
+        let why = format!("wipefs could not look, so whether they are blank is not known: {}", unknown.join(", "));
+        missing.push(("signatures", why));
     }
     disks.sort_by_cached_key(|disk| (disk.path.len(), disk.path.clone()));
     Some(disks)
@@ -257,41 +256,43 @@ fn lsblk(sections: &Sections) -> BTreeMap<String, Json> {
     devices
 }
 
-/// Returns every signature that a tool saw; nothing when no tool could look.
-fn signatures(sections: &Sections) -> Option<Vec<Signature>> {
-    let mut all = Vec::new();
-    let mut looked = false;
-    if let Some(text) = sections.ran("wipefs") {
-        let mut at = "";
-        for line in text.lines() {
-            if let Some(device) = line.strip_prefix("device ") {
-                at = device;
-            } else if !line.starts_with("failed ") && !line.starts_with('#') {
-                let kind = line.rsplit(',').next().unwrap_or_default().trim();
-                if !kind.is_empty() {
-                    all.push(Signature { at: at.to_owned(), kind: kind.to_owned() });
-                }
-                looked = true;
+/// What is known of signatures.
+#[derive(Debug, Default)]
+struct Signs {
+    /// Every signature that a tool saw.
+    seen: Vec<Signature>,
+    /// The devices that wipefs could open and read: only there does no signature mean that there is none. lsblk leaves its field
+    /// empty also where it could not look, and blkid lists only what it knows.
+    searched: BTreeSet<String>,
+}
+
+fn signatures(sections: &Sections) -> Signs {
+    let mut signs = Signs::default();
+    let mut at = "";
+    for line in sections.ran("wipefs").unwrap_or_default().lines() {
+        if let Some(device) = line.strip_prefix("device ") {
+            at = device;
+            signs.searched.insert(at.to_owned());
+        } else if line.starts_with("failed ") {
+            signs.searched.remove(at);
+        } else if !line.starts_with('#') {
+            let kind = line.rsplit(',').next().unwrap_or_default().trim();
+            if !kind.is_empty() {
+                signs.seen.push(Signature { at: at.to_owned(), kind: kind.to_owned() });
             }
         }
-        looked |= text.lines().any(|line| line.starts_with("device ")) && !text.contains("\nfailed ");
     }
-    let listed = lsblk(sections);
-    looked |= !listed.is_empty();
-    for (path, device) in &listed {
+    for (path, device) in &lsblk(sections) {
         for key in ["fstype", "pttype"] {
             // A partition's `pttype` is that of its disk.
             let own = key == "fstype" || device.get("type").and_then(Json::as_str) == Some("disk");
             if let Some(kind) = device.get(key).and_then(Json::as_str).filter(|_| own) {
-                all.push(Signature { at: path.clone(), kind: kind.to_owned() });
+                signs.seen.push(Signature { at: path.clone(), kind: kind.to_owned() });
             }
         }
     }
-    if let Some(text) = sections.ran("blkid") {
-        looked = true;
-        all.extend(blkid(text));
-    }
-    looked.then_some(all)
+    signs.seen.extend(blkid(sections.ran("blkid").unwrap_or_default()));
+    signs
 }
 
 /// Reads blkid, both util-linux's blocks of `KEY=value` and busybox's lines of `DEVICE: KEY="value"`.
@@ -357,16 +358,30 @@ mod tests {
         assert_eq!(blkid(export).len(), 1);
     }
 
+    fn signatures_of_sda(extra: &[(&str, &str)]) -> Option<Vec<String>> {
+        let mut sections = Sections::default().with("sys-block", 0, "disk sda\nsectors 2048\n");
+        for (name, text) in extra {
+            sections = sections.with(name, 0, text);
+        }
+        let disks = disks(&sections, &mut Vec::new()).unwrap();
+        disks[0].signatures.clone().map(|all| all.into_iter().map(|signature| signature.kind).collect())
+    }
+
     #[test]
-    fn without_a_tool_that_looks_signatures_are_unknown_and_not_none() {
-        assert!(signatures(&Sections::default()).is_none());
-        let refused = Sections::default().with("wipefs", 0, "device /dev/sda\nfailed 1\n");
-        assert!(signatures(&refused).is_none());
-        let blank = Sections::default().with(
-            "wipefs",
-            0,
-            "device /dev/sda\ndevice /dev/sdb\n# offset,uuid,label,type\n0x1,,,gpt\n",
-        );
-        assert_eq!(signatures(&blank).unwrap(), [Signature { at: "/dev/sdb".into(), kind: "gpt".into() }]);
+    fn a_disk_is_blank_only_where_wipefs_has_read_it() {
+        let empty_lsblk = r#"{"blockdevices":[{"path":"/dev/sda","type":"disk","fstype":null,"pttype":null}]}"#;
+        assert_eq!(signatures_of_sda(&[]), None);
+        assert_eq!(signatures_of_sda(&[("wipefs", "device /dev/sda\nfailed 1\n"), ("lsblk", empty_lsblk)]), None);
+        assert_eq!(signatures_of_sda(&[("blkid", ""), ("lsblk", empty_lsblk)]), None);
+        assert_eq!(signatures_of_sda(&[("wipefs", "device /dev/sda\n")]), Some(Vec::new()));
+    }
+
+    #[test]
+    fn whatever_tool_sees_a_signature_is_believed() {
+        let lsblk = r#"{"blockdevices":[{"path":"/dev/sda","type":"disk","fstype":"ext4"}]}"#;
+        let wipefs = "device /dev/sda\n# offset,uuid,label,type\n0x438,x,a,b,ext4\n";
+        for extra in [("lsblk", lsblk), ("wipefs", wipefs), ("blkid", "DEVNAME=/dev/sda\nTYPE=ext4\n")] {
+            assert_eq!(signatures_of_sda(&[extra]), Some(vec!["ext4".to_owned()]), "{}", extra.0);
+        }
     }
 }
