@@ -12,6 +12,7 @@ pub mod fleet;
 pub mod modules;
 pub mod nix;
 pub mod plan;
+pub mod probe;
 pub mod report;
 pub mod resolve;
 pub mod source;

@@ -16,6 +16,7 @@ mod lint_nix;
 mod man;
 mod output;
 mod plan;
+mod probe;
 mod rules;
 mod schema;
 mod terminal;
@@ -86,6 +87,7 @@ enum Command {
     Explain(explain::Args),
     Build(build::Args),
     Plan(plan::Args),
+    Probe(probe::Args),
     Apply(apply::Args),
     LintNix(lint_nix::Args),
     Schema(schema::Args),
@@ -160,6 +162,7 @@ pub fn main() -> ExitCode {
             Command::Explain(args) => explain::run(&terminal, args),
             Command::Build(args) => build::run(&terminal, &fleet()?, args),
             Command::Plan(args) => plan::run(&terminal, &fleet()?, args),
+            Command::Probe(args) => probe::run(&terminal, &fleet, args),
             Command::Apply(args) => apply::run(&terminal, &fleet()?, args),
             Command::LintNix(args) => lint_nix::run(&terminal, args),
             Command::Schema(args) => schema::run(&terminal, args),

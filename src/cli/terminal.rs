@@ -53,6 +53,14 @@ impl Terminal {
         }
     }
 
+    /// Prints findings beside a document that has standard output to itself.
+    pub(super) fn warn(&self, text: &str) {
+        if !self.is_quiet() {
+            // Nothing can be done about a standard error that cannot be written.
+            let _ = io::stderr().lock().write_all(text.as_bytes());
+        }
+    }
+
     /// Prints what ended the run, and the ways out.
     pub(super) fn failure(&self, failure: &Failure) {
         let (red, bold, reset) = if self.color_err { ("\u{1b}[1;31m", "\u{1b}[1m", "\u{1b}[0m") } else { ("", "", "") };

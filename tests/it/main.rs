@@ -16,6 +16,7 @@ mod incident;
 mod machines;
 mod plan;
 mod plans;
+mod probe;
 mod program;
 mod quoting;
 mod readme;

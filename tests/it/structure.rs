@@ -17,12 +17,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("check", &["source", "fleet", "facts", "modules", "nix", "resolve", "units"]),
     ("compile", &["source", "fleet", "facts", "modules", "nix", "resolve", "text", "units"]),
     ("plan", &["source", "fleet", "facts", "resolve", "text", "units"]),
+    ("probe", &["source", "units"]),
     ("report", &["source", "plan", "text", "units"]),
     (
         "cli",
         &[
-            "source", "fleet", "facts", "modules", "nix", "resolve", "check", "compile", "plan", "report", "text",
-            "units",
+            "source", "fleet", "facts", "modules", "nix", "resolve", "check", "compile", "plan", "probe", "report",
+            "text", "units",
         ],
     ),
 ];
