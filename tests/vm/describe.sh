@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Prints a layout in words that are the same for two layouts which are the same: no random ids, no times.
 # usage: describe.sh DISK-ID...
 for id in "$@"; do

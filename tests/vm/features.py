@@ -98,7 +98,7 @@ vdevs = [{{ type = "stripe", members = ["d"] }}]
 
 
 def predict(hostwright, pool, features):
-    """What the rule says of a pool with these features under OLD: `read-write`, `read-only` or `refused`; and warnings."""
+    """What the rule says of a pool with these features under OLD: `read-write`, `read-only`, `refused`, `not checked`."""
     with tempfile.TemporaryDirectory() as fleet:
         os.makedirs(f"{fleet}/hosts/a")
         for path, text in (("fleet.toml", FLEET.format(zfs=OLD)), ("hosts/a/host.toml", HOST.format(pool=pool)),
@@ -109,7 +109,10 @@ def predict(hostwright, pool, features):
                 handle.write(text)
         done = subprocess.run([hostwright, "check", "--fleet", fleet, "--format", "json", "--today", "2026-11-21"],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-        found = [one for one in json.loads(done.stdout)["findings"] if one["rule"] == RULE]
+        said = json.loads(done.stdout)
+        if any(one.get("rule") == RULE for one in said["unchecked"]):
+            return "not checked"
+        found = [one for one in said["findings"] if one["rule"] == RULE]
     if not any(one["level"] == "error" for one in found):
         return "read-write"
     return "refused" if re.search(r"cannot import it", " ".join(one["message"] for one in found)) else "read-only"
