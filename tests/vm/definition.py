@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import tomllib
 
+# `zfs get` says another name than the one that is usually set.
+SHOWN_AS = {"posixacl": "posix"}
 UNITS = {"": 1, "B": 1, "kB": 1000, "MB": 1000**2, "GB": 1000**3, "TB": 1000**4,
          "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4}
 # The vdevs that a guest's `zpool status` shows under a heading of their own.
@@ -98,13 +100,13 @@ class Host:
         pools, datasets = {}, {}
         for pool, definition in self.pools.items():
             pools[pool] = {"ashift": "12", **{key: str(value) for key, value in definition.get("properties", {}).items()}}
-            root = {key: str(value) for key, value in definition.get("root-properties", {}).items()}
+            root = {key: SHOWN_AS.get(value, str(value)) for key, value in definition.get("root-properties", {}).items()}
             datasets[pool] = {"mountpoint": "none", **root}
             for name, dataset in definition.get("datasets", {}).items():
                 wanted = dict(root, mountpoint="legacy")
                 for key in ("quota", "refquota", "reservation", "refreservation"):
                     if key in dataset:
                         wanted[key] = str(bytes_of(dataset[key]))
-                wanted.update({key: str(value) for key, value in dataset.get("properties", {}).items()})
+                wanted.update({key: SHOWN_AS.get(value, str(value)) for key, value in dataset.get("properties", {}).items()})
                 datasets[f"{pool}/{name}"] = wanted
         return pools, datasets

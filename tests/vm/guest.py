@@ -3,6 +3,7 @@
 A driver's check is a line: `ok` or `FAILED` with what was there. Nothing here knows what a layout or a pool is.
 """
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +12,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 MACHINES = os.environ.get("HOSTWRIGHT_MACHINES") or "/tmp/hostwright-machines"
 # Other work may share the processors: deadlines are for machines that hang, not for slow ones.
 PATIENCE = 900
+
+
+# A driver that is told to end destroys its machine first.
+signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 class Broken(Exception):
