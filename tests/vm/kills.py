@@ -53,7 +53,8 @@ def points(steps, how):
     return found if how == "all" else found[::max(1, len(found) // 4)][:5]
 
 
-def sweep(checks, machine, how, _layout):
+def sweep(checks, machine, how):
+    """Kills each script in turn; what was done, a row a script."""
     rows = []
     for name in SCRIPTS:
         steps = trace(machine, name)

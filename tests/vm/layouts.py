@@ -147,12 +147,12 @@ def pool_refusals(checks, machine):
                 "pools", "", "holds a zfs_member", f"zpool import -N -d {member} other; zpool destroy other; zpool labelclear -f {member} || true; wipefs -aq {member}")
 
 
-def lay_out(checks, machine):
+def lay_out(checks, machine, with_refusals):
     for name, words in (("partition", machine.yes()), ("pools", ""), ("mount", "")):
         status, said = machine.script(name, words)
         if not checks.that(f"{name}.sh runs to its end", status == 0, said):
             raise Broken(f"{name}.sh failed")
-        if name == "partition":
+        if name == "partition" and with_refusals:
             pool_refusals(checks, machine)
 
 
@@ -247,35 +247,44 @@ def examine(name, options):
         with machine:
             machine.prepare(scripts)
             other = machine.bystander()
-            refusals(checks, machine)
-            lay_out(checks, machine)
-            compare(checks, machine, "laid out")
-            status, said = markers(machine, True)
-            checks.that("markers are written", status == 0, said)
-            layout = machine.describe()
-            status, said = machine.script("install", "--system /nix/store/system")
-            checks.that("install.sh runs to its end", status == 0, said)
-            checks.same("install.sh leaves no pool imported", machine.sh("zpool list -H -o name"), "")
-            machine.reboot()
-            for pool in host.pools:
-                status, said = machine.run(f"zpool import -N -d /dev/disk/by-id -o cachefile=none {pool}")
-                checks.that(f"after the reboot {pool} imports without force", status == 0, said)
-            status, said = machine.script("mount")
-            checks.that("after the reboot mount.sh mounts", status == 0, said)
-            compare(checks, machine, "after the reboot")
-            checks.same("after the reboot the layout is the same", machine.describe(), layout)
-            status, said = markers(machine, False)
-            checks.that("after the reboot the markers are there", status == 0, said)
-            status, said = machine.run("ls /mnt/etc/ssh/ssh_host_ed25519_key && cat /mnt/nix/store/system/marker")
-            checks.that("after the reboot host keys and system are there", status == 0, said)
-            second_run(checks, machine, "a second run")
-            if options.reset and host.pools:
-                machine.reset()
-                status, said = machine.script("mount")
-                checks.that("after the reset button mount.sh imports without force", status == 0, said)
-            counts = sweep(checks, machine, options.kills, layout) if options.kills != "none" else []
+            counts = []
+            if "refusals" in options.parts:
+                refusals(checks, machine)
+            if "layout" in options.parts:
+                live(checks, machine, options)
+            if options.kills != "none":
+                counts = sweep(checks, machine, options.kills)
             checks.same("another disk of the machine is as it was", machine.bystander(), other)
         return {"host": name, "zfs": options.zfs, "checks": checks, "kills": counts, "times": machine.times}
+
+
+def live(checks, machine, options):
+    """Install, reboot, and everything again."""
+    lay_out(checks, machine, "refusals" in options.parts)
+    compare(checks, machine, "laid out")
+    status, said = markers(machine, True)
+    checks.that("markers are written", status == 0, said)
+    layout = machine.describe()
+    status, said = machine.script("install", "--system /nix/store/system")
+    checks.that("install.sh runs to its end", status == 0, said)
+    checks.same("install.sh leaves no pool imported", machine.sh("zpool list -H -o name"), "")
+    machine.reboot()
+    for pool in machine.host.pools:
+        status, said = machine.run(f"zpool import -N -d /dev/disk/by-id -o cachefile=none {pool}")
+        checks.that(f"after the reboot {pool} imports without force", status == 0, said)
+    status, said = machine.script("mount")
+    checks.that("after the reboot mount.sh mounts", status == 0, said)
+    compare(checks, machine, "after the reboot")
+    checks.same("after the reboot the layout is the same", machine.describe(), layout)
+    status, said = markers(machine, False)
+    checks.that("after the reboot the markers are there", status == 0, said)
+    status, said = machine.run("ls /mnt/etc/ssh/ssh_host_ed25519_key && cat /mnt/nix/store/system/marker")
+    checks.that("after the reboot host keys and system are there", status == 0, said)
+    second_run(checks, machine, "a second run")
+    if options.reset and machine.host.pools:
+        machine.reset()
+        status, said = machine.script("mount")
+        checks.that("after the reset button mount.sh imports without force", status == 0, said)
 
 
 def report(path, results):
@@ -299,6 +308,7 @@ def main():
     parser.add_argument("--fleet", default=ROOT)
     parser.add_argument("--hostwright", default=os.path.join(ROOT, "target/debug/hostwright"))
     parser.add_argument("--kills", choices=("none", "sample", "all"), default="none")
+    parser.add_argument("--parts", nargs="+", choices=("refusals", "layout"), default=["refusals", "layout"])
     parser.add_argument("--reset", action="store_true", help="press the reset button with the pools imported, too")
     parser.add_argument("--report", help="a file for the numbers, in Markdown")
     parser.add_argument("host", nargs="+")

@@ -783,9 +783,9 @@ def wait_ssh(state, vm, timeout, not_boot=None):
         if not running(vm):
             words = last_line(os.path.join(vm_path(state, vm["name"]), "qemu.log")) or console_tail(state, vm)
             raise Failure(f"qemu of {vm['name']} ended while it booted; its last words: {words}")
-        # A kernel that reboots after a panic never says this line.
-        if "end Kernel panic" in console_tail(state, vm):
-            raise Failure(f"{vm['name']} panicked while it booted; console: {console_tail(state, vm)}")
+        # A kernel that reboots after a panic never says the first of these; the second is systemd's last word.
+        if any(word in console_tail(state, vm) for word in ("end Kernel panic", "Freezing execution")):
+            raise Failure(f"{vm['name']} crashed while it booted; console: {console_tail(state, vm)}")
         if now - started > timeout:
             raise Failure(f"{vm['name']} did not answer on ssh within {timeout} s; console: {console_tail(state, vm)}")
         if banner(vm["ssh_port"]):
