@@ -130,6 +130,27 @@ choice! {
     }
 }
 
+choice! {
+    /// How encrypted disks open at boot.
+    pub enum Unlock {
+        /// A person types the passphrase at the console.
+        Console = "console",
+        /// A person or a hook of the deployer sends it over ssh to the initrd.
+        Ssh = "ssh",
+        /// The machine's TPM holds the key.
+        Tpm2 = "tpm2",
+        /// Nobody: a key file is at hand.
+        None = "none",
+    }
+}
+
+impl Unlock {
+    /// Tells whether somebody has to do something before the boot goes on.
+    pub fn is_interactive(self) -> bool {
+        matches!(self, Self::Console | Self::Ssh)
+    }
+}
+
 table! {
     /// Boot loader, generations, kernel.
     pub struct Boot {
@@ -145,10 +166,12 @@ table! {
         "kernel-params" => kernel_params: Vec<Spanned<KernelWord>>,
         /// Further kernel modules of the initrd.
         "initrd-modules" => initrd_modules: Vec<Spanned<KernelWord>>,
+        /// How encrypted disks open at boot.
+        "unlock" => unlock: Setting<Unlock> = Unlock::Console,
         /// How long a panicked kernel waits before it resets the machine.
         "panic-timeout" => panic_timeout: Setting<TimeSpan> = TimeSpan::of_seconds(30),
     }
-    later { "unlock", "initrd-ssh" }
+    later { "initrd-ssh" }
 }
 
 /// A switch or a time span; used where `false` means "not at all".

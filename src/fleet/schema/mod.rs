@@ -14,6 +14,7 @@ pub mod module_file;
 pub mod network;
 mod reference;
 pub mod services;
+pub mod storage;
 pub mod zfs;
 
 pub use reference::reference;

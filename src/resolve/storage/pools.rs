@@ -1,72 +1,13 @@
-//! Disks cut into partitions, pools put together from them, and what is mounted where.
+//! Pools put together from disks and partitions.
 
 use indexmap::IndexMap;
 
-use super::reference;
+use super::{ALIGNMENT, ResolvedDisk};
 use crate::fleet::Host;
 use crate::fleet::decode::Keyed;
-use crate::fleet::schema::disks::{Disk, Format, Partition, PartitionSize, Role};
-use crate::fleet::schema::zfs::{Dataset, MemberName, Pool, Vdev, VdevType};
+use crate::fleet::schema::zfs::{MemberName, Pool, Vdev, VdevType};
+use crate::resolve::reference;
 use crate::source::{Diagnostics, Place, Spanned};
-
-/// Partitions begin and end on multiples of this, as sgdisk and parted align them.
-pub const ALIGNMENT: u64 = 1 << 20;
-
-/// A disk with its partitions.
-#[derive(Debug)]
-pub struct ResolvedDisk<'f> {
-    /// Its name in the definition.
-    pub name: &'f str,
-    /// Its definition.
-    pub def: &'f Keyed<Disk>,
-    /// Its partitions in order. A disk without any that a pool names has one for ZFS over the whole of it.
-    pub partitions: Vec<ResolvedPartition<'f>>,
-}
-
-impl ResolvedDisk<'_> {
-    /// Returns its path below /dev/disk/by-id.
-    pub fn device(&self) -> String {
-        format!("/dev/disk/by-id/{}", self.def.id.as_str())
-    }
-
-    /// Returns its size in bytes where it is stated.
-    pub fn bytes(&self) -> Option<u64> {
-        self.def.size.as_ref().map(|size| size.bytes())
-    }
-}
-
-/// A partition with its offsets.
-#[derive(Debug)]
-pub struct ResolvedPartition<'f> {
-    /// The disk it is on.
-    pub disk: &'f str,
-    /// Its name.
-    pub name: &'f str,
-    /// Its definition; none for the one partition of a whole-disk pool member.
-    pub def: Option<&'f Partition>,
-    /// What it is for.
-    pub role: Role,
-    /// Its number on the disk, from 1.
-    pub number: u32,
-    /// Its GPT label, `HOST-DISK-NAME`.
-    pub label: String,
-    /// Its first byte.
-    pub start: u64,
-    /// Its size in bytes; none for the rest of a disk whose size is not stated.
-    pub bytes: Option<u64>,
-    /// Its path below /dev/disk/by-id.
-    pub device: String,
-    /// Where it is written; for a whole-disk member the disk's name.
-    pub place: Place,
-}
-
-impl ResolvedPartition<'_> {
-    /// Returns its file system: as written, FAT for an ESP.
-    pub fn format(&self) -> Option<Format> {
-        let written = self.def.and_then(|def| def.format.as_ref()).map(|format| format.value);
-        written.or((self.role == Role::Esp).then_some(Format::Vfat))
-    }
-}
 
 /// What part of a pool a vdev serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,62 +150,12 @@ fn pools_of(host: &Host) -> impl Iterator<Item = (&String, &Keyed<Pool>)> {
     host.def.zfs.iter().flat_map(|zfs| zfs.pools.iter())
 }
 
-/// Cuts the disks of a host into partitions.
-pub(super) fn disks(host: &Host) -> Vec<ResolvedDisk<'_>> {
-    let whole: Vec<String> = MemberUse::all(host)
-        .into_iter()
-        .filter(|member| member.member.partition.is_none())
-        .map(|member| member.member.disk)
-        .collect();
-    host.def.disks.iter().map(|(name, def)| disk(host, name, def, whole.contains(name))).collect()
-}
-
-fn disk<'f>(host: &'f Host, name: &'f str, def: &'f Keyed<Disk>, whole: bool) -> ResolvedDisk<'f> {
-    let total = def.size.as_ref().map(|size| size.bytes());
-    let device = |number: u32| format!("/dev/disk/by-id/{}-part{number}", def.id.as_str());
-    let label = |partition: &str| format!("{}-{name}-{partition}", host.name);
-    // The first MiB holds the table, the last one its copy.
-    let rest = |start: u64| total.map(|total| total.saturating_sub(start + ALIGNMENT) / ALIGNMENT * ALIGNMENT);
-    let mut start = ALIGNMENT;
-    let mut partitions = Vec::new();
-    for (partition, number) in def.partitions.iter().zip(1u32..) {
-        let bytes = match &partition.size.value {
-            PartitionSize::Fixed(size) => Some(size.bytes().div_ceil(ALIGNMENT).saturating_mul(ALIGNMENT)),
-            PartitionSize::Rest => rest(start),
-        };
-        partitions.push(ResolvedPartition {
-            disk: name,
-            name: partition.name.as_str(),
-            def: Some(partition),
-            role: partition.role.value,
-            number,
-            label: label(partition.name.as_str()),
-            start,
-            bytes,
-            device: device(number),
-            place: partition.name.place,
-        });
-        start = start.saturating_add(bytes.unwrap_or(0));
-    }
-    if whole && def.partitions.is_empty() {
-        partitions.push(ResolvedPartition {
-            disk: name,
-            name: "zfs",
-            def: None,
-            role: Role::Zfs,
-            number: 1,
-            label: label("zfs"),
-            start,
-            bytes: rest(start),
-            device: device(1),
-            place: def.key,
-        });
-    }
-    ResolvedDisk { name, def, partitions }
-}
-
 /// Puts the pools of a host together; members that nothing defines are reported.
-pub(super) fn pools<'f>(host: &'f Host, disks: &[ResolvedDisk<'f>], found: &mut Diagnostics) -> Vec<ResolvedPool<'f>> {
+pub(in crate::resolve) fn pools<'f>(
+    host: &'f Host,
+    disks: &[ResolvedDisk<'f>],
+    found: &mut Diagnostics,
+) -> Vec<ResolvedPool<'f>> {
     let by_name: IndexMap<&str, &ResolvedDisk<'_>> = disks.iter().map(|disk| (disk.name, disk)).collect();
     let mut pools = Vec::new();
     for (name, def) in pools_of(host) {
@@ -287,7 +178,7 @@ pub(super) fn pools<'f>(host: &'f Host, disks: &[ResolvedDisk<'f>], found: &mut 
     pools
 }
 
-fn members(
+pub(super) fn members(
     disks: &IndexMap<&str, &ResolvedDisk<'_>>,
     names: &[Spanned<MemberName>],
     found: &mut Diagnostics,
@@ -315,71 +206,8 @@ fn member(
         name: name.to_string(),
         disk: disk.name.to_owned(),
         partition: partition.name.to_owned(),
-        device: partition.device.clone(),
+        device: partition.content_device(),
         bytes: partition.bytes,
         place: name.place,
     })
-}
-
-/// Something that is mounted.
-#[derive(Debug)]
-pub struct Mount<'f> {
-    /// Where.
-    pub path: &'f str,
-    /// What.
-    pub source: MountSource<'f>,
-    /// Where the mount is written.
-    pub place: Place,
-}
-
-/// What is mounted.
-#[derive(Debug)]
-pub enum MountSource<'f> {
-    /// A partition's file system.
-    Partition {
-        /// Its path below /dev/disk/by-id.
-        device: String,
-        /// Its definition.
-        def: &'f Partition,
-        /// Its file system; ext4 when none is written.
-        format: Format,
-        /// The disk it is on.
-        disk: &'f str,
-    },
-    /// A dataset.
-    Dataset {
-        /// The pool.
-        pool: &'f str,
-        /// The dataset, relative to the pool.
-        name: &'f str,
-        /// Its definition.
-        def: &'f Dataset,
-    },
-}
-
-/// Returns what a host mounts, parents before what lies below them. Of mirrored ESPs the one on the first disk is mounted.
-pub(super) fn mounts<'f>(disks: &[ResolvedDisk<'f>], pools: &[ResolvedPool<'f>]) -> Vec<Mount<'f>> {
-    let mut mounts = Vec::new();
-    for disk in disks {
-        for partition in &disk.partitions {
-            let Some(def) = partition.def else { continue };
-            let Some(path) = &def.mount else { continue };
-            let format = partition.format().unwrap_or(Format::Ext4);
-            let source = MountSource::Partition { device: partition.device.clone(), def, format, disk: disk.name };
-            mounts.push(Mount { path: path.as_str(), source, place: path.place });
-        }
-    }
-    for pool in pools {
-        for (name, dataset) in pool.def.value.datasets.iter() {
-            let Some(path) = &dataset.value.mount else { continue };
-            let source = MountSource::Dataset { pool: pool.name, name, def: &dataset.value };
-            mounts.push(Mount { path: path.as_str(), source, place: path.place });
-        }
-    }
-    mounts.sort_by(|a, b| depth(a.path).cmp(&depth(b.path)).then(a.path.cmp(b.path)));
-    mounts
-}
-
-fn depth(path: &str) -> usize {
-    path.split('/').filter(|part| !part.is_empty()).count()
 }
