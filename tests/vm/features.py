@@ -135,6 +135,7 @@ def real(guest, pool):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hostwright", default=os.path.join(ROOT, "target/debug/hostwright"))
+    parser.add_argument("--date", default="", help="the day that the report bears")
     parser.add_argument("--report", help="a file for the table, in Markdown")
     options = parser.parse_args()
     facts, checks = differing(), Checks("features")
@@ -173,7 +174,10 @@ def main():
     print(text)
     if options.report:
         with open(options.report, "w", encoding="utf-8") as handle:
-            handle.write(text)
+            handle.write(f"# Every pool feature that OpenZFS {NEW} knows and {OLD} does not\n\n"
+                         f"{options.date}: one pool a feature, made by {NEW} with that feature active, then imported by {OLD}. "
+                         f"The prediction is that of `hostwright check`.\n{checks.passed} checks passed, "
+                         f"{len(checks.failures)} failed (tests/vm/features.py).\n\n{text}")
     print(f"features: {checks.passed} passed, {len(checks.failures)} failed")
     return 1 if checks.failures else 0
 

@@ -248,9 +248,9 @@ def examine(name, options):
             machine.prepare(scripts)
             other = machine.bystander()
             counts = []
-            if "refusals" in options.parts:
+            if "refusals" not in options.without:
                 refusals(checks, machine)
-            if "layout" in options.parts:
+            if "layout" not in options.without:
                 live(checks, machine, options)
             if options.kills != "none":
                 counts = sweep(checks, machine, options.kills)
@@ -260,7 +260,7 @@ def examine(name, options):
 
 def live(checks, machine, options):
     """Install, reboot, and everything again."""
-    lay_out(checks, machine, "refusals" in options.parts)
+    lay_out(checks, machine, "refusals" not in options.without)
     compare(checks, machine, "laid out")
     status, said = markers(machine, True)
     checks.that("markers are written", status == 0, said)
@@ -287,7 +287,7 @@ def live(checks, machine, options):
         checks.that("after the reset button mount.sh imports without force", status == 0, said)
 
 
-def report(path, results):
+def report(path, date, results):
     lines = ["| host | OpenZFS | checks passed | failed | seconds |", "| --- | --- | --- | --- | --- |"]
     lines += [f"| {one['host']} | {one['zfs']} | {one['checks'].passed} | {len(one['checks'].failures)} | {one['checks'].seconds()} |"
               for one in results]
@@ -298,7 +298,7 @@ def report(path, results):
     text = "\n".join(lines + (["", "Failed:", "", *failures] if failures else [])) + "\n"
     if path:
         with open(path, "w", encoding="utf-8") as handle:
-            handle.write(text)
+            handle.write(f"# Install scripts run in virtual machines\n\n{date}: see tests/vm/layouts.py.\n\n{text}")
     print(text)
 
 
@@ -308,8 +308,9 @@ def main():
     parser.add_argument("--fleet", default=ROOT)
     parser.add_argument("--hostwright", default=os.path.join(ROOT, "target/debug/hostwright"))
     parser.add_argument("--kills", choices=("none", "sample", "all"), default="none")
-    parser.add_argument("--parts", nargs="+", choices=("refusals", "layout"), default=["refusals", "layout"])
+    parser.add_argument("--without", action="append", default=[], choices=("refusals", "layout"), help="leave a part out")
     parser.add_argument("--reset", action="store_true", help="press the reset button with the pools imported, too")
+    parser.add_argument("--date", default="", help="the day that the report bears")
     parser.add_argument("--report", help="a file for the numbers, in Markdown")
     parser.add_argument("host", nargs="+")
     options = parser.parse_args()
@@ -320,7 +321,7 @@ def main():
         except Broken as error:
             broken += 1
             print(f"  BROKEN   {name}: {error}", flush=True)
-    report(options.report, results)
+    report(options.report, options.date, results)
     failed = sum(len(one["checks"].failures) for one in results) + broken
     print(f"layouts: {sum(one['checks'].passed for one in results)} passed, {failed} failed")
     return 1 if failed else 0
