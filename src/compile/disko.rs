@@ -4,15 +4,20 @@
 use super::settings::Settings;
 use super::{HostCx, compatibility};
 use crate::fleet::decode::Word as _;
-use crate::fleet::schema::disks::Role;
+use crate::fleet::scalar::KernelWord;
+use crate::fleet::schema::disks::{Format, Role, Table};
 use crate::fleet::schema::zfs::VdevType;
 use crate::nix::{Attrs, Value};
-use crate::resolve::{ResolvedMember, ResolvedPartition, ResolvedPool, VdevClass};
+use crate::resolve::{
+    Base, BlockDevice, Content, MountSource, ResolvedMember, ResolvedPartition, ResolvedPool, VdevClass,
+};
+use crate::source::Spanned;
 
 /// Returns what disko.nix sets.
 pub(super) fn settings(cx: &HostCx<'_>) -> Settings {
     let mut out = Settings::default();
-    for disk in &cx.host.disks {
+    // What is only described is not laid out.
+    for disk in cx.host.disks.iter().filter(|disk| disk.def.table.value == Table::Gpt) {
         let mut partitions = Attrs::new();
         for partition in &disk.partitions {
             partitions.set(&[partition.name], self::partition(cx, partition));
@@ -25,6 +30,24 @@ pub(super) fn settings(cx: &HostCx<'_>) -> Settings {
             ("content", Value::from(content)),
         ]);
         out.set_below("disko.devices.disk", &[disk.name], value, disk.def.key);
+    }
+    for array in &cx.host.arrays {
+        let mut value = Attrs::from_iter([("type", Value::from("mdadm"))]);
+        value.set(&["level"], u32::from(array.def.level.number()));
+        value.set(&["metadata"], array.metadata.word());
+        value.set(&["extraArgs"], vec![format!("--homehost={}", cx.host.name)]);
+        let device = cx.host.devices.iter().find(|device| device.base == Base::Array { name: array.name });
+        if let Some(content) = device.and_then(content) {
+            value.set(&["content"], content);
+        }
+        out.set_below("disko.devices.mdadm", &[array.name], value, array.def.key);
+    }
+    for mount in &cx.host.mounts {
+        let MountSource::Foreign(def) = &mount.source else { continue };
+        let Some(words) = mount.words().filter(|_| def.kind.as_str() == "tmpfs") else { continue };
+        let mut value = Attrs::from_iter([("fsType", words.kind.as_str())]);
+        value.set(&["mountOptions"], words.options);
+        out.set_below("disko.devices.nodev", &[mount.path], value, mount.place);
     }
     for pool in &cx.host.pools {
         out.set_below("disko.devices.zpool", &[pool.name], self::pool(cx, pool), pool.def.key);
@@ -45,41 +68,98 @@ fn partition(cx: &HostCx<'_>, partition: &ResolvedPartition<'_>) -> Value {
         ("size", Value::from(size)),
         ("type", Value::from(super::install::type_code(partition.role))),
     ]);
-    let mount = || partition.def.and_then(|def| def.mount.as_ref());
-    let content: Option<Attrs> = match partition.role {
-        Role::BiosBoot => None,
-        Role::Swap => Some(Attrs::from_iter([("type", "swap")])),
-        Role::Zfs => cx
+    let device = cx.host.devices.iter().find(
+        |device| matches!(device.base, Base::Partition { disk, name } if disk == partition.disk && name == partition.name),
+    );
+    let content = device.and_then(|device| match device.content {
+        Content::ArrayMember => cx
             .host
-            .pools
+            .arrays
             .iter()
-            .find(|pool| {
-                pool.members().any(|member| member.disk == partition.disk && member.partition == partition.name)
-            })
-            .map(|pool| Attrs::from_iter([("type", "zfs"), ("pool", pool.name)])),
-        Role::Esp | Role::Filesystem => partition.format().map(|format| {
-            let mut attrs = Attrs::from_iter([("type", "filesystem"), ("format", format.word())]);
-            if let Some(mount) = mount() {
-                attrs.set(&["mountpoint"], mount.as_str());
-                let options: Vec<&str> = partition
-                    .def
-                    .into_iter()
-                    .flat_map(|def| &def.mount_options)
-                    .map(|option| option.as_str())
-                    .collect();
-                if !options.is_empty() {
-                    attrs.set(&["mountOptions"], options);
-                } else if partition.role == Role::Esp {
-                    attrs.set(&["mountOptions"], vec!["umask=0077"]);
-                }
-            }
-            attrs
-        }),
-    };
+            .find(|array| array.members.iter().any(|member| is_member(member, partition)))
+            .map(|array| Attrs::from_iter([("type", "mdraid"), ("name", array.name)])),
+        Content::PoolMember => {
+            let holds = |pool: &&ResolvedPool<'_>| pool.members().any(|member| is_member(member, partition));
+            let pool = cx.host.pools.iter().find(holds);
+            pool.map(|pool| around(device, Attrs::from_iter([("type", "zfs"), ("pool", pool.name)])))
+        }
+        _ => content(device),
+    });
     if let Some(content) = content {
         attrs.set(&["content"], content);
     }
     attrs.into()
+}
+
+fn is_member(member: &ResolvedMember, partition: &ResolvedPartition<'_>) -> bool {
+    member.disk == partition.disk && member.partition == partition.name
+}
+
+/// Returns what a block device holds, LUKS around it included; nothing where it is left empty.
+fn content(device: &BlockDevice<'_>) -> Option<Attrs> {
+    let words = |options: &[Spanned<KernelWord>]| -> Vec<String> {
+        options.iter().map(|option| option.as_str().to_owned()).collect()
+    };
+    let inner = match device.content {
+        Content::Swap => {
+            let mut attrs = Attrs::from_iter([("type", "swap")]);
+            if device.random_encryption.is_some() {
+                attrs.set(&["randomEncryption"], true);
+            }
+            attrs
+        }
+        Content::FileSystem(Some(Format::Btrfs)) => {
+            let mut attrs = Attrs::from_iter([("type", "btrfs")]);
+            if let Some(mount) = device.mount {
+                attrs.set(&["mountpoint"], mount.as_str());
+                attrs.set(&["mountOptions"], words(device.options));
+            }
+            for (name, def) in device.subvolumes {
+                let mut subvolume = Attrs::new();
+                if let Some(mount) = &def.mount {
+                    subvolume.set(&["mountpoint"], mount.as_str());
+                    let mut options = words(device.options);
+                    options.extend(words(&def.options));
+                    subvolume.set(&["mountOptions"], options);
+                }
+                attrs.set(&["subvolumes", name], subvolume);
+            }
+            attrs
+        }
+        Content::FileSystem(Some(format)) => {
+            let mut attrs = Attrs::from_iter([("type", "filesystem"), ("format", format.word())]);
+            if let Some(mount) = device.mount {
+                attrs.set(&["mountpoint"], mount.as_str());
+                let options = words(device.options);
+                if !options.is_empty() {
+                    attrs.set(&["mountOptions"], options);
+                } else if device.role == Role::Esp {
+                    attrs.set(&["mountOptions"], vec!["umask=0077"]);
+                }
+            }
+            attrs
+        }
+        Content::Core | Content::ArrayMember | Content::PoolMember | Content::FileSystem(None) => return None,
+    };
+    Some(around(device, inner))
+}
+
+/// Puts LUKS around what a block device holds, where it has any.
+fn around(device: &BlockDevice<'_>, inner: Attrs) -> Attrs {
+    let Some(luks) = device.luks else { return inner };
+    let mut attrs = Attrs::from_iter([("type", "luks"), ("name", luks.name.as_str())]);
+    let mut settings = Attrs::new();
+    if luks.allow_discards.value {
+        settings.set(&["allowDiscards"], true);
+    }
+    if let Some(key) = &luks.key_file {
+        settings.set(&["keyFile"], key.as_str());
+    }
+    if !settings.is_empty() {
+        attrs.set(&["settings"], settings);
+    }
+    attrs.set(&["content"], inner);
+    attrs
 }
 
 /// disko names members by the label of their partition.

@@ -1,18 +1,18 @@
 //! disks.nix: what is mounted and from where, swap, scrubs, trims, snapshots, who owns a mount point.
 //!
-//! `neededForBoot` is nowhere written: NixOS itself mounts `/nix`, `/var`, `/var/lib`, `/etc` and the like in the initrd
-//! (`utils.pathsNeededForBoot`), and nothing else that is laid out here is wanted before stage 2.
+//! `neededForBoot` is written of what a root that forgets gets back; NixOS itself mounts `/nix`, `/var`, `/var/lib`, `/etc`
+//! and the like in the initrd (`utils.pathsNeededForBoot`), and nothing else that is laid out here is wanted before stage 2.
 
 use std::collections::BTreeMap;
 
 use super::HostCx;
 use super::settings::Settings;
 use crate::fleet::decode::Word as _;
-use crate::fleet::schema::disks::{Format, Role};
+use crate::fleet::schema::disks::{Format, Zram};
 use crate::fleet::schema::machine::SwitchOr;
 use crate::fleet::schema::zfs::{Dataset, Import, Scrub};
 use crate::nix::{Attrs, Value};
-use crate::resolve::BootPlaces;
+use crate::resolve::{BootPlaces, Content};
 use crate::resolve::{MountSource, ResolvedDisk, ResolvedHost, ResolvedPool};
 
 /// Returns what disks.nix sets.
@@ -20,6 +20,7 @@ pub(super) fn settings(cx: &HostCx<'_>) -> Settings {
     let mut out = Settings::default();
     mounts(cx, &mut out);
     swap(cx, &mut out);
+    super::layers::settings(cx, &mut out);
     upkeep(cx, &mut out);
     snapshots(cx, &mut out);
     owners(cx, &mut out);
@@ -45,17 +46,19 @@ fn mounts(cx: &HostCx<'_>, out: &mut Settings) {
     let places = BootPlaces::of(cx.host);
     for mount in &cx.host.mounts {
         let value = match &mount.source {
-            MountSource::Partition { device, def, format, .. } => {
-                let mut options: Vec<String> =
-                    def.mount_options.iter().map(|option| option.as_str().to_owned()).collect();
-                if *format == Format::Vfat {
-                    private(&mut options);
+            MountSource::Partition { .. }
+            | MountSource::Array { .. }
+            | MountSource::Foreign(_)
+            | MountSource::Persisted { .. } => {
+                let Some(mut words) = mount.words() else { continue };
+                if words.kind == Format::Vfat.word() {
+                    private(&mut words.options);
                 }
                 // The host boots from another disk when this one is gone.
                 if places.is_mirrored(mount.path) {
-                    options.push("nofail".to_owned());
+                    words.options.push("nofail".to_owned());
                 }
-                filesystem(device, format.word(), options)
+                filesystem(&words.source, &words.kind, words.options)
             }
             MountSource::Dataset { pool, name, .. } if is_imported(cx.host, pool) => {
                 filesystem(&format!("{pool}/{name}"), "zfs", Vec::new())
@@ -63,6 +66,9 @@ fn mounts(cx: &HostCx<'_>, out: &mut Settings) {
             MountSource::Dataset { .. } => continue,
         };
         out.set_below("fileSystems", &[mount.path], value, mount.place);
+        if super::layers::is_needed_early(cx.host, mount) {
+            out.set_below("fileSystems", &[mount.path, "neededForBoot"], true, mount.place);
+        }
     }
     for mirror in places.unmounted() {
         let mut options = Vec::new();
@@ -83,15 +89,30 @@ pub(super) fn private(options: &mut Vec<String>) {
 }
 
 fn swap(cx: &HostCx<'_>, out: &mut Settings) {
-    for partition in cx.host.disks.iter().flat_map(|disk| &disk.partitions) {
-        if partition.role == Role::Swap {
-            let device = Attrs::from_iter([("device", partition.device.as_str())]);
-            out.list("swapDevices", [device], partition.place);
+    for device in cx.host.devices.iter().filter(|device| device.content == Content::Swap) {
+        let mut swap = Attrs::from_iter([("device", device.device())]);
+        if device.random_encryption.is_some() {
+            swap.set(&["randomEncryption", "enable"], true);
         }
+        out.list("swapDevices", [swap], device.place);
     }
-    if let Some(zram) = cx.host.def.swap.as_ref().and_then(|swap| swap.zram.as_ref()) {
+    let Some(swap) = &cx.host.def.swap else { return };
+    if let Some(file) = &swap.file {
+        let mut value = Attrs::from_iter([("device", file.path.as_str())]);
+        // NixOS takes MiB, and makes the file where it is not there.
+        value.set(&["size"], i64::try_from(file.size.bytes().div_ceil(1 << 20)).unwrap_or(i64::MAX));
+        out.list("swapDevices", [value], file.place);
+    }
+    if let Some(zram) = &swap.zram {
         out.set("zramSwap.enable", true, zram.place);
-        out.set("zramSwap.memoryPercent", zram.0, zram.place);
+        match &zram.value {
+            Zram::Share(share) => out.set("zramSwap.memoryPercent", share.0, zram.place),
+            Zram::Size(size) => {
+                // The smaller one of share and size counts.
+                out.set("zramSwap.memoryPercent", 100u32, zram.place);
+                out.set("zramSwap.memoryMax", i64::try_from(size.bytes()).unwrap_or(i64::MAX), zram.place);
+            }
+        }
     }
 }
 
@@ -231,7 +252,7 @@ fn owners(cx: &HostCx<'_>, out: &mut Settings) {
 }
 
 /// Returns a path as tmpfiles.d(5) reads it: quoted where needed, `%` doubled.
-fn tmpfiles_path(path: &str) -> String {
+pub(super) fn tmpfiles_path(path: &str) -> String {
     let doubled = path.replace('%', "%%");
     if doubled.contains([' ', '"', '\'', '\\']) {
         format!("\"{}\"", doubled.replace('\\', "\\\\").replace('"', "\\\""))

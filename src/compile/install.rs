@@ -6,9 +6,10 @@
 use serde::Serialize;
 
 use super::compatibility::{self, PoolCompatibility};
+use super::layers_plan::LayersPlan;
 use super::{HostCx, OutFile};
 use crate::fleet::decode::Word as _;
-use crate::fleet::schema::disks::{Format, PartitionSize, Role};
+use crate::fleet::schema::disks::{Format, PartitionSize, Role, Table};
 use crate::fleet::schema::zfs::{Dataset, VdevType};
 use crate::resolve::BootPlaces;
 use crate::resolve::{MountSource, ResolvedDisk, ResolvedMember, ResolvedPool, ResolvedVdev, SystemRole, VdevClass};
@@ -23,6 +24,7 @@ pub(super) fn type_code(role: Role) -> &'static str {
         Role::Filesystem => "8300",
         Role::Swap => "8200",
         Role::Zfs => "BF01",
+        Role::Mdraid => "FD00",
     }
 }
 
@@ -35,6 +37,7 @@ struct Install<'a> {
     disks: Vec<DiskPlan<'a>>,
     pools: Vec<PoolPlan<'a>>,
     mounts: Vec<MountPlan>,
+    layers: LayersPlan<'a>,
 }
 
 #[derive(Serialize)]
@@ -45,6 +48,8 @@ struct DiskPlan<'a> {
     /// 0 where the size is not stated.
     bytes: u64,
     disposable: bool,
+    /// Whether it is only described, and never laid out.
+    described: bool,
     partitions: Vec<PartitionPlan<'a>>,
 }
 
@@ -56,8 +61,6 @@ struct PartitionPlan<'a> {
     code: &'static str,
     label: &'a str,
     device: &'a str,
-    /// `ext4`, `xfs`, `vfat`, `swap`, or nothing.
-    make: &'static str,
 }
 
 /// A pool as it is created.
@@ -100,7 +103,8 @@ pub(super) struct DatasetPlan {
 struct MountPlan {
     path: String,
     source: String,
-    kind: &'static str,
+    /// The type as mount(8) takes it, or `bind`.
+    kind: String,
     options: String,
 }
 
@@ -250,12 +254,6 @@ fn disk_plan<'a>(disk: &'a ResolvedDisk<'a>) -> DiskPlan<'a> {
             code: type_code(partition.role),
             label: &partition.label,
             device: &partition.device,
-            make: match (partition.role, partition.format()) {
-                (Role::Swap, _) => "swap",
-                (Role::Esp | Role::Filesystem, Some(format)) => format.word(),
-                (Role::Filesystem, None) => Format::Ext4.word(),
-                _ => "",
-            },
         }
     });
     DiskPlan {
@@ -264,6 +262,7 @@ fn disk_plan<'a>(disk: &'a ResolvedDisk<'a>) -> DiskPlan<'a> {
         device: disk.device(),
         bytes: disk.bytes().unwrap_or(0),
         disposable: disk.def.disposable.value,
+        described: disk.def.table.value == Table::Mbr,
         partitions: partitions.collect(),
     }
 }
@@ -274,23 +273,26 @@ fn mounts(cx: &HostCx<'_>) -> Vec<MountPlan> {
         .mounts
         .iter()
         .filter_map(|mount| match &mount.source {
-            MountSource::Partition { device, def, format, .. } => {
-                let mut options: Vec<String> =
-                    def.mount_options.iter().map(|option| option.as_str().to_owned()).collect();
-                if *format == Format::Vfat {
-                    super::disks::private(&mut options);
+            // What the installed system needs before its network is up; all else has no part in an installation.
+            MountSource::Foreign(_) if !super::layers::is_early(cx.host, mount) => None,
+            MountSource::Partition { .. }
+            | MountSource::Array { .. }
+            | MountSource::Foreign(_)
+            | MountSource::Persisted { .. } => {
+                let mut words = mount.words()?;
+                if words.kind == Format::Vfat.word() {
+                    super::disks::private(&mut words.options);
                 }
-                Some(MountPlan {
-                    path: mount.path.to_owned(),
-                    source: device.clone(),
-                    kind: format.word(),
-                    options: options.join(","),
-                })
+                let (source, kind) = match mount.bound() {
+                    Some(bound) => (bound.to_owned(), "bind".to_owned()),
+                    None => (words.source, words.kind),
+                };
+                Some(MountPlan { path: mount.path.to_owned(), source, kind, options: words.options.join(",") })
             }
             MountSource::Dataset { pool, name, .. } if super::disks::is_imported(cx.host, pool) => Some(MountPlan {
                 path: mount.path.to_owned(),
                 source: format!("{pool}/{name}"),
-                kind: "zfs",
+                kind: "zfs".to_owned(),
                 options: String::new(),
             }),
             MountSource::Dataset { .. } => None,
@@ -300,7 +302,7 @@ fn mounts(cx: &HostCx<'_>) -> Vec<MountPlan> {
     mounts.extend(BootPlaces::of(cx.host).unmounted().map(|mirror| MountPlan {
         path: mirror.path.clone(),
         source: mirror.device.clone(),
-        kind: mirror.format.word(),
+        kind: mirror.format.word().to_owned(),
         options: if mirror.format == Format::Vfat { "umask=0077" } else { "" }.to_owned(),
     }));
     mounts
@@ -324,6 +326,7 @@ pub(super) fn scripts(cx: &HostCx<'_>, found: &mut Diagnostics) -> Vec<OutFile> 
         disks: cx.host.disks.iter().filter(|disk| !disk.partitions.is_empty()).map(disk_plan).collect(),
         pools,
         mounts: mounts(cx),
+        layers: LayersPlan::of(cx),
     };
     SCRIPTS
         .iter()

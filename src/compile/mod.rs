@@ -16,6 +16,8 @@ mod disko;
 mod disks;
 mod flake;
 mod install;
+mod layers;
+mod layers_plan;
 mod manifest;
 mod network;
 mod reboot_test;

@@ -135,6 +135,16 @@ impl Spelling {
         self.since("25.05")
     }
 
+    /// `boot.swraid`.
+    pub(super) fn swraid(self) -> bool {
+        self.since("23.11")
+    }
+
+    /// `boot.initrd.services.swraid`; before, arrays are always assembled.
+    pub(super) fn swraid_of_initrd(self) -> bool {
+        self.since("22.05")
+    }
+
     /// File-system types of `boot.supportedFilesystems` as attributes.
     pub(super) fn filesystem_attributes(self) -> bool {
         self.since("24.05")

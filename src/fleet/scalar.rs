@@ -174,6 +174,47 @@ word! {
 }
 
 word! {
+    /// A name below /dev/mapper (cryptsetup(8)).
+    LuksName, |text| {
+        let wanted = "the name of an open LUKS device is letters, digits, `-`, `_`, `.`, begins with a letter or digit, and has 64 \
+                      characters at most";
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+        let start = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
+        if start && text.len() <= 64 && text.bytes().all(fits) && text != "control" { Ok(()) } else { Err(wanted) }
+    }
+}
+
+word! {
+    /// A subvolume of btrfs by its path below the root of the file system. It becomes a mount option: no comma, no space.
+    SubvolumeName, |text| {
+        let wanted = "a subvolume is segments of letters, digits, `@`, `-`, `_`, `.` with `/` between them, such as `@home`";
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b"@-_.".contains(&b);
+        let start = |b: u8| b.is_ascii_alphanumeric() || b"@_".contains(&b);
+        let part = |part: &str| part.bytes().next().is_some_and(start) && part.bytes().all(fits);
+        if text.len() <= 200 && text.split('/').all(part) { Ok(()) } else { Err(wanted) }
+    }
+}
+
+word! {
+    /// A type of file system as mount(8) takes it.
+    FsType, |text| {
+        let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
+        let start = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        if start && text.len() <= 63 && text.bytes().all(fits) { Ok(()) }
+        else { Err("a type of file system is wanted, such as `tmpfs`, `nfs` or `bind`") }
+    }
+}
+
+word! {
+    /// What mount(8) mounts: a path, `server:/export`, `UUID=…`.
+    MountSourceName, |text| {
+        let plain = !text.is_empty() && text.len() <= 1024 && !text.starts_with('-');
+        if plain && !text.chars().any(char::is_control) { Ok(()) }
+        else { Err("what is mounted is a path, `server:/export` or `UUID=…`, and does not begin with `-`") }
+    }
+}
+
+word! {
     /// A property of a pool or dataset (zpoolprops(7), zfsprops(7)), user properties with a colon included.
     PropertyName, |text| {
         let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"@_:.-".contains(&b);
@@ -360,6 +401,9 @@ from_string! {
     DnsName, "DNS name", None, "a DNS name, in quotes";
     Mode, "mode", Some("^[0-7]{3,4}$"), "octal permissions, in quotes: `\"0750\"`";
     HttpUrl, "url", Some("^https?://"), "a URL, in quotes";
+    LuksName, "name", Some("^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"), "a name below /dev/mapper, in quotes";
+    FsType, "file system", Some("^[a-z0-9][a-z0-9_.-]*$"), "a type of file system, in quotes";
+    MountSourceName, "mount source", Some("^[^-]"), "what is mounted, in quotes";
     Target, "target", None, "`[user@]host[:port]` or `local`, in quotes";
 }
 
@@ -561,6 +605,10 @@ map_keys! {
     PropertyKey => PropertyName, "^[a-z0-9@_:.][a-z0-9@_:.-]*$";
     /// Account names.
     AccountKey => Account, "^[a-z_][a-z0-9_-]{0,30}$";
+    /// Subvolumes of btrfs.
+    SubvolumeKey => SubvolumeName, "^[A-Za-z0-9@_][A-Za-z0-9@_.-]*(/[A-Za-z0-9@_][A-Za-z0-9@_.-]*)*$";
+    /// Absolute paths, as names of tables.
+    PathKey => AbsPath, "^/";
     /// Addresses, as names of tables.
     AddressKey => std::net::IpAddr, "^[0-9A-Fa-f.:]+$";
 }
@@ -598,6 +646,13 @@ mod tests {
         for good in ["github:Mic92/sops-nix", "gitlab:rycee/nur-expressions", "https://x.org/a-1.2.tar.gz"] {
             assert_eq!(good.parse::<SourceUrl>().map(|url| url.to_string()).as_deref(), Ok(good));
         }
+        for bad in ["", "-a", "a b", "a/b", "control", "é", "$(x)", ".."] {
+            assert!(bad.parse::<LuksName>().is_err(), "{bad}");
+        }
+        for bad in ["", "-a", "a b", "/a", "a/", "a//b", "..", "a/../b", "a,b", "$(x)", "é"] {
+            assert!(bad.parse::<SubvolumeName>().is_err(), "{bad}");
+        }
+        assert!("@home".parse::<SubvolumeName>().is_ok() && "system/nix".parse::<SubvolumeName>().is_ok());
         assert!("root@[2001:db8::1]:2222".parse::<Target>().is_ok() && "2001:db8::1".parse::<Target>().is_ok());
     }
 

@@ -120,10 +120,14 @@ pub(super) fn templates() -> Result<&'static Templates, PlanError> {
 /// Returns what is mounted where, as `findmnt` names it.
 fn mounts<'a>(host: &'a ResolvedHost<'_>) -> Vec<MountValues<'a>> {
     let source = |mount: &MountSource<'_>| match mount {
-        MountSource::Partition { device, .. } => device.clone(),
-        MountSource::Dataset { pool, name, .. } => format!("{pool}/{name}"),
+        MountSource::Partition { device, .. } | MountSource::Array { device, .. } => Some(device.clone()),
+        MountSource::Dataset { pool, name, .. } => Some(format!("{pool}/{name}")),
+        // A bind mount shows the device that it is on, a network file system may be slow to come.
+        MountSource::Foreign(_) | MountSource::Persisted { .. } => None,
     };
-    host.mounts.iter().map(|mount| MountValues { path: mount.path, source: source(&mount.source) }).collect()
+    let values =
+        |mount: &'a crate::resolve::Mount<'_>| Some(MountValues { path: mount.path, source: source(&mount.source)? });
+    host.mounts.iter().filter_map(values).collect()
 }
 
 /// Returns the TCP and UDP ports on which something listens: ssh, the services', those of virtual hosts.

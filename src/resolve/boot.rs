@@ -5,7 +5,7 @@
 //! entry stays set, and a candidate that fails would boot for ever. systemd-boot deletes its one-shot variable itself.
 
 use super::{MountSource, ResolvedHost};
-use crate::fleet::schema::disks::Format;
+use crate::fleet::schema::disks::{Format, Partition};
 use crate::fleet::schema::machine::Loader;
 use crate::source::{Kind, Node, Place};
 
@@ -32,6 +32,10 @@ pub enum Obstacle {
     Dataset(String),
     /// GRUB's environment block is on a file system that it does not write to: mount point and format.
     Format(String, Format),
+    /// GRUB's environment block is within LUKS: mount point.
+    Luks(String),
+    /// GRUB's environment block is on an array: mount point.
+    Array(String),
     /// The file system with GRUB's environment block writes data through its journal: mount point.
     Journal(String),
     /// `boot.loader.grub.default = "saved"`: every boot overwrites the choice.
@@ -96,7 +100,14 @@ impl ResolvedHost<'_> {
         let path = mount.path.to_owned();
         let (place, obstacle) = match &mount.source {
             MountSource::Dataset { .. } => (mount.place, Obstacle::Dataset(path)),
-            MountSource::Partition { format: format @ Format::Xfs, def, .. } => {
+            MountSource::Partition { def: Partition { luks: Some(luks), .. }, .. } => {
+                (luks.place, Obstacle::Luks(path))
+            }
+            MountSource::Array { def, .. } => (def.place, Obstacle::Array(path)),
+            MountSource::Foreign(_) | MountSource::Persisted { .. } => {
+                (mount.place, Obstacle::Nowhere(folder.to_owned()))
+            }
+            MountSource::Partition { format: format @ (Format::Xfs | Format::Btrfs), def, .. } => {
                 let place = def.format.as_ref().map_or(mount.place, |format| format.place);
                 (place, Obstacle::Format(path, *format))
             }

@@ -50,8 +50,10 @@ impl<'a> BootPlaces<'a> {
         let partitions = || host.disks.iter().flat_map(|disk| disk.partitions.iter().map(move |part| (disk, part)));
         let mounted = |wanted: &str| {
             partitions().find_map(|(disk, part)| {
-                let mount = part.def?.mount.as_ref()?.as_str();
-                (mount == wanted).then_some((disk, part, mount))
+                let def = part.def?;
+                let below = def.subvolumes.values().filter_map(|subvolume| subvolume.mount.as_ref());
+                let mount = def.mount.iter().chain(below).find(|mount| mount.as_str() == wanted)?;
+                Some((disk, part, mount.as_str()))
             })
         };
         let own_boot = host.mounts.iter().any(|mount| mount.path == "/boot");

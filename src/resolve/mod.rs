@@ -37,8 +37,8 @@ pub use persistent::persistent_path;
 pub use secrets::{CREDENTIAL_STORE, ResolvedSecret};
 pub use services::{Listen, ResolvedService, ServicePort};
 pub use storage::{
-    ALIGNMENT, MemberUse, Mount, MountSource, ResolvedDisk, ResolvedMember, ResolvedPartition, ResolvedPool,
-    ResolvedVdev, VdevClass,
+    ALIGNMENT, ArrayUse, Base, BlockDevice, Content, MemberUse, Mount, MountSource, MountWords, ResolvedArray,
+    ResolvedDisk, ResolvedMember, ResolvedPartition, ResolvedPool, ResolvedVdev, STATE, VdevClass,
 };
 pub use tunnels::{FleetEnd, Tunnel, TunnelPeer, reached_at};
 pub use zfs::{SystemRole, ZfsSystem};
@@ -95,6 +95,10 @@ pub struct ResolvedHost<'f> {
     pub host_id: HostIdOf,
     /// Its disks, in the order of the file.
     pub disks: Vec<ResolvedDisk<'f>>,
+    /// Its arrays, in the order of the file.
+    pub arrays: Vec<ResolvedArray<'f>>,
+    /// Its block devices that carry something: partitions, then arrays.
+    pub devices: Vec<BlockDevice<'f>>,
     /// Its pools, in the order of the file.
     pub pools: Vec<ResolvedPool<'f>>,
     /// What it mounts, parents first.
@@ -225,10 +229,12 @@ fn resolve_host<'f>(
     for mirror in &def.boot.mirrors {
         reference("disk", mirror.as_str(), mirror.place, def.disks.keys().map(String::as_str), found);
     }
+    let arrays = storage::arrays(host, &disks, found);
+    let devices = storage::devices(host, &disks, &arrays);
     let pools = storage::pools(host, &disks, found);
     let services = services::services(fleet, host, found);
     let channel = channel_of_host?;
-    let mounts = storage::mounts(&disks, &pools);
+    let mounts = storage::mounts(host, &disks, &arrays, &devices, &pools);
     let systems = zfs::systems(host, channel, deployer, installer, rescue, facts, sources);
     let place = sources.start(host.file);
     Some(ResolvedHost {
@@ -241,6 +247,8 @@ fn resolve_host<'f>(
         rescue,
         host_id: host_id(host),
         disks,
+        arrays,
+        devices,
         pools,
         mounts,
         services,

@@ -1,7 +1,8 @@
 //! Disks and their partitions.
 
-use crate::fleet::decode::{Cx, Decode, Setting, choice, table};
-use crate::fleet::scalar::{AbsPath, DiskId, KernelWord, Name};
+use super::machine::Unlock;
+use crate::fleet::decode::{Cx, Decode, Named, Setting, choice, table};
+use crate::fleet::scalar::{AbsPath, DiskId, KernelWord, LuksName, Name, SubvolumeKey};
 use crate::fleet::shape::{Scalar, Shape};
 use crate::source::{Node, Spanned};
 use crate::units::Size;
@@ -17,12 +18,23 @@ table! {
         "sector" => sector: Option<Spanned<u32>>,
         /// Kernel module of its controller, for the initrd.
         "driver" => driver: Option<Spanned<KernelWord>>,
+        /// Its partition table; `mbr` only describes what is there, and is never made.
+        "table" => table: Setting<Table> = Table::Gpt,
         /// Whether it may be wiped though it holds signatures.
         "disposable" => disposable: Setting<bool> = false,
-        /// Its partitions in order; absent: the whole disk goes to the pool that names it.
+        /// Its partitions in order; absent: the whole disk goes to the pool or array that names it.
         "partitions" => partitions: Vec<Partition>,
     }
-    later { "table" }
+}
+
+choice! {
+    /// A partition table.
+    pub enum Table {
+        /// GUID partition table.
+        Gpt = "gpt",
+        /// The table of DOS.
+        Mbr = "mbr",
+    }
 }
 
 choice! {
@@ -38,6 +50,8 @@ choice! {
         Swap = "swap",
         /// A member of a ZFS pool.
         Zfs = "zfs",
+        /// A member of a Linux software RAID array.
+        Mdraid = "mdraid",
     }
 }
 
@@ -48,6 +62,8 @@ choice! {
         Ext4 = "ext4",
         /// XFS.
         Xfs = "xfs",
+        /// btrfs.
+        Btrfs = "btrfs",
         /// FAT.
         Vfat = "vfat",
     }
@@ -68,8 +84,37 @@ table! {
         "mount" => mount: Option<Spanned<AbsPath>>,
         /// Further mount options.
         "mount-options" => mount_options: Vec<Spanned<KernelWord>>,
+        /// Subvolumes of btrfs, by name below the root of the file system.
+        "subvolumes" => subvolumes: Named<SubvolumeKey, Subvolume>,
+        /// LUKS2 around what the partition is for.
+        "luks" => luks: Option<Spanned<Luks>>,
+        /// Swap under a new random key at each boot.
+        "random-encryption" => random_encryption: Setting<bool> = false,
     }
-    later { "subvolumes", "luks", "random-encryption" }
+}
+
+table! {
+    /// A subvolume of btrfs.
+    pub struct Subvolume {
+        /// Where it is mounted.
+        "mount" => mount: Option<Spanned<AbsPath>>,
+        /// Further mount options.
+        "options" => options: Vec<Spanned<KernelWord>>,
+    }
+}
+
+table! {
+    /// LUKS2 around something.
+    pub struct Luks {
+        /// Its name below /dev/mapper while it is open.
+        "name" => name: Spanned<LuksName>,
+        /// How it opens at boot; `boot.unlock` unless written.
+        "unlock" => unlock: Option<Spanned<Unlock>>,
+        /// A file on the host, or a device, with its key.
+        "key-file" => key_file: Option<Spanned<AbsPath>>,
+        /// Whether it passes discards on, which tells which blocks are free.
+        "allow-discards" => allow_discards: Setting<bool> = false,
+    }
 }
 
 /// How large a partition is.
@@ -98,10 +143,43 @@ impl Decode for PartitionSize {
 table! {
     /// Swap that is no partition.
     pub struct Swap {
-        /// Compressed swap in memory, in percent of it, such as `"50%"`.
-        "zram" => zram: Option<Spanned<Percent>>,
+        /// Compressed swap in memory: a share of it such as `"50%"`, or a size.
+        "zram" => zram: Option<Spanned<Zram>>,
+        /// A swap file; never on ZFS.
+        "file" => file: Option<Spanned<SwapFile>>,
     }
-    later { "file" }
+}
+
+table! {
+    /// A swap file.
+    pub struct SwapFile {
+        /// Its path.
+        "path" => path: Spanned<AbsPath>,
+        /// Its size.
+        "size" => size: Spanned<Size>,
+    }
+}
+
+/// How large compressed swap in memory is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Zram {
+    /// A share of memory.
+    Share(Percent),
+    /// So many bytes.
+    Size(Size),
+}
+
+impl Decode for Zram {
+    fn shape() -> Shape {
+        Shape::OneOf(vec![Percent::shape(), Size::shape()])
+    }
+
+    fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
+        match node.as_str() {
+            Some(text) if !text.ends_with('%') => Size::decode(node, cx).map(Self::Size),
+            _ => Percent::decode(node, cx).map(Self::Share),
+        }
+    }
 }
 
 /// A share in whole percent.

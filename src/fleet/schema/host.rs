@@ -8,9 +8,10 @@ use super::machine::{Boot, Installer, Machine};
 use super::network::Network;
 use super::secrets::Secrets;
 use super::services::{Service, Web};
+use super::storage::{FileSystem, Mdraid, Persistence};
 use super::zfs::Zfs;
 use crate::fleet::decode::{Named, Setting, choice, table};
-use crate::fleet::scalar::{Name, NameKey};
+use crate::fleet::scalar::{Name, NameKey, PathKey};
 use crate::source::{Node, Spanned};
 use crate::units::Release;
 
@@ -51,6 +52,12 @@ table! {
         "boot" => boot: Boot,
         /// The disks, by name.
         "disks" => disks: Named<NameKey, Disk>,
+        /// Linux software RAID arrays, by name.
+        "mdraid" => mdraid: Named<NameKey, Mdraid>,
+        /// File systems that are not laid out here, by the path they are mounted on.
+        "filesystems" => filesystems: Named<PathKey, FileSystem>,
+        /// What of a root that forgets survives.
+        "persistence" => persistence: Option<Persistence>,
         /// Swap that is no partition.
         "swap" => swap: Option<Swap>,
         /// Pools and what concerns all of them.
@@ -70,5 +77,5 @@ table! {
         /// Any NixOS option, checked against the channel's option index.
         "nixos" => nixos: Option<Node>,
     }
-    later { "mdraid", "filesystems", "persistence", "backup", "monitoring", "external" }
+    later { "backup", "monitoring", "external" }
 }

@@ -17,6 +17,7 @@ mod reference;
 pub mod secrets;
 pub mod services;
 pub mod wireguard;
+pub mod storage;
 pub mod zfs;
 
 pub use reference::reference;

@@ -1,6 +1,6 @@
 //! Disks cut into partitions, with their offsets, labels and devices.
 
-use super::MemberUse;
+use super::{ArrayUse, MemberUse};
 use crate::fleet::Host;
 use crate::fleet::decode::Keyed;
 use crate::fleet::schema::disks::{Disk, Format, Partition, PartitionSize, Role};
@@ -16,7 +16,7 @@ pub struct ResolvedDisk<'f> {
     pub name: &'f str,
     /// Its definition.
     pub def: &'f Keyed<Disk>,
-    /// Its partitions in order. A disk without any that a pool names has one for ZFS over the whole of it.
+    /// Its partitions in order. A disk without any that a pool or array names has one over the whole of it.
     pub partitions: Vec<ResolvedPartition<'f>>,
 }
 
@@ -63,6 +63,11 @@ impl ResolvedPartition<'_> {
         let written = self.def.and_then(|def| def.format.as_ref()).map(|format| format.value);
         written.or((self.role == Role::Esp).then_some(Format::Vfat))
     }
+
+    /// Returns the path of what it holds: of the open LUKS device where there is one.
+    pub fn content_device(&self) -> String {
+        super::devices::opened(&self.device, self.def.and_then(|def| def.luks.as_ref()))
+    }
 }
 
 /// Cuts the disks of a host into partitions.
@@ -72,10 +77,21 @@ pub(in crate::resolve) fn disks(host: &Host) -> Vec<ResolvedDisk<'_>> {
         .filter(|member| member.member.partition.is_none())
         .map(|member| member.member.disk)
         .collect();
-    host.def.disks.iter().map(|(name, def)| disk(host, name, def, whole.contains(name))).collect()
+    let arrays = ArrayUse::all(host).into_iter().filter(|used| used.member.partition.is_none());
+    let in_arrays: Vec<String> = arrays.map(|used| used.member.disk).collect();
+    let whole = |name: &String| {
+        let in_array = in_arrays.contains(name).then_some((Role::Mdraid, "mdraid"));
+        whole.contains(name).then_some((Role::Zfs, "zfs")).or(in_array)
+    };
+    host.def.disks.iter().map(|(name, def)| disk(host, name, def, whole(name))).collect()
 }
 
-fn disk<'f>(host: &'f Host, name: &'f str, def: &'f Keyed<Disk>, whole: bool) -> ResolvedDisk<'f> {
+fn disk<'f>(
+    host: &'f Host,
+    name: &'f str,
+    def: &'f Keyed<Disk>,
+    whole: Option<(Role, &'static str)>,
+) -> ResolvedDisk<'f> {
     let total = def.size.as_ref().map(|size| size.bytes());
     let device = |number: u32| format!("/dev/disk/by-id/{}-part{number}", def.id.as_str());
     let label = |partition: &str| format!("{}-{name}-{partition}", host.name);
@@ -102,14 +118,14 @@ fn disk<'f>(host: &'f Host, name: &'f str, def: &'f Keyed<Disk>, whole: bool) ->
         });
         start = start.saturating_add(bytes.unwrap_or(0));
     }
-    if whole && def.partitions.is_empty() {
+    if let Some((role, partition)) = whole.filter(|_| def.partitions.is_empty()) {
         partitions.push(ResolvedPartition {
             disk: name,
-            name: "zfs",
+            name: partition,
             def: None,
-            role: Role::Zfs,
+            role,
             number: 1,
-            label: label("zfs"),
+            label: label(partition),
             start,
             bytes: rest(start),
             device: device(1),

@@ -184,7 +184,7 @@ pub(in crate::resolve) fn pools<'f>(
     pools
 }
 
-fn members(
+pub(super) fn members(
     disks: &IndexMap<&str, &ResolvedDisk<'_>>,
     names: &[Spanned<MemberName>],
     found: &mut Diagnostics,
@@ -212,7 +212,7 @@ fn member(
         name: name.to_string(),
         disk: disk.name.to_owned(),
         partition: partition.name.to_owned(),
-        device: partition.device.clone(),
+        device: partition.content_device(),
         bytes: partition.bytes,
         place: name.place,
     })

@@ -34,6 +34,13 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
             format!("GRUB keeps `next_entry` below `{path}`, and writing it on {} is not proven", format.word()),
             &[plain],
         ),
+        Obstacle::Luks(path) => {
+            (format!("GRUB keeps `next_entry` below `{path}`, and cannot write within LUKS"), &[plain])
+        }
+        Obstacle::Array(path) => (
+            format!("GRUB keeps `next_entry` below `{path}`, and cannot write to an array"),
+            &["a plain partition with ext4 or FAT for `/boot` on each disk, the further disks in `boot.mirrors`"],
+        ),
         Obstacle::Journal(path) => (
             format!("GRUB keeps `next_entry` below `{path}`, and writes past the journal"),
             &["mount it without `data=journal`"],

@@ -33,6 +33,15 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
                 let finding = Finding::at(mount.place, message).label("GRUB finds its menu here");
                 finding.related(host.def.machine.firmware.place, "boots through BIOS").help(help(&format!("`{disk}`")))
             }
+            MountSource::Array { name, .. } => {
+                let finding = Finding::at(mount.place, message).label("GRUB finds its menu here");
+                finding
+                    .related(host.def.machine.firmware.place, "boots through BIOS")
+                    .help(help(&format!("each disk of the array `{name}`")))
+            }
+            MountSource::Foreign(_) | MountSource::Persisted { .. } => {
+                Finding::at(loader.place, message).label("boots through BIOS").help(help("a disk"))
+            }
             MountSource::Dataset { pool, .. } => {
                 let finding = Finding::at(loader.place, message).label("boots through BIOS");
                 finding.related(mount.place, "GRUB finds its menu here").help(help(&format!("a disk of `{pool}`")))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::resolve::{Mount, MountSource};
-use crate::source::Level;
+use crate::source::{Level, quoted};
 
 pub(super) static RULE: Rule = Rule {
     id: "mount-duplicate",
@@ -38,6 +38,9 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
 fn what(mount: &Mount<'_>) -> String {
     match &mount.source {
         MountSource::Partition { def, disk, .. } => format!("partition `{disk}.{}`", def.name.value),
+        MountSource::Array { name, .. } => format!("array `{name}`"),
         MountSource::Dataset { pool, name, .. } => format!("dataset `{pool}/{name}`"),
+        MountSource::Foreign(def) => format!("a file system of type `{}`", def.kind.value),
+        MountSource::Persisted { kept, .. } => format!("what is kept in {}", quoted(kept)),
     }
 }

@@ -94,6 +94,25 @@ is_imported() {
   zpool list -H -o name 2> /dev/null | grep -xF -- "$1" > /dev/null
 }
 
+# Arrays and LUKS devices. Each function leaves what is there already, and refuses what is something else.
+
+# Returns what a device holds by its signature, or nothing.
+signature() {
+  blkid -p -s TYPE -o value -- "$1" 2> /dev/null || true
+}
+
+# Waits until a device appears.
+wait_for() {
+  local device=$1 tries=0
+  while [ "$dry_run" = false ] && [ ! -b "$device" ]; do
+    tries=$((tries + 1))
+    if [ "$tries" -gt 30 ]; then
+      die "$device does not appear"
+    fi
+    sleep 1
+  done
+}
+
 target=${HOSTWRIGHT_TARGET:-/mnt}
 case "${1-}" in
   '') ;;
@@ -121,7 +140,7 @@ mount_at() {
   local path=$1 source=$2 kind=$3 options=$4 there place
   place=${target%/}$path
   place=${place%/}
-  there=$(findmnt -n -o SOURCE --mountpoint "$place" 2> /dev/null | tail -n 1 || true)
+  there=$(findmnt -n -v -o SOURCE --mountpoint "$place" 2> /dev/null | tail -n 1 || true)
   if [ -n "$there" ]; then
     if [ "$there" = "$source" ] || [ "$there" = "$(readlink -f -- "$source")" ]; then
       say "$place: is mounted"

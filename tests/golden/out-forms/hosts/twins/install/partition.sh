@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# twins: cuts the disks into partitions and makes file systems on them.
+# twins: cuts the disks into partitions and makes file systems and swap on them.
 #
 # usage: partition.sh [--dry-run] [--yes DISK-ID]...
 #
@@ -67,6 +67,25 @@ finish() {
   say "$host: $*"
 }
 
+# Arrays and LUKS devices. Each function leaves what is there already, and refuses what is something else.
+
+# Returns what a device holds by its signature, or nothing.
+signature() {
+  blkid -p -s TYPE -o value -- "$1" 2> /dev/null || true
+}
+
+# Waits until a device appears.
+wait_for() {
+  local device=$1 tries=0
+  while [ "$dry_run" = false ] && [ ! -b "$device" ]; do
+    tries=$((tries + 1))
+    if [ "$tries" -gt 30 ]; then
+      die "$device does not appear"
+    fi
+    sleep 1
+  done
+}
+
 answered=' '
 to_wipe=' '
 
@@ -94,40 +113,41 @@ while [ $# -gt 0 ]; do
   shift
 done
 
-# Calls a function for each disk with: id, device, bytes as defined (0: not stated), whether it may be wiped.
+# Calls a function for each disk with: id, device, bytes as defined (0: not stated), whether it may be wiped,
+# whether it is only described.
 each_disk() {
   local do=$1
-  "$do" ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0AAAAAA /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0AAAAAA 4000000000000 true
-  "$do" ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0BBBBBB /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0BBBBBB 4000000000000 false
-  "$do" nvme-INTEL_SSDPEK1A058GA_PHOC1 /dev/disk/by-id/nvme-INTEL_SSDPEK1A058GA_PHOC1 58000000000 false
-  "$do" nvme-INTEL_SSDPEK1A058GA_PHOC2 /dev/disk/by-id/nvme-INTEL_SSDPEK1A058GA_PHOC2 58000000000 false
-  "$do" ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0EEEEEE /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0EEEEEE 4000000000000 false
+  "$do" ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0AAAAAA /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0AAAAAA 4000000000000 true false
+  "$do" ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0BBBBBB /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0BBBBBB 4000000000000 false false
+  "$do" nvme-INTEL_SSDPEK1A058GA_PHOC1 /dev/disk/by-id/nvme-INTEL_SSDPEK1A058GA_PHOC1 58000000000 false false
+  "$do" nvme-INTEL_SSDPEK1A058GA_PHOC2 /dev/disk/by-id/nvme-INTEL_SSDPEK1A058GA_PHOC2 58000000000 false false
+  "$do" ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0EEEEEE /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0EEEEEE 4000000000000 false false
 }
 
-# Calls a function for each partition of a disk with: number, place for sgdisk, type, label, device, file system.
+# Calls a function for each partition of a disk with: number, place for sgdisk, type, label, device.
 each_partition() {
   local do=$2
   case "$1" in
     ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0AAAAAA)
-      "$do" 1 1M:+1M EF02 twins-a-bios /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0AAAAAA-part1 ''
-      "$do" 2 2M:+1024M 8300 twins-a-boot /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0AAAAAA-part2 ext4
-      "$do" 3 1026M:+8192M 8200 twins-a-swap /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0AAAAAA-part3 swap
-      "$do" 4 9218M:0 BF01 twins-a-pool /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0AAAAAA-part4 ''
+      "$do" 1 1M:+1M EF02 twins-a-bios /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0AAAAAA-part1
+      "$do" 2 2M:+1024M 8300 twins-a-boot /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0AAAAAA-part2
+      "$do" 3 1026M:+8192M 8200 twins-a-swap /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0AAAAAA-part3
+      "$do" 4 9218M:0 BF01 twins-a-pool /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0AAAAAA-part4
       ;;
     ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0BBBBBB)
-      "$do" 1 1M:+1M EF02 twins-b-bios /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0BBBBBB-part1 ''
-      "$do" 2 2M:+1024M 8300 twins-b-boot /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0BBBBBB-part2 ext4
-      "$do" 3 1026M:+8192M 8200 twins-b-swap /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0BBBBBB-part3 swap
-      "$do" 4 9218M:0 BF01 twins-b-pool /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0BBBBBB-part4 ''
+      "$do" 1 1M:+1M EF02 twins-b-bios /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0BBBBBB-part1
+      "$do" 2 2M:+1024M 8300 twins-b-boot /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0BBBBBB-part2
+      "$do" 3 1026M:+8192M 8200 twins-b-swap /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0BBBBBB-part3
+      "$do" 4 9218M:0 BF01 twins-b-pool /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0BBBBBB-part4
       ;;
     nvme-INTEL_SSDPEK1A058GA_PHOC1)
-      "$do" 1 1M:0 BF01 twins-c-zfs /dev/disk/by-id/nvme-INTEL_SSDPEK1A058GA_PHOC1-part1 ''
+      "$do" 1 1M:0 BF01 twins-c-zfs /dev/disk/by-id/nvme-INTEL_SSDPEK1A058GA_PHOC1-part1
       ;;
     nvme-INTEL_SSDPEK1A058GA_PHOC2)
-      "$do" 1 1M:0 BF01 twins-d-zfs /dev/disk/by-id/nvme-INTEL_SSDPEK1A058GA_PHOC2-part1 ''
+      "$do" 1 1M:0 BF01 twins-d-zfs /dev/disk/by-id/nvme-INTEL_SSDPEK1A058GA_PHOC2-part1
       ;;
     ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0EEEEEE)
-      "$do" 1 1M:0 BF01 twins-e-zfs /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0EEEEEE-part1 ''
+      "$do" 1 1M:0 BF01 twins-e-zfs /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0EEEEEE-part1
       ;;
   esac
 }
@@ -148,8 +168,20 @@ is_partitioned() {
   [ "$alike" = true ]
 }
 
+missing_partition() {
+  if [ ! -b "$5" ]; then
+    refuse "$5: there is no such partition, and a disk with an MBR table is never laid out here"
+  fi
+}
+
+# A disk that is only described has its partitions already.
+check_described() {
+  each_partition "$1" missing_partition
+  say "$1: is described with its MBR table, left as it is"
+}
+
 check_disk() {
-  local id=$1 device=$2 bytes=$3 disposable=$4 real size off part used
+  local id=$1 device=$2 bytes=$3 disposable=$4 described=$5 real size off part used
   if [ ! -b "$device" ]; then
     refuse "$id: there is no such disk ($device)"
     return 0
@@ -161,6 +193,10 @@ check_disk() {
     if [ $((off * 100)) -gt "$bytes" ]; then
       refuse "$id: it has $size bytes, the definition says $bytes"
     fi
+  fi
+  if [ "$described" = true ]; then
+    check_described "$id"
+    return 0
   fi
   if is_partitioned "$id"; then
     say "$id: is partitioned as defined, left as it is"
@@ -222,14 +258,8 @@ new_partition() {
 
 # A file system that lay at the same place before would come back to life.
 clear_partition() {
-  local device=$5 tries=0
-  while [ "$dry_run" = false ] && [ ! -b "$device" ]; do
-    tries=$((tries + 1))
-    if [ "$tries" -gt 30 ]; then
-      die "$device does not appear"
-    fi
-    sleep 1
-  done
+  local device=$5
+  wait_for "$device"
   run wipefs --all "$device"
 }
 
@@ -255,12 +285,10 @@ partition_disk() {
   each_partition "$id" clear_partition
 }
 
+# Makes a file system or swap: device, what.
 make_filesystem() {
-  local device=$5 make=$6 there
-  if [ -z "$make" ]; then
-    return 0
-  fi
-  there=$(blkid -p -s TYPE -o value -- "$device" 2> /dev/null || true)
+  local device=$1 make=$2 there
+  there=$(signature "$device")
   if [ "$there" = "$make" ]; then
     say "$device: has a $make already, left as it is"
     return 0
@@ -279,13 +307,10 @@ make_filesystem() {
       fi
       ;;
     xfs) run mkfs.xfs -q "$device" ;;
+    btrfs) run mkfs.btrfs -q "$device" ;;
     vfat) run mkfs.vfat -F 32 "$device" ;;
     swap) run mkswap "$device" ;;
   esac
-}
-
-make_filesystems() {
-  each_partition "$1" make_filesystem
 }
 
 need_root
@@ -293,5 +318,8 @@ need awk blkid blockdev lsblk sgdisk udevadm wipefs
 each_disk check_disk
 each_disk confirm_disk
 each_disk partition_disk
-each_disk make_filesystems
+make_filesystem /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0AAAAAA-part2 ext4
+make_filesystem /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0AAAAAA-part3 swap
+make_filesystem /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0BBBBBB-part2 ext4
+make_filesystem /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0BBBBBB-part3 swap
 finish "the disks are ready; next: pools.sh"

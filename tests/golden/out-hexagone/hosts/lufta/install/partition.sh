@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# lufta: cuts the disks into partitions and makes file systems on them.
+# lufta: cuts the disks into partitions and makes file systems and swap on them.
 #
 # usage: partition.sh [--dry-run] [--yes DISK-ID]...
 #
@@ -67,6 +67,25 @@ finish() {
   say "$host: $*"
 }
 
+# Arrays and LUKS devices. Each function leaves what is there already, and refuses what is something else.
+
+# Returns what a device holds by its signature, or nothing.
+signature() {
+  blkid -p -s TYPE -o value -- "$1" 2> /dev/null || true
+}
+
+# Waits until a device appears.
+wait_for() {
+  local device=$1 tries=0
+  while [ "$dry_run" = false ] && [ ! -b "$device" ]; do
+    tries=$((tries + 1))
+    if [ "$tries" -gt 30 ]; then
+      die "$device does not appear"
+    fi
+    sleep 1
+  done
+}
+
 answered=' '
 to_wipe=' '
 
@@ -94,32 +113,33 @@ while [ $# -gt 0 ]; do
   shift
 done
 
-# Calls a function for each disk with: id, device, bytes as defined (0: not stated), whether it may be wiped.
+# Calls a function for each disk with: id, device, bytes as defined (0: not stated), whether it may be wiped,
+# whether it is only described.
 each_disk() {
   local do=$1
-  "$do" nvme-SAMSUNG_MZVL2512HCJQ_S675NX0R512345 /dev/disk/by-id/nvme-SAMSUNG_MZVL2512HCJQ_S675NX0R512345 512000000000 false
-  "$do" ata-TOSHIBA_DT01ACA200_1 /dev/disk/by-id/ata-TOSHIBA_DT01ACA200_1 2000000000000 false
-  "$do" ata-TOSHIBA_DT01ACA200_2 /dev/disk/by-id/ata-TOSHIBA_DT01ACA200_2 2000000000000 false
-  "$do" ata-TOSHIBA_DT01ACA200_3 /dev/disk/by-id/ata-TOSHIBA_DT01ACA200_3 2000000000000 false
+  "$do" nvme-SAMSUNG_MZVL2512HCJQ_S675NX0R512345 /dev/disk/by-id/nvme-SAMSUNG_MZVL2512HCJQ_S675NX0R512345 512000000000 false false
+  "$do" ata-TOSHIBA_DT01ACA200_1 /dev/disk/by-id/ata-TOSHIBA_DT01ACA200_1 2000000000000 false false
+  "$do" ata-TOSHIBA_DT01ACA200_2 /dev/disk/by-id/ata-TOSHIBA_DT01ACA200_2 2000000000000 false false
+  "$do" ata-TOSHIBA_DT01ACA200_3 /dev/disk/by-id/ata-TOSHIBA_DT01ACA200_3 2000000000000 false false
 }
 
-# Calls a function for each partition of a disk with: number, place for sgdisk, type, label, device, file system.
+# Calls a function for each partition of a disk with: number, place for sgdisk, type, label, device.
 each_partition() {
   local do=$2
   case "$1" in
     nvme-SAMSUNG_MZVL2512HCJQ_S675NX0R512345)
-      "$do" 1 1M:+1M EF02 lufta-ssd-bios /dev/disk/by-id/nvme-SAMSUNG_MZVL2512HCJQ_S675NX0R512345-part1 ''
-      "$do" 2 2M:+2048M 8300 lufta-ssd-boot /dev/disk/by-id/nvme-SAMSUNG_MZVL2512HCJQ_S675NX0R512345-part2 ext4
-      "$do" 3 2050M:+16384M BF01 lufta-ssd-slog /dev/disk/by-id/nvme-SAMSUNG_MZVL2512HCJQ_S675NX0R512345-part3 ''
+      "$do" 1 1M:+1M EF02 lufta-ssd-bios /dev/disk/by-id/nvme-SAMSUNG_MZVL2512HCJQ_S675NX0R512345-part1
+      "$do" 2 2M:+2048M 8300 lufta-ssd-boot /dev/disk/by-id/nvme-SAMSUNG_MZVL2512HCJQ_S675NX0R512345-part2
+      "$do" 3 2050M:+16384M BF01 lufta-ssd-slog /dev/disk/by-id/nvme-SAMSUNG_MZVL2512HCJQ_S675NX0R512345-part3
       ;;
     ata-TOSHIBA_DT01ACA200_1)
-      "$do" 1 1M:0 BF01 lufta-hdd0-zfs /dev/disk/by-id/ata-TOSHIBA_DT01ACA200_1-part1 ''
+      "$do" 1 1M:0 BF01 lufta-hdd0-zfs /dev/disk/by-id/ata-TOSHIBA_DT01ACA200_1-part1
       ;;
     ata-TOSHIBA_DT01ACA200_2)
-      "$do" 1 1M:0 BF01 lufta-hdd1-zfs /dev/disk/by-id/ata-TOSHIBA_DT01ACA200_2-part1 ''
+      "$do" 1 1M:0 BF01 lufta-hdd1-zfs /dev/disk/by-id/ata-TOSHIBA_DT01ACA200_2-part1
       ;;
     ata-TOSHIBA_DT01ACA200_3)
-      "$do" 1 1M:0 BF01 lufta-hdd2-zfs /dev/disk/by-id/ata-TOSHIBA_DT01ACA200_3-part1 ''
+      "$do" 1 1M:0 BF01 lufta-hdd2-zfs /dev/disk/by-id/ata-TOSHIBA_DT01ACA200_3-part1
       ;;
   esac
 }
@@ -140,8 +160,20 @@ is_partitioned() {
   [ "$alike" = true ]
 }
 
+missing_partition() {
+  if [ ! -b "$5" ]; then
+    refuse "$5: there is no such partition, and a disk with an MBR table is never laid out here"
+  fi
+}
+
+# A disk that is only described has its partitions already.
+check_described() {
+  each_partition "$1" missing_partition
+  say "$1: is described with its MBR table, left as it is"
+}
+
 check_disk() {
-  local id=$1 device=$2 bytes=$3 disposable=$4 real size off part used
+  local id=$1 device=$2 bytes=$3 disposable=$4 described=$5 real size off part used
   if [ ! -b "$device" ]; then
     refuse "$id: there is no such disk ($device)"
     return 0
@@ -153,6 +185,10 @@ check_disk() {
     if [ $((off * 100)) -gt "$bytes" ]; then
       refuse "$id: it has $size bytes, the definition says $bytes"
     fi
+  fi
+  if [ "$described" = true ]; then
+    check_described "$id"
+    return 0
   fi
   if is_partitioned "$id"; then
     say "$id: is partitioned as defined, left as it is"
@@ -214,14 +250,8 @@ new_partition() {
 
 # A file system that lay at the same place before would come back to life.
 clear_partition() {
-  local device=$5 tries=0
-  while [ "$dry_run" = false ] && [ ! -b "$device" ]; do
-    tries=$((tries + 1))
-    if [ "$tries" -gt 30 ]; then
-      die "$device does not appear"
-    fi
-    sleep 1
-  done
+  local device=$5
+  wait_for "$device"
   run wipefs --all "$device"
 }
 
@@ -247,12 +277,10 @@ partition_disk() {
   each_partition "$id" clear_partition
 }
 
+# Makes a file system or swap: device, what.
 make_filesystem() {
-  local device=$5 make=$6 there
-  if [ -z "$make" ]; then
-    return 0
-  fi
-  there=$(blkid -p -s TYPE -o value -- "$device" 2> /dev/null || true)
+  local device=$1 make=$2 there
+  there=$(signature "$device")
   if [ "$there" = "$make" ]; then
     say "$device: has a $make already, left as it is"
     return 0
@@ -271,13 +299,10 @@ make_filesystem() {
       fi
       ;;
     xfs) run mkfs.xfs -q "$device" ;;
+    btrfs) run mkfs.btrfs -q "$device" ;;
     vfat) run mkfs.vfat -F 32 "$device" ;;
     swap) run mkswap "$device" ;;
   esac
-}
-
-make_filesystems() {
-  each_partition "$1" make_filesystem
 }
 
 need_root
@@ -285,5 +310,5 @@ need awk blkid blockdev lsblk sgdisk udevadm wipefs
 each_disk check_disk
 each_disk confirm_disk
 each_disk partition_disk
-each_disk make_filesystems
+make_filesystem /dev/disk/by-id/nvme-SAMSUNG_MZVL2512HCJQ_S675NX0R512345-part2 ext4
 finish "the disks are ready; next: pools.sh"
