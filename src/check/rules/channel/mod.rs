@@ -3,6 +3,7 @@
 mod channel_unpinned;
 mod deployer_channel_mismatch;
 mod installer_newer_than_channel;
+mod kernel_unsupported_by_zfs;
 mod release_end_of_life;
 mod release_unknown;
 mod state_version_missing;
@@ -15,6 +16,7 @@ pub(super) static RULES: &[&Rule] = &[
     &channel_unpinned::RULE,
     &deployer_channel_mismatch::RULE,
     &installer_newer_than_channel::RULE,
+    &kernel_unsupported_by_zfs::RULE,
     &release_end_of_life::RULE,
     &release_unknown::RULE,
     &state_version_missing::RULE,

@@ -11,11 +11,13 @@ mod disk_size_mismatch;
 mod disk_unstable_name;
 mod disk_used_twice;
 mod esp_missing;
+mod gc_removes_fallback;
 mod loader_firmware_mismatch;
 mod mount_duplicate;
 mod mount_missing_root;
 mod partition_label_too_long;
 mod partitions_overflow;
+mod stage2_emergency_shell;
 
 use crate::check::rule::Rule;
 
@@ -28,9 +30,11 @@ pub(super) static RULES: &[&Rule] = &[
     &disk_unstable_name::RULE,
     &disk_used_twice::RULE,
     &esp_missing::RULE,
+    &gc_removes_fallback::RULE,
     &loader_firmware_mismatch::RULE,
     &mount_duplicate::RULE,
     &mount_missing_root::RULE,
     &partition_label_too_long::RULE,
     &partitions_overflow::RULE,
+    &stage2_emergency_shell::RULE,
 ];
