@@ -236,7 +236,7 @@ fn systemd_boot(cx: &HostCx<'_>, places: &BootPlaces<'_>, out: &mut Settings, fo
             .collect(),
     };
     let Some(script) = cx.render("mirror-esp.sh.tera", &values, found) else { return };
-    let tools = ["coreutils", "diffutils", "efibootmgr", "gnugrep", "gnused", "util-linux"];
+    let tools = ["coreutils", "diffutils", "efibootmgr", "gnugrep", "gnused", "systemd", "util-linux"];
     out.set("boot.loader.systemd-boot.extraInstallCommands", with_path(&tools, &script), first.place);
 }
 

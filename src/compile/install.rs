@@ -10,8 +10,9 @@ use super::layers_plan::LayersPlan;
 use super::{HostCx, OutFile};
 use crate::fleet::decode::Word as _;
 use crate::fleet::schema::disks::{Format, PartitionSize, Role, Table};
+use crate::fleet::schema::machine::Loader;
 use crate::fleet::schema::zfs::{Dataset, VdevType};
-use crate::resolve::BootPlaces;
+use crate::resolve::{BootFile, BootPlaces, boot_files, persistent_path};
 use crate::resolve::{MountSource, ResolvedDisk, ResolvedMember, ResolvedPool, ResolvedVdev, SystemRole, VdevClass};
 use crate::source::Diagnostics;
 use crate::units::Version;
@@ -38,6 +39,29 @@ struct Install<'a> {
     pools: Vec<PoolPlan<'a>>,
     mounts: Vec<MountPlan>,
     layers: LayersPlan<'a>,
+    /// Where the host's ssh keys are kept.
+    ssh_folder: String,
+    /// What else is placed before the installation.
+    files: Vec<FilePlan>,
+    /// Where a secret goes that nothing names.
+    credentials: String,
+    /// What the boot loader's installer must have left, on each disk that boots.
+    loaders: Vec<String>,
+    /// Whether the loader's installer fails where the firmware shows no variables.
+    needs_efi_variables: bool,
+    /// Whether the firmware is to start the loader by an entry of its own.
+    uefi: bool,
+}
+
+/// A file that is placed before the installation.
+#[derive(Serialize)]
+struct FilePlan {
+    name: String,
+    path: String,
+    mode: String,
+    owner: String,
+    /// `key` for one that can be made on the machine, else nothing.
+    make: &'static str,
 }
 
 #[derive(Serialize)]
@@ -308,6 +332,25 @@ fn mounts(cx: &HostCx<'_>) -> Vec<MountPlan> {
     mounts
 }
 
+impl From<BootFile> for FilePlan {
+    fn from(file: BootFile) -> Self {
+        let make = if file.host_key { "key" } else { "" };
+        Self { name: file.name, path: file.path, mode: file.mode, owner: file.owner, make }
+    }
+}
+
+/// Returns the menus that the boot loader's installer writes, on each disk that boots.
+fn loaders(cx: &HostCx<'_>) -> Vec<String> {
+    let loader = cx.host.def.boot.loader.value;
+    let menu = match loader {
+        Loader::Grub => "grub/grub.cfg",
+        Loader::SystemdBoot => "loader/loader.conf",
+        Loader::Other => return Vec::new(),
+    };
+    let places = BootPlaces::of(cx.host).menus(loader);
+    places.into_iter().map(|place| format!("{}/{menu}", place.trim_end_matches('/'))).collect()
+}
+
 /// The scripts, by template.
 const SCRIPTS: [&str; 4] = ["install", "mount", "partition", "pools"];
 
@@ -319,6 +362,7 @@ pub(super) fn scripts(cx: &HostCx<'_>, found: &mut Diagnostics) -> Vec<OutFile> 
         .iter()
         .map(|pool| PoolPlan::of(cx, pool, &compatibility::for_pool(cx.host, pool, cx.facts)))
         .collect();
+    let loader = cx.host.def.boot.loader.value;
     let values = Install {
         host: cx.host.name,
         host_id: &cx.host.host_id.id,
@@ -327,6 +371,12 @@ pub(super) fn scripts(cx: &HostCx<'_>, found: &mut Diagnostics) -> Vec<OutFile> 
         pools,
         mounts: mounts(cx),
         layers: LayersPlan::of(cx),
+        ssh_folder: persistent_path(cx.host, "/etc/ssh"),
+        files: boot_files(cx.host).into_iter().map(FilePlan::from).collect(),
+        credentials: persistent_path(cx.host, "/etc/credstore"),
+        loaders: loaders(cx),
+        needs_efi_variables: loader == Loader::Grub && cx.host.has_uefi() && !cx.host.has_bios(),
+        uefi: cx.host.has_uefi() && !cx.host.has_bios() && loader != Loader::Other,
     };
     SCRIPTS
         .iter()

@@ -22,8 +22,6 @@ pub(super) struct LayersPlan<'a> {
     kept: Vec<KeptPlan>,
     /// Files that are kept.
     kept_files: Vec<String>,
-    /// The folder of the host keys: where they are kept when the root forgets.
-    ssh_folder: String,
     /// The machine's id where it is kept; empty where the root keeps it.
     machine_id: String,
 }
@@ -146,7 +144,6 @@ impl<'a> LayersPlan<'a> {
         let persistence = host.def.persistence.as_ref();
         let root = persistence.map_or("", |persistence| persistence.root.as_str().trim_end_matches('/'));
         let files = || persistence.into_iter().flat_map(|persistence| &persistence.files);
-        let kept_ssh = files().any(|file| file.as_str().starts_with("/etc/ssh/ssh_host_"));
         let kept = host
             .mounts
             .iter()
@@ -169,7 +166,6 @@ impl<'a> LayersPlan<'a> {
                 .map(|file| SwapFilePlan { path: file.path.as_str(), mebibytes: file.size.bytes().div_ceil(1 << 20) }),
             kept,
             kept_files: files().map(|file| format!("{root}{}", file.as_str())).collect(),
-            ssh_folder: if kept_ssh { format!("{root}/etc/ssh") } else { "/etc/ssh".to_owned() },
             machine_id: if keeps_id { format!("{root}/etc/machine-id") } else { String::new() },
         }
     }

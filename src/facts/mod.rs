@@ -8,6 +8,7 @@
 //! another release answers, the answer names it. Opening the facts costs nothing, because nothing is parsed before it is
 //! asked for.
 
+mod boot_sizes;
 mod bytes;
 mod name;
 mod nearest;
@@ -28,6 +29,7 @@ use crate::units::Release;
 use bytes::Packed;
 use pack::TableKind;
 
+pub use boot_sizes::{InitrdParts, generation_bytes};
 pub use name::{join_name, split_name};
 pub use options::{Alias, AliasKind, Found, OptionIndex, OptionRef};
 pub use packages::{PackageFact, Packages};

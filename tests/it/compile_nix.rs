@@ -106,17 +106,18 @@ pub(crate) fn write(compiled: &Compiled, folder: &Path) {
     }
 }
 
+/// Linters in derivations would pull in Haskell, which trimmed trees lack.
+pub(crate) const OVERLAY: &str = "(final: prev: { shellcheck-minimal = prev.hello // { compiler.bootstrapAvailable = false; }; \
+     shellcheck = prev.hello; pandoc = prev.hello // { compiler.bootstrapAvailable = false; }; })";
+
 /// Evaluates each host to its system derivation: no error, no failed assertion, no warning.
 pub(crate) fn evaluates(compiled: &Compiled, nix: &[String], tree: &str) {
     let folder = tempfile::tempdir().unwrap();
     write(compiled, folder.path());
     let out = folder.path().to_str().unwrap();
-    // Linters in derivations would pull in Haskell, which trimmed trees lack.
-    let overlay = "(final: prev: { shellcheck-minimal = prev.hello // { compiler.bootstrapAvailable = false; }; \
-                   shellcheck = prev.hello; pandoc = prev.hello // { compiler.bootstrapAvailable = false; }; })";
     for host in &compiled.hosts {
         let expression = format!(
-            "let o = import (/. + \"{out}\") {{ nixpkgs = \"{tree}\"; overlays = [ {overlay} ]; }}; \
+            "let o = import (/. + \"{out}\") {{ nixpkgs = \"{tree}\"; overlays = [ {OVERLAY} ]; }}; \
              c = o.nixosConfigurations.\"{}\".config; in {{ drv = c.system.build.toplevel.drvPath; w = c.warnings; }}",
             host.name
         );

@@ -6,6 +6,7 @@
 #![allow(clippy::case_sensitive_file_extension_comparisons, reason = "the program writes these names itself")]
 
 mod bad_input;
+mod boot_evaluated;
 mod build;
 mod commands;
 mod compile;
@@ -14,6 +15,7 @@ mod compile_shell;
 mod hostile;
 mod incident;
 mod machines;
+mod mirrored_esp;
 mod plan;
 mod plans;
 mod probe;

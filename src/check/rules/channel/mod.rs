@@ -4,6 +4,7 @@ mod channel_unpinned;
 mod deployer_channel_mismatch;
 mod input_unpinned;
 mod installer_newer_than_channel;
+mod kernel_unsupported_by_zfs;
 mod release_end_of_life;
 mod release_unknown;
 mod state_version_missing;
@@ -17,6 +18,7 @@ pub(super) static RULES: &[&Rule] = &[
     &deployer_channel_mismatch::RULE,
     &input_unpinned::RULE,
     &installer_newer_than_channel::RULE,
+    &kernel_unsupported_by_zfs::RULE,
     &release_end_of_life::RULE,
     &release_unknown::RULE,
     &state_version_missing::RULE,

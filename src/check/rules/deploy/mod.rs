@@ -3,6 +3,7 @@
 mod allow_expired;
 mod allow_unused;
 mod build_impossible;
+mod deployer_unreachable;
 mod reboot_test_disabled;
 mod reboot_test_times;
 mod recovery_impossible;
@@ -14,6 +15,7 @@ pub(super) static RULES: &[&Rule] = &[
     &allow_expired::RULE,
     &allow_unused::RULE,
     &build_impossible::RULE,
+    &deployer_unreachable::RULE,
     &reboot_test_disabled::RULE,
     &reboot_test_times::RULE,
     &recovery_impossible::RULE,

@@ -22,6 +22,7 @@ pub(super) static RULE: Rule = Rule {
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
     let Some(test) = cx.host.reboot_test() else { return };
     stage_one(test, found);
+    unlock(cx, test, found);
     dead_man(test, found);
     watch(test, found);
 }
@@ -34,6 +35,29 @@ fn stage_one(test: &RebootTestTable, found: &mut Findings) {
             .why("a pool that is not found or a key that nobody enters would hang stage 1 for ever")
             .help("write how long stage 1 may take, unlocking included, such as `\"5min\"`");
         found.report(finding);
+    }
+}
+
+/// Seconds in which a person who waits for the prompt has entered a key, and in which a hook of the deployer has.
+const PERSON: u64 = 180;
+const HOOK: u64 = 60;
+
+/// Stage 1 waits for whoever opens the disks.
+fn unlock(cx: &HostCx<'_>, test: &RebootTestTable, found: &mut Findings) {
+    let (unlock, stage) = (&cx.host.def.boot.unlock, &test.initrd_give_up_after);
+    if !unlock.written || !unlock.value.is_interactive() || stage.seconds() == 0 {
+        return;
+    }
+    let hook = cx.host.def.machine.hooks.as_ref().is_some_and(|hooks| hooks.unlock.is_some());
+    let (who, needs) = if hook { ("the hook `unlock`", HOOK) } else { ("a person", PERSON) };
+    if stage.seconds() < needs {
+        let message = format!("`initrd-give-up-after` is {}, and {who} opens the disks in that time", human(stage));
+        found.report(
+            Finding::at(stage.place, message)
+                .related(unlock.place, "the disks open by hand")
+                .why("stage 1 would reset the machine before the key is entered, and every candidate would fail")
+                .help(format!("`initrd-give-up-after` of {} or more", TimeSpan::human(needs))),
+        );
     }
 }
 
@@ -114,6 +138,25 @@ fn place(first: &Setting<TimeSpan>, second: &Setting<TimeSpan>) -> Place {
 #[cfg(test)]
 mod tests {
     use crate::check::sample::reported;
+
+    #[test]
+    fn stage_1_outlives_whoever_opens_the_disks() {
+        let hook = "machine.hooks = { unlock = 'unlock-a' }\n";
+        for (head, limit, findings) in [
+            ("", "1min", 0),
+            ("boot.unlock = 'console'\n", "1min", 1),
+            ("boot.unlock = 'console'\n", "3min", 0),
+            ("boot.unlock = 'ssh'\n", "2min", 1),
+            ("boot.unlock = 'tpm2'\n", "30s", 0),
+        ] {
+            let host = format!("{head}[deploy.reboot-test]\ninitrd-give-up-after = '{limit}'\n");
+            let of = |host: &str| crate::check::sample::said("reboot-test-times", host).len();
+            assert_eq!(of(&host), findings, "{host}");
+            if head.contains("ssh") {
+                assert_eq!(of(&format!("{hook}{host}")), 0, "a hook is faster than a person");
+            }
+        }
+    }
 
     #[test]
     fn limits_in_the_wrong_order_are_reported_at_the_one_that_is_written() {

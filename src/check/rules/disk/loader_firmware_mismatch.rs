@@ -39,6 +39,18 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
         grub(cx, boots, found);
     }
     if firmware.value == Firmware::Bios
+        && loader.value != Loader::SystemdBoot
+        && let Some((true, node)) = nixos::switch(host, &["boot", "loader", "systemd-boot", "enable"])
+    {
+        found.report(
+            Finding::at(node.place, format!("`{}` boots through BIOS, which cannot start systemd-boot", host.name))
+                .label("a program for UEFI")
+                .related(firmware.place, boots)
+                .why("BIOS loads the first sector of a disk, where systemd-boot writes nothing")
+                .help("remove the setting: `loader` in `[boot]` says which loader there is"),
+        );
+    }
+    if firmware.value == Firmware::Bios
         && let Some((true, node)) = nixos::switch(host, &["boot", "loader", "efi", "canTouchEfiVariables"])
     {
         found.report(
@@ -56,7 +68,9 @@ fn grub(cx: &HostCx<'_>, boots: &str, found: &mut Findings) {
     let firmware = &cx.host.def.machine.firmware;
     if firmware.value == Firmware::Bios {
         let devices = [&["boot", "loader", "grub", "device"][..], &["boot", "loader", "grub", "devices"]];
-        let settings = devices.iter().filter_map(|route| nixos::setting(cx.host, route));
+        let mirrored = nixos::setting(cx.host, &["boot", "loader", "grub", "mirroredBoots"]).and_then(Node::as_list);
+        let mirrored = mirrored.into_iter().flatten().filter_map(|item| item.node.at(&["devices"]));
+        let settings = devices.iter().filter_map(|route| nixos::setting(cx.host, route)).chain(mirrored);
         for node in settings.filter(|node| is_nodev(node)) {
             found.report(
                 Finding::at(node.place, "GRUB is installed on no device, and BIOS starts it from one")
@@ -98,6 +112,9 @@ mod tests {
             ("nixos.boot.loader.grub.devices = ['nodev']\n".to_owned(), 1),
             ("nixos.boot.loader.grub.devices = ['/dev/disk/by-id/ata-M']\n".to_owned(), 0),
             ("nixos.boot.loader.efi.canTouchEfiVariables = true\n".to_owned(), 1),
+            ("nixos.boot.loader.grub.mirroredBoots = [{ path = '/boot', devices = ['nodev'] }]\n".to_owned(), 1),
+            ("nixos.boot.loader.systemd-boot.enable = true\n".to_owned(), 1),
+            (format!("{uefi}nixos.boot.loader.systemd-boot.enable = true\n"), 0),
             (format!("{uefi}nixos.boot.loader.grub.device = 'nodev'\n"), 0),
             (format!("{uefi}nixos.boot.loader.grub.efiSupport = false\n"), 1),
             ("machine.firmware = 'both'\nboot.loader = 'systemd-boot'\n".to_owned(), 0),

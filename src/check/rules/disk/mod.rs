@@ -5,32 +5,40 @@
 
 mod bios_boot_missing;
 mod boot_not_mirrored;
+mod boot_too_small;
 mod configuration_limit_too_low;
 mod disk_not_found;
 mod disk_size_mismatch;
 mod disk_unstable_name;
 mod disk_used_twice;
 mod esp_missing;
+mod gc_removes_fallback;
+mod initrd_missing_driver;
 mod loader_firmware_mismatch;
 mod mount_duplicate;
 mod mount_missing_root;
 mod partition_label_too_long;
 mod partitions_overflow;
+mod stage2_emergency_shell;
 
 use crate::check::rule::Rule;
 
 pub(super) static RULES: &[&Rule] = &[
     &bios_boot_missing::RULE,
     &boot_not_mirrored::RULE,
+    &boot_too_small::RULE,
     &configuration_limit_too_low::RULE,
     &disk_not_found::RULE,
     &disk_size_mismatch::RULE,
     &disk_unstable_name::RULE,
     &disk_used_twice::RULE,
     &esp_missing::RULE,
+    &gc_removes_fallback::RULE,
+    &initrd_missing_driver::RULE,
     &loader_firmware_mismatch::RULE,
     &mount_duplicate::RULE,
     &mount_missing_root::RULE,
     &partition_label_too_long::RULE,
     &partitions_overflow::RULE,
+    &stage2_emergency_shell::RULE,
 ];
