@@ -13,6 +13,7 @@ mod compile_nix;
 mod compile_shell;
 mod hostile;
 mod incident;
+mod layers;
 mod machines;
 mod plan;
 mod plans;
