@@ -14,6 +14,7 @@ mod compile_nix;
 mod compile_shell;
 mod hostile;
 mod incident;
+mod layers;
 mod machines;
 mod mirrored_esp;
 mod plan;

@@ -4,7 +4,8 @@ use crate::check::probed;
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::fleet::decode::Word as _;
 use crate::fleet::schema::disks::Role;
-use crate::resolve::{MemberUse, ResolvedDisk};
+use crate::fleet::schema::zfs::MemberName;
+use crate::resolve::{ArrayUse, MemberUse, ResolvedDisk};
 use crate::source::{Level, quoted};
 
 pub(super) static RULE: Rule = Rule {
@@ -25,6 +26,8 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
     let uses = MemberUse::all(cx.host.source);
     let cut: Vec<&ResolvedDisk<'_>> = cx.host.disks.iter().filter(|disk| !disk.def.partitions.is_empty()).collect();
     members(&uses, &cut, found);
+    arrays(cx, &uses, &cut, found);
+    luks_names(cx, found);
     partitions(&uses, &cut, found);
 }
 
@@ -100,6 +103,80 @@ fn members(uses: &[MemberUse], cut: &[&ResolvedDisk<'_>], found: &mut Findings) 
                     .help(format!("remove the partitions of `{}`", disk.name)),
             );
         }
+    }
+}
+
+/// Members of arrays that another array or a pool has too, or that are something else.
+fn arrays(cx: &HostCx<'_>, pools: &[MemberUse], cut: &[&ResolvedDisk<'_>], found: &mut Findings) {
+    let uses = ArrayUse::all(cx.host.source);
+    for (at, used) in uses.iter().enumerate() {
+        let partitioned = cut.iter().find(|disk| disk.name == used.member.disk);
+        let same = |member: &MemberName| {
+            member.disk == used.member.disk && (member.partition == used.member.partition || partitioned.is_none())
+        };
+        let earlier = uses.iter().take(at).find(|earlier| same(&earlier.member));
+        let earlier = earlier.map(|earlier| (earlier.place, format!("array `{}`", earlier.array)));
+        let of_pool = || pools.iter().find(|pool| same(&pool.member));
+        let earlier = earlier.or_else(|| of_pool().map(|pool| (pool.place, format!("pool `{}`", pool.pool))));
+        let partition = partitioned.and_then(|disk| {
+            disk.def.partitions.iter().find(|part| Some(part.name.as_str()) == used.member.partition.as_deref())
+        });
+        let finding = match (earlier, partitioned, partition) {
+            (Some((place, first)), _, _) => {
+                let message = format!("`{}` is a member of array `{}` and of {first}", used.member, used.array);
+                Finding::at(used.place, message)
+                    .label("again")
+                    .related(place, format!("already in {first}"))
+                    .help("name another disk or partition")
+                    .help("remove one of the two")
+            }
+            (None, Some(disk), None) if used.member.partition.is_none() => {
+                let message = format!(
+                    "`{}` is a member of array `{}` as a whole, and is cut into partitions",
+                    disk.name, used.array
+                );
+                Finding::at(used.place, message)
+                    .label("the whole disk")
+                    .help(format!("name a partition with `role = \"mdraid\"`: `{}.NAME`", disk.name))
+            }
+            (None, _, Some(part)) if part.role.value != Role::Mdraid => {
+                let message = format!(
+                    "`{}` is a member of array `{}`, and its role is `{}`",
+                    used.member,
+                    used.array,
+                    part.role.value.word()
+                );
+                Finding::at(used.place, message)
+                    .label(format!("a member of `{}`", used.array))
+                    .related(part.role.place, format!("set up as `{}`", part.role.value.word()))
+                    .help("`role = \"mdraid\"` for the partition")
+                    .help("another partition as the member")
+            }
+            _ => continue,
+        };
+        found.report(finding.why(WHY));
+    }
+}
+
+/// Two LUKS devices of one name.
+fn luks_names(cx: &HostCx<'_>, found: &mut Findings) {
+    let named = || cx.host.devices.iter().filter_map(|device| Some((device, &device.luks?.value.name)));
+    for (at, (device, name)) in named().enumerate() {
+        let Some((first, place)) =
+            named().take(at).find(|(_, other)| other.value == name.value).map(|(first, other)| (first, other.place))
+        else {
+            continue;
+        };
+        found.report(
+            Finding::at(
+                name.place,
+                format!("`{}` and `{}` are both opened as `{}`", first.base, device.base, name.value),
+            )
+            .label("again")
+            .related(place, "opened under this name already")
+            .why("only the first of the two opens: the other one is looked for under the name of the first")
+            .help("a name of its own for each LUKS device"),
+        );
     }
 }
 
@@ -202,6 +279,33 @@ mod tests {
     fn a_mount_needs_a_role_that_has_a_file_system() {
         let host = disks("").replace("role = 'zfs', size = '2GiB'", "role = 'zfs', size = '2GiB', mount = '/fast'");
         assert_eq!(said(RULE, &host), ["error: `main.fast` is mounted on `/fast`, and its role is `zfs`"]);
+    }
+
+    #[test]
+    fn arrays_and_names_of_luks_devices_are_uses_too() {
+        let array = |name: &str, members: &str| format!("mdraid.{name} = {{ level = 1, members = [{members}] }}\n");
+        let zfs = "zfs.pools.tank.vdevs = [{ type = 'mirror', members = ['d0', 'd1'] }]\n";
+        let table = [
+            (disks(&array("x", "'d0', 'd1'")), None),
+            (disks(&format!("{}{zfs}", array("x", "'d0'"))), Some("`d0` is a member of array `x` and of pool `tank`")),
+            (disks(&array("x", "'d0', 'd0'")), Some("`d0` is a member of array `x` and of array `x`")),
+            (
+                disks(&array("x", "'d0', 'main'")),
+                Some("`main` is a member of array `x` as a whole, and is cut into partitions"),
+            ),
+            (
+                disks(&array("x", "'d0', 'main.spare'")),
+                Some("`main.spare` is a member of array `x`, and its role is `filesystem`"),
+            ),
+            (
+                disks("").replace("size = '2GiB' },", "size = '2GiB', luks = { name = 'a' } },"),
+                Some("`main.spare` and `main.fast` are both opened as `a`"),
+            ),
+        ];
+        for (host, wanted) in table {
+            let wanted: Vec<String> = wanted.iter().map(|wanted| format!("error: {wanted}")).collect();
+            assert_eq!(said(RULE, &host), wanted, "{host}");
+        }
     }
 
     #[test]

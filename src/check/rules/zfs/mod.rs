@@ -8,6 +8,7 @@ mod ashift_wrong;
 mod capacity_exceeded;
 mod compatibility_absent;
 mod dedup_on;
+mod encryption_unlock;
 mod host_id_changed;
 mod host_id_duplicate;
 mod host_id_placeholder;
@@ -25,6 +26,7 @@ pub(super) static RULES: &[&Rule] = &[
     &capacity_exceeded::RULE,
     &compatibility_absent::RULE,
     &dedup_on::RULE,
+    &encryption_unlock::RULE,
     &host_id_changed::RULE,
     &host_id_duplicate::RULE,
     &host_id_placeholder::RULE,
