@@ -114,12 +114,7 @@ fn cards<'a>(host: &'a ResolvedHost<'a>) -> Vec<Card<'a>> {
             Match::Name(own) => name = Some(own.as_str()),
             Match::Path(own) => path = Some(own.as_str()),
         }
-        Card {
-            mac,
-            name,
-            path,
-            dhcp: interface.dhcp.value.ipv4() || interface.dhcp.value.ipv6(),
-        }
+        Card { mac, name, path, dhcp: interface.dhcp.value.ipv4() || interface.dhcp.value.ipv6() }
     };
     ethernet.enumerate().map(card).collect()
 }
@@ -134,7 +129,8 @@ fn typed_passphrases(cx: &HostCx<'_>, pools: &[&str]) -> Vec<String> {
     for pool in cx.host.pools.iter().filter(|pool| pools.contains(&pool.name)) {
         let plan = PoolPlan::of(cx, pool, &compatibility::for_pool(cx.host, pool, cx.facts));
         roots.extend(typed(&plan.root_options).then(|| pool.name.to_owned()));
-        roots.extend(plan.datasets.iter().filter(|dataset| typed(&dataset.options)).map(|dataset| dataset.name.clone()));
+        roots
+            .extend(plan.datasets.iter().filter(|dataset| typed(&dataset.options)).map(|dataset| dataset.name.clone()));
     }
     roots
 }

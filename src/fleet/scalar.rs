@@ -465,7 +465,16 @@ mod tests {
         for bad in ["mirror1", "raidz", "log", "0pool", "spare"] {
             assert!(bad.parse::<PoolName>().is_err(), "{bad}");
         }
-        for bad in ["github:a", "github:a/b/main", "github:a/../b", "gitlab:-a/b", "https://x.org/a", "http://x.org/a.zip", "path:/a", "a"] {
+        for bad in [
+            "github:a",
+            "github:a/b/main",
+            "github:a/../b",
+            "gitlab:-a/b",
+            "https://x.org/a",
+            "http://x.org/a.zip",
+            "path:/a",
+            "a",
+        ] {
             assert!(bad.parse::<SourceUrl>().is_err(), "{bad}");
         }
         for good in ["github:Mic92/sops-nix", "gitlab:rycee/nur-expressions", "https://x.org/a-1.2.tar.gz"] {

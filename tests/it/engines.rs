@@ -29,8 +29,9 @@ fn over(compiled: &Compiled, nix: &[String], tree: &str, expression: &str) -> Va
     let folder = tempfile::tempdir().unwrap();
     write(compiled, folder.path());
     let path = folder.path().display();
-    let whole =
-        format!("let out = import (/. + \"{path}\") {{ nixpkgs = \"{tree}\"; overlays = {OVERLAYS}; }}; in {expression}");
+    let whole = format!(
+        "let out = import (/. + \"{path}\") {{ nixpkgs = \"{tree}\"; overlays = {OVERLAYS}; }}; in {expression}"
+    );
     let (printed, said) = run(nix, &["--readonly-mode", "--eval", "--strict", "--json", "-E", &whole]);
     assert!(!said.contains("evaluation warning"), "{said}");
     serde_json::from_str(&printed).unwrap()
@@ -136,10 +137,7 @@ fn stand_in(folder: &Path, tree: &str) {
         std::fs::write(path, text).unwrap();
     };
     add("flake.nix", format!("{{ outputs = _: {{ lib = import {tree}/lib; }}; }}"));
-    add(
-        "default.nix",
-        format!("args: import {tree} (args // {{ overlays = args.overlays or [ ] ++ {OVERLAYS}; }})"),
-    );
+    add("default.nix", format!("args: import {tree} (args // {{ overlays = args.overlays or [ ] ++ {OVERLAYS}; }})"));
     add(
         "nixos/lib/eval-config.nix",
         format!(
