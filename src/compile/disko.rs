@@ -4,7 +4,7 @@
 use super::settings::Settings;
 use super::{HostCx, compatibility};
 use crate::fleet::decode::Word as _;
-use crate::fleet::schema::disks::Role;
+use crate::fleet::schema::disks::{Format, Role};
 use crate::fleet::schema::zfs::VdevType;
 use crate::nix::{Attrs, Value};
 use crate::resolve::{ResolvedMember, ResolvedPartition, ResolvedPool, VdevClass};
@@ -57,7 +57,8 @@ fn partition(cx: &HostCx<'_>, partition: &ResolvedPartition<'_>) -> Value {
                 pool.members().any(|member| member.disk == partition.disk && member.partition == partition.name)
             })
             .map(|pool| Attrs::from_iter([("type", "zfs"), ("pool", pool.name)])),
-        Role::Esp | Role::Filesystem => partition.format().map(|format| {
+        Role::Esp | Role::Filesystem => {
+            let format = partition.format().unwrap_or(Format::Ext4);
             let mut attrs = Attrs::from_iter([("type", "filesystem"), ("format", format.word())]);
             if let Some(mount) = mount() {
                 attrs.set(&["mountpoint"], mount.as_str());
@@ -73,8 +74,8 @@ fn partition(cx: &HostCx<'_>, partition: &ResolvedPartition<'_>) -> Value {
                     attrs.set(&["mountOptions"], vec!["umask=0077"]);
                 }
             }
-            attrs
-        }),
+            Some(attrs)
+        }
     };
     if let Some(content) = content {
         attrs.set(&["content"], content);
@@ -136,6 +137,12 @@ fn pool(cx: &HostCx<'_>, pool: &ResolvedPool<'_>) -> Value {
             attrs.set(&["options"], strings(&dataset.options));
         }
         datasets.set(&[&dataset.relative], attrs);
+    }
+    // Where the size of a disk is not stated, only the script can work it out.
+    if let Some(bytes) = plan.reserve.filter(|bytes| *bytes > 0) {
+        let options = Attrs::from_iter([("mountpoint", "none".to_owned()), ("refreservation", bytes.to_string())]);
+        let dataset = Attrs::from_iter([("type", Value::from("zfs_fs")), ("options", options.into())]);
+        datasets.set(&["reserved"], dataset);
     }
     let mut options = plan.options.clone();
     if let Some(set) = &plan.compatibility {

@@ -11,6 +11,7 @@ mod commands;
 mod compile;
 mod compile_nix;
 mod compile_shell;
+mod disko;
 mod engines;
 mod hostile;
 mod incident;
