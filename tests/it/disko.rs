@@ -14,26 +14,29 @@ use super::compile::{compile_files, example, forms, root};
 use super::compile_nix::{nixpkgs, write};
 use super::compile_shell::dry_run;
 
+/// Names and what they are set to.
+type Words = BTreeMap<String, String>;
+
 /// A layout: what is made, under names that both sides know.
 #[derive(Debug, Default, PartialEq)]
 struct Layout {
     /// (disk, number) -> (label, size, type code).
     partitions: BTreeMap<(String, u64), (String, String, String)>,
     /// Label -> file system or swap.
-    made: BTreeMap<String, String>,
+    made: Words,
     /// Pool -> words that describe its vdevs, members by the label of their partition.
     vdevs: BTreeMap<String, Vec<String>>,
     /// Pool -> options of the pool and of its root dataset.
-    options: BTreeMap<String, (BTreeMap<String, String>, BTreeMap<String, String>)>,
+    options: BTreeMap<String, (Words, Words)>,
     /// Dataset -> size of a volume, options.
-    datasets: BTreeMap<String, (Option<String>, BTreeMap<String, String>)>,
+    datasets: BTreeMap<String, (Option<String>, Words)>,
 }
 
 fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn map(value: &Value) -> BTreeMap<String, String> {
+fn map(value: &Value) -> Words {
     value.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), text(value))).collect()
 }
 
@@ -100,7 +103,7 @@ fn numbered<'a>(words: &'a [String], option: &str) -> Option<(u64, &'a str)> {
 fn of_scripts(compiled: &Compiled, host: &str) -> Layout {
     let folder = tempfile::tempdir().unwrap();
     let mut layout = Layout::default();
-    let mut labels: BTreeMap<String, String> = BTreeMap::new();
+    let mut labels: Words = BTreeMap::new();
     for words in dry_run(compiled, host, "partition", folder.path()) {
         let last = words.last().unwrap();
         match words[0].as_str() {
@@ -112,7 +115,7 @@ fn of_scripts(compiled: &Compiled, host: &str) -> Layout {
                 labels.insert(format!("{last}-part{number}"), label.clone());
                 layout.partitions.insert((last.clone(), number), (label, size, code));
             }
-            "mkswap" => drop(layout.made.extend(labels.get(last).map(|label| (label.clone(), "swap".to_owned())))),
+            "mkswap" => layout.made.extend(labels.get(last).map(|label| (label.clone(), "swap".to_owned()))),
             mkfs if mkfs.starts_with("mkfs.") => {
                 layout.made.extend(labels.get(last).map(|label| (label.clone(), mkfs.replace("mkfs.", ""))));
             }

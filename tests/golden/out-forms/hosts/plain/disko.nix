@@ -26,6 +26,11 @@
           priority = 2;
           size = "100%";
           type = "8300";
+          content = {
+            type = "filesystem";
+            format = "ext4";
+            mountpoint = "/";
+          };
         };
       };
     };
