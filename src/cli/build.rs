@@ -162,20 +162,30 @@ impl Job<'_> {
         let mut tree: Tree = files.into_iter().map(Content::of).collect();
         if !self.args.hosts.is_empty() {
             for (path, content) in &existing.files {
-                let host = path.strip_prefix("hosts/").and_then(|rest| rest.split('/').next());
-                let keep = host.is_some_and(|host| !self.args.hosts.iter().any(|wanted| wanted == host));
-                if keep && existing.ours.contains_key(path) {
+                if self.is_left_alone(path) && existing.ours.contains_key(path) {
                     tree.insert(path.clone(), content.clone());
                 }
             }
         }
-        let inputs: Vec<(String, &str)> =
-            self.inputs.iter().map(|(path, text)| (path.clone(), text.as_str())).collect();
+        let inputs: Vec<(String, &str)> = self
+            .inputs
+            .iter()
+            .filter(|(path, _)| !self.is_left_alone(path))
+            .map(|(path, text)| (path.clone(), text.as_str()))
+            .collect();
+        // What stays as it is was made from what the last manifest says.
+        let kept = existing.inputs().filter(|(path, _)| self.is_left_alone(path));
         let outputs: Vec<OutFile> = tree.iter().map(|(path, content)| content.to_file(path)).collect();
         let pins = compile::channel_pins(self.fleet);
-        let manifest = compile::manifest(&inputs, &outputs, &pins, env!("CARGO_PKG_VERSION"));
+        let manifest = compile::manifest(&inputs, kept, &outputs, &pins, env!("CARGO_PKG_VERSION"));
         tree.insert(MANIFEST.to_owned(), Content::of(manifest).1);
         tree
+    }
+
+    /// Tells whether a path below the fleet or the output belongs to a host that this run leaves alone.
+    fn is_left_alone(&self, path: &str) -> bool {
+        let host = path.strip_prefix("hosts/").and_then(|rest| rest.split('/').next());
+        !self.args.hosts.is_empty() && host.is_some_and(|host| !self.args.hosts.iter().any(|wanted| wanted == host))
     }
 
     /// Writes, or says what would be written.

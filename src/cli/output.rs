@@ -55,6 +55,14 @@ pub(super) struct Existing {
     pub(super) manifest: Option<serde_json::Value>,
 }
 
+impl Existing {
+    /// Returns what the manifest says of the files that the output was made from, as (path, digest).
+    pub(super) fn inputs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let inputs = self.manifest.as_ref().and_then(|manifest| manifest.get("inputs")?.as_object());
+        inputs.into_iter().flatten().filter_map(|(path, digest)| Some((path.as_str(), digest.as_str()?)))
+    }
+}
+
 /// How a tree differs from what is on disk.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Difference {

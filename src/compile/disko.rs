@@ -217,6 +217,12 @@ fn pool(cx: &HostCx<'_>, pool: &ResolvedPool<'_>) -> Value {
         }
         datasets.set(&[&dataset.relative], attrs);
     }
+    // Where the size of a disk is not stated, only the script can work it out.
+    if let Some(bytes) = plan.reserve.filter(|bytes| *bytes > 0) {
+        let options = Attrs::from_iter([("mountpoint", "none".to_owned()), ("refreservation", bytes.to_string())]);
+        let dataset = Attrs::from_iter([("type", Value::from("zfs_fs")), ("options", options.into())]);
+        datasets.set(&["reserved"], dataset);
+    }
     let mut options = plan.options.clone();
     if let Some(set) = &plan.compatibility {
         options.insert(0, ("compatibility".to_owned(), set.clone()));

@@ -1,4 +1,5 @@
-//! out/default.nix, out/flake.nix, out/flake.lock and out/hostwright.nix: the same systems with and without flakes.
+//! out/default.nix, out/flake.nix, out/flake.lock, out/hive.nix and out/hostwright.nix: the same systems with and without
+//! flakes, and for the engines that build and deploy them.
 //!
 //! The pins of the fleet stand in all of them, so that neither Nix nor a person has to look anything up, and nothing is
 //! written into out/ by an evaluation.
@@ -9,10 +10,10 @@ use serde_json::{Map, Value as Json, json};
 use super::spelling::Spelling;
 use super::{OutFile, reboot_test};
 use crate::fleet::decode::Word as _;
-use crate::fleet::scalar::{Account, Target};
-use crate::fleet::schema::fleet_file::{BuildOn, Channel};
+use crate::fleet::scalar::{Account, Forge, SourceUrl, Target};
+use crate::fleet::schema::fleet_file::{BuildOn, Channel, Input};
 use crate::resolve::{Resolved, ResolvedHost};
-use crate::source::{Diagnostics, Sources};
+use crate::source::{Diagnostics, Sources, Spanned};
 use crate::text::{TemplateError, Templates, nix_attribute};
 
 /// The values of both entry points.
@@ -21,14 +22,19 @@ struct Entry<'a> {
     fleet: &'a str,
     description: String,
     channels: Vec<Pin<'a>>,
+    inputs: Vec<InputPin<'a>>,
+    /// The names of the channels' inputs.
+    channel_inputs: Vec<String>,
+    /// What every host imports of the further inputs, as attribute paths.
+    modules: Vec<String>,
+    has_colmena: bool,
+    has_deploy_rs: bool,
     hosts: Vec<HostEntry<'a>>,
 }
 
 #[derive(Serialize)]
 struct Pin<'a> {
     name: &'a str,
-    /// Its name as an attribute of Nix.
-    attribute: String,
     /// The name of the flake's input, and that as an attribute.
     input: String,
     input_attribute: String,
@@ -37,14 +43,26 @@ struct Pin<'a> {
     rev: Option<&'a str>,
     hash: Option<&'a str>,
     archive: Option<String>,
+    /// Its date as a flake tells it: `20260902233914`.
+    date: Option<String>,
+}
+
+/// A further source.
+#[derive(Serialize)]
+struct InputPin<'a> {
+    name: &'a str,
+    attribute: String,
+    url: String,
+    hash: Option<&'a str>,
+    archive: Option<String>,
 }
 
 #[derive(Serialize)]
 struct HostEntry<'a> {
     name: &'a str,
     attribute: String,
-    channel: &'a str,
-    input_attribute: String,
+    /// The name of its channel's input.
+    input: String,
     /// Of an old NixOS, which takes the system as an argument of its evaluation.
     system: Option<&'static str>,
     nix_system: &'static str,
@@ -53,6 +71,12 @@ struct HostEntry<'a> {
     target_user: Option<&'a str>,
     target_port: Option<u16>,
     build_on_target: bool,
+    substitute_on_target: bool,
+    tags: Vec<&'a str>,
+    /// Arguments of ssh that lead to it.
+    ssh_options: Vec<String>,
+    /// Whether its release has what a test in a virtual machine stands on.
+    boot_test: bool,
 }
 
 /// Returns the name of a channel's input in the flake.
@@ -73,7 +97,6 @@ fn entry<'a>(fleet: &'a Resolved<'a>) -> Entry<'a> {
     let used = |name: &str| fleet.hosts.iter().any(|host| host.channel.name == name);
     let pin = |name: &'a str, channel: &'a Channel| Pin {
         name,
-        attribute: nix_attribute(name),
         input: input(name),
         input_attribute: nix_attribute(&input(name)),
         release: channel.release.value.to_string(),
@@ -84,29 +107,74 @@ fn entry<'a>(fleet: &'a Resolved<'a>) -> Entry<'a> {
             .rev
             .as_ref()
             .map(|rev| format!("https://github.com/NixOS/nixpkgs/archive/{}.tar.gz", rev.value)),
+        date: channel.last_modified.as_ref().and_then(|seconds| date(seconds.value)),
+    };
+    let inputs = || fleet.fleet.file.inputs.iter();
+    let module = |(name, input): (&String, &crate::fleet::decode::Keyed<Input>)| {
+        let path: Vec<String> = input.module.as_ref()?.as_str().split('.').map(nix_attribute).collect();
+        Some(format!("{}.{}", nix_attribute(name), path.join(".")))
     };
     let channels = fleet.fleet.channels().iter().filter(|(name, _)| used(name));
     Entry {
         fleet: fleet.fleet.file.fleet.name.as_str(),
         description: format!("The hosts of the fleet {}", fleet.fleet.file.fleet.name.as_str()),
-        channels: channels.map(|(name, channel)| pin(name, channel)).collect(),
+        channels: channels.clone().map(|(name, channel)| pin(name, channel)).collect(),
+        inputs: inputs().map(|(name, input)| input_pin(name, input)).collect(),
+        channel_inputs: channels.map(|(name, _)| input(name)).collect(),
+        modules: inputs().filter_map(module).collect(),
+        has_colmena: inputs().any(|(name, _)| name == "colmena"),
+        has_deploy_rs: inputs().any(|(name, _)| name == "deploy-rs"),
         hosts: fleet.hosts.iter().map(|host| host_entry(fleet, host)).collect(),
     }
 }
 
+/// Returns seconds since 1970 as flakes write a date.
+fn date(seconds: u64) -> Option<String> {
+    let stamp = jiff::Timestamp::from_second(i64::try_from(seconds).ok()?).ok()?;
+    Some(stamp.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y%m%d%H%M%S").to_string())
+}
+
+fn input_pin<'a>(name: &'a str, input: &'a Input) -> InputPin<'a> {
+    let rev = input.rev.as_ref().map(|rev| rev.value.as_str());
+    let (url, archive) = match &input.url.value {
+        SourceUrl::Forge { forge, owner, repo } => {
+            let archive = |rev: &str| match forge {
+                Forge::Github => format!("https://github.com/{owner}/{repo}/archive/{rev}.tar.gz"),
+                Forge::Gitlab => {
+                    format!("https://gitlab.com/api/v4/projects/{owner}%2F{repo}/repository/archive.tar.gz?sha={rev}")
+                }
+            };
+            let at = rev.map_or_else(String::new, |rev| format!("/{rev}"));
+            (format!("{}{at}", input.url.value), rev.map(archive))
+        }
+        SourceUrl::Archive(url) => (url.clone(), Some(url.clone())),
+    };
+    let hash = input.hash.as_ref().map(|hash| hash.value.as_str());
+    InputPin { name, attribute: nix_attribute(name), url, hash, archive }
+}
+
 fn host_entry<'a>(fleet: &Resolved<'_>, host: &'a ResolvedHost<'a>) -> HostEntry<'a> {
-    let target = host.def.deploy.as_ref().and_then(|deploy| deploy.target.as_ref()).map(|target| &target.value);
+    let deploy = host.def.deploy.as_ref();
+    let target = deploy.and_then(|deploy| deploy.target.as_ref()).map(|target| &target.value);
     let (target_user, target_host, target_port) = match target {
         Some(Target::Ssh { user, host, port }) => (user.as_ref().map(Account::as_str), Some(host.as_str()), *port),
         Some(Target::Local) | None => (None, None, None),
     };
     let spelling = Spelling::of(host.channel.channel.release.value);
     let nix_system = host.system().word();
+    let mut ssh_options = Vec::new();
+    if let Some(port) = target_port {
+        ssh_options.extend(["-p".to_owned(), port.to_string()]);
+    }
+    let jumps: Vec<String> =
+        deploy.into_iter().flat_map(|deploy| &deploy.jump).map(|jump| jump.value.to_string()).collect();
+    if !jumps.is_empty() {
+        ssh_options.extend(["-J".to_owned(), jumps.join(",")]);
+    }
     HostEntry {
         name: host.name,
         attribute: nix_attribute(host.name),
-        channel: host.channel.name,
-        input_attribute: nix_attribute(&input(host.channel.name)),
+        input: input(host.channel.name),
         system: (!spelling.host_platform()).then_some(nix_system),
         nix_system,
         path: format!("hosts/{}", host.name),
@@ -114,6 +182,10 @@ fn host_entry<'a>(fleet: &Resolved<'_>, host: &'a ResolvedHost<'a>) -> HostEntry
         target_user,
         target_port,
         build_on_target: host.build_on(fleet) == BuildOn::Target,
+        substitute_on_target: deploy.is_some_and(|deploy| deploy.substitute_on_target.value),
+        tags: deploy.into_iter().flat_map(|deploy| &deploy.tags).map(|tag| tag.as_str()).collect(),
+        ssh_options,
+        boot_test: super::boot_test::exists(host, spelling),
     }
 }
 
@@ -130,7 +202,9 @@ pub(super) fn files(
         Ok(text) => files.push(OutFile { path: path.to_owned(), text, executable: false }),
         Err(error) => found.extend(super::template_error(fleet, sources, &error)),
     };
-    for name in ["default.nix", "flake.nix"] {
+    let inputs = (!entry.inputs.is_empty()).then_some("inputs.nix");
+    let tested = entry.hosts.iter().any(|host| host.boot_test).then_some("boot-test.nix");
+    for name in ["default.nix", "flake.nix", "hive.nix"].into_iter().chain(inputs).chain(tested) {
         let template = format!("{name}.tera");
         let text = templates.render(&template, &entry).and_then(|text| {
             // Only a fleet's own template can be no Nix.
@@ -161,29 +235,47 @@ pub(super) fn files(
     files
 }
 
-/// Returns flake.lock, version 7, as Nix would write it; none unless every channel in use has its commit, hash and date.
+/// Returns flake.lock, version 7, as Nix would write it; none unless everything in use has its commit and hash.
 fn lock(fleet: &Resolved<'_>, entry: &Entry<'_>) -> Option<String> {
     let mut nodes = Map::new();
     let mut inputs = Map::new();
     for pin in &entry.channels {
         let channel = fleet.fleet.channel(pin.name)?;
-        let locked = json!({
-            "lastModified": channel.last_modified.as_ref()?.value,
-            "narHash": pin.hash?,
-            "owner": "NixOS",
-            "repo": "nixpkgs",
-            "rev": pin.rev?,
-            "type": "github",
-        });
         let original = json!({ "owner": "NixOS", "repo": "nixpkgs", "rev": pin.rev?, "type": "github" });
+        let locked = locked(original.clone(), pin.hash?, channel.last_modified.as_ref());
         nodes.insert(pin.input.clone(), json!({ "locked": locked, "original": original }));
         inputs.insert(pin.input.clone(), Json::from(pin.input.as_str()));
+    }
+    for pin in &entry.inputs {
+        let input = fleet.fleet.file.inputs.get(pin.name)?;
+        let original = match &input.url.value {
+            SourceUrl::Forge { forge, owner, repo } => {
+                json!({ "owner": owner, "repo": repo, "rev": input.rev.as_ref()?.value, "type": forge.as_str() })
+            }
+            SourceUrl::Archive(url) => json!({ "type": "tarball", "url": url }),
+        };
+        let locked = locked(original.clone(), pin.hash?, input.last_modified.as_ref());
+        nodes.insert(pin.name.to_owned(), json!({ "flake": false, "locked": locked, "original": original }));
+        inputs.insert(pin.name.to_owned(), Json::from(pin.name));
     }
     nodes.insert("root".to_owned(), if inputs.is_empty() { json!({}) } else { json!({ "inputs": sorted(inputs) }) });
     let lock = json!({ "nodes": sorted(nodes), "root": "root", "version": 7 });
     let mut text = serde_json::to_string_pretty(&lock).ok()?;
     text.push('\n');
     Some(text)
+}
+
+/// Returns what an entry of a lock file says of the tree: what was asked for, its hash, and its date where that is known.
+fn locked(original: Json, hash: &str, last_modified: Option<&Spanned<u64>>) -> Json {
+    let mut locked = match original {
+        Json::Object(map) => map,
+        _ => Map::new(),
+    };
+    locked.insert("narHash".to_owned(), Json::from(hash));
+    if let Some(seconds) = last_modified {
+        locked.insert("lastModified".to_owned(), Json::from(seconds.value));
+    }
+    Json::Object(sorted(locked))
 }
 
 /// Nix writes names in their order.

@@ -43,8 +43,11 @@ pub fn channel_pins(fleet: &Resolved<'_>) -> BTreeMap<String, ChannelPin> {
 }
 
 /// Returns the manifest: SHA-256 of every input (path below the fleet, text) and output, the pins, the tool's version.
-pub fn manifest(
-    inputs: &[(String, &str)],
+///
+/// `kept` are inputs with their digests of an earlier run whose outputs are taken over as they are.
+pub fn manifest<'a>(
+    inputs: &'a [(String, &str)],
+    kept: impl Iterator<Item = (&'a str, &'a str)>,
     outputs: &[OutFile],
     channels: &BTreeMap<String, ChannelPin>,
     tool_version: &str,
@@ -53,7 +56,10 @@ pub fn manifest(
         version: 1,
         tool_version,
         channels,
-        inputs: inputs.iter().map(|(path, text)| (path.as_str(), sha256(text))).collect(),
+        inputs: kept
+            .map(|(path, digest)| (path, digest.to_owned()))
+            .chain(inputs.iter().map(|(path, text)| (path.as_str(), sha256(text))))
+            .collect(),
         outputs: outputs
             .iter()
             .map(|file| (file.path.as_str(), Output { sha256: sha256(&file.text), executable: file.executable }))
@@ -72,8 +78,9 @@ mod tests {
     #[test]
     fn a_manifest_is_the_same_whatever_order_the_files_come_in() {
         let file = |path: &str| OutFile { path: path.to_owned(), text: String::new(), executable: path == "b.sh" };
-        let text =
-            |outputs: &[OutFile], inputs: &[(String, &str)]| manifest(inputs, outputs, &BTreeMap::new(), "0.1.0").text;
+        let text = |outputs: &[OutFile], inputs: &[(String, &str)]| {
+            manifest(inputs, std::iter::empty(), outputs, &BTreeMap::new(), "0.1.0").text
+        };
         let inputs = [("b".to_owned(), "x"), ("a".to_owned(), "")];
         let one = text(&[file("b.sh"), file("a")], &inputs);
         let mut reversed = inputs.clone();

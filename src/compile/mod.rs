@@ -10,6 +10,7 @@
 mod access;
 mod base;
 mod boot;
+mod boot_test;
 mod compatibility;
 mod convert;
 mod disko;
@@ -231,6 +232,7 @@ fn host_files(cx: &HostCx<'_>) -> (Vec<OutFile>, HostSummary, Diagnostics) {
             .to_owned(),
     ]);
     files.push(nix("disko.nix", disko.to_file()));
+    files.extend(boot_test::file(cx, &mut found).map(|file| nix(&file.path, file.text)));
     let scripts = install::scripts(cx, &mut found);
     let summary =
         HostSummary { name: name.to_owned(), words: words(cx.host), nix_files: files.len(), scripts: scripts.len() };

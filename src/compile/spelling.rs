@@ -110,6 +110,11 @@ impl Spelling {
         self.since("22.05")
     }
 
+    /// The test driver and `runTest` with the machines that out/boot-test.nix is written for.
+    pub(super) fn boot_test(self) -> bool {
+        self.since("24.05")
+    }
+
     /// systemd in the initrd; from 26.05 on by default.
     pub(super) fn initrd_systemd(self) -> bool {
         self.since("22.11")

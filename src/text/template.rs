@@ -21,10 +21,14 @@ use super::{Html, Md, NixFloat, NixString, ShellWord, is_hidden, nix_attribute, 
 
 /// The embedded templates, by name, sorted: `("name", include_str!("../../templates/name"))`.
 pub static EMBEDDED: &[(&str, &str)] = &[
+    ("boot-test-machine.nix.tera", include_str!("../../templates/boot-test-machine.nix.tera")),
+    ("boot-test.nix.tera", include_str!("../../templates/boot-test.nix.tera")),
     ("dead-man-initrd.sh.tera", include_str!("../../templates/dead-man-initrd.sh.tera")),
     ("dead-man.sh.tera", include_str!("../../templates/dead-man.sh.tera")),
     ("default.nix.tera", include_str!("../../templates/default.nix.tera")),
     ("flake.nix.tera", include_str!("../../templates/flake.nix.tera")),
+    ("hive.nix.tera", include_str!("../../templates/hive.nix.tera")),
+    ("inputs.nix.tera", include_str!("../../templates/inputs.nix.tera")),
     ("install/common.sh.tera", include_str!("../../templates/install/common.sh.tera")),
     ("install/hostid.sh.tera", include_str!("../../templates/install/hostid.sh.tera")),
     ("install/install.sh.tera", include_str!("../../templates/install/install.sh.tera")),

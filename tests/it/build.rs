@@ -129,3 +129,21 @@ fn the_users_own_modules_come_along_and_are_imported() {
     assert_eq!(sandbox.read("out/hosts/attic/user/extra.nix"), "{ environment.variables.EDITOR = \"ed\"; }\n");
     assert!(sandbox.read("out/hosts/attic/default.nix").contains("./user/extra.nix"));
 }
+
+#[test]
+fn one_host_is_current_while_others_change_and_the_manifest_says_what_theirs_was_made_from() {
+    let sandbox = Sandbox::example();
+    build(&sandbox, &[]).ends(0);
+    let digest = |path: &str| {
+        let manifest: serde_json::Value = serde_json::from_str(&sandbox.read("out/manifest.json")).unwrap();
+        manifest["inputs"][path].as_str().unwrap().to_owned()
+    };
+    let (attic, lufta) = (digest("hosts/attic/host.toml"), digest("hosts/lufta/host.toml"));
+    sandbox.edit("hosts/attic/host.toml", "tcp = [22]", "tcp = [22, 8443]");
+    build(&sandbox, &["lufta", "--check"]).ends(0).says("current");
+    build(&sandbox, &["attic", "--check"]).ends(1).says("differs  hosts/attic/network.nix");
+    sandbox.edit("hosts/lufta/host.toml", "tcp = [22, 80, 443]", "tcp = [22, 80, 443, 8443]");
+    build(&sandbox, &["lufta"]).ends(0);
+    assert!(digest("hosts/attic/host.toml") == attic && digest("hosts/lufta/host.toml") != lufta);
+    build(&sandbox, &["--check"]).ends(1).says("hosts/attic/network.nix");
+}

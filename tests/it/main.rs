@@ -12,6 +12,8 @@ mod commands;
 mod compile;
 mod compile_nix;
 mod compile_shell;
+mod disko;
+mod engines;
 mod hostile;
 mod incident;
 mod layers;

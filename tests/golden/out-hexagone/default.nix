@@ -1,6 +1,6 @@
 # The hosts of the fleet hexagone, without flakes. Written by hostwright; changes here are lost.
 #
-# nixpkgs: a tree for all hosts instead of the pins; inputs: pins by channel to use instead of those below.
+# nixpkgs: a tree for all hosts instead of the pins; inputs: sources to use instead of the pins below, by their names there.
 {
   nixpkgs ? null,
   inputs ? { },
@@ -10,29 +10,157 @@
 let
   pins = {
     # NixOS 26.05
-    stable = fetchTarball {
-      url = "https://github.com/NixOS/nixpkgs/archive/a5cc6f2c37bf518436dc8d1c288ccd0c43c2f4c4.tar.gz";
-      sha256 = "sha256-r2f1oUwixlgq9zOdYLqJLfS/lWBT60/IITjhTKI59JU=";
+    nixpkgs-stable = {
+      outPath = fetchTarball {
+        url = "https://github.com/NixOS/nixpkgs/archive/a5cc6f2c37bf518436dc8d1c288ccd0c43c2f4c4.tar.gz";
+        sha256 = "sha256-r2f1oUwixlgq9zOdYLqJLfS/lWBT60/IITjhTKI59JU=";
+      };
+      rev = "a5cc6f2c37bf518436dc8d1c288ccd0c43c2f4c4";
+      lastModifiedDate = "20260903031914";
     };
   }
   // inputs;
 
-  host =
-    channel: system: module:
-    import ((if nixpkgs != null then nixpkgs else pins.${channel}) + "/nixos/lib/eval-config.nix") {
-      inherit system;
-      modules = [
-        module
-        { nixpkgs.overlays = overlays; }
+  hosts = {
+    attic = {
+      channel = "nixpkgs-stable";
+      system = "x86_64-linux";
+      modules = flakes: [
+        ./hosts/attic
       ];
+      bootTest = ./hosts/attic/boot-test.nix;
+      deployment = {
+        targetHost = "attic.example.net";
+        targetUser = "root";
+        targetPort = null;
+        buildOnTarget = false;
+        tags = [ ];
+      };
+      substituteOnTarget = false;
+      sshOptions = [ ];
     };
+    lufta = {
+      channel = "nixpkgs-stable";
+      system = "x86_64-linux";
+      modules = flakes: [
+        ./hosts/lufta
+      ];
+      bootTest = ./hosts/lufta/boot-test.nix;
+      deployment = {
+        targetHost = "135.181.162.99";
+        targetUser = "root";
+        targetPort = null;
+        buildOnTarget = false;
+        tags = [ ];
+      };
+      substituteOnTarget = false;
+      sshOptions = [ ];
+    };
+  };
+
+  tree = host: if nixpkgs != null then nixpkgs else pins.${host.channel};
+
+  pkgs =
+    host:
+    import (tree host) {
+      inherit (host) system;
+      inherit overlays;
+    };
+
+  # The outputs of the further inputs, with the host's nixpkgs as theirs.
+  flakes = host: { };
+
+  # What a tree says of itself, for nixos-version and the names in the boot menu.
+  version =
+    source:
+    if builtins.isAttrs source && source ? rev && source ? lastModifiedDate then
+      [
+        {
+          system.nixos.revision = source.rev;
+          system.nixos.versionSuffix = ".${builtins.substring 0 8 source.lastModifiedDate}.${
+            builtins.substring 0 7 source.rev
+          }";
+        }
+      ]
+    else
+      [ ];
+
+  modules = host: host.modules (flakes host) ++ version (tree host);
+
+  evaluate =
+    host:
+    import (tree host + "/nixos/lib/eval-config.nix") {
+      system = if host.takesSystem or false then host.system else null;
+      modules = modules host ++ [ { nixpkgs.overlays = overlays; } ];
+    };
+
+  names = builtins.attrNames hosts;
+  withNames =
+    names: value:
+    builtins.listToAttrs (
+      map (name: {
+        inherit name;
+        value = value name;
+      }) names
+    );
 in
 rec {
-  nixosConfigurations = {
-    attic = host "stable" null ./hosts/attic;
-    lufta = host "stable" null ./hosts/lufta;
-  };
+  nixosConfigurations = builtins.mapAttrs (_: evaluate) hosts;
+
+  # For hosts with a configuration of their own: the reboot test's dead-man and the loader's part of it.
+  nixosModules.hostwright = ./hostwright.nix;
+
+  # For colmena, which has three names for itself. It knows no reboot test: system.preSwitchChecks.hostwright stands in.
+  colmena =
+    builtins.mapAttrs
+      (_: host: {
+        imports = modules host;
+        deployment = host.deployment // {
+          substituteOnDestination = host.substituteOnTarget;
+          # A host that is the deployer itself.
+          allowLocalDeployment = host.deployment.targetHost == null;
+        };
+      })
+      (
+        removeAttrs hosts [
+          "defaults"
+          "meta"
+          "network"
+        ]
+      )
+    // {
+      meta = {
+        nixpkgs = pkgs hosts.attic;
+        nodeNixpkgs = builtins.mapAttrs (_: pkgs) hosts;
+      };
+    };
+
+  # No nodes for deploy-rs: what activates a host there is made by its flake, which [inputs.deploy-rs] of fleet.toml pins.
 
   # What Hydra and nix-eval-jobs build.
   hydraJobs = builtins.mapAttrs (_: host: host.config.system.build.toplevel) nixosConfigurations;
+
+  # Virtual machines with the disks of a host: installed, booted and rebooted twice.
+  checks =
+    builtins.mapAttrs
+      (
+        _: tested:
+        builtins.listToAttrs (
+          map (name: {
+            name = "${name}-boot";
+            value = import ./boot-test.nix {
+              inherit overlays;
+              inherit (hosts.${name}) system;
+              nixpkgs = tree hosts.${name};
+              modules = modules hosts.${name};
+              machine = import hosts.${name}.bootTest;
+            };
+          }) tested
+        )
+      )
+      (
+        builtins.groupBy (name: hosts.${name}.system) (
+          builtins.filter (name: hosts.${name}.bootTest != null) names
+        )
+      );
 }

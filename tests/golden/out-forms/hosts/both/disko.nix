@@ -132,10 +132,19 @@
         mountpoint = "none";
         "hostwright:host" = "both";
       };
-      datasets.films = {
-        type = "zfs_fs";
-        mountpoint = "/srv/films";
-        options.mountpoint = "legacy";
+      datasets = {
+        films = {
+          type = "zfs_fs";
+          mountpoint = "/srv/films";
+          options.mountpoint = "legacy";
+        };
+        reserved = {
+          type = "zfs_fs";
+          options = {
+            mountpoint = "none";
+            refreservation = "9983492096";
+          };
+        };
       };
     };
   };

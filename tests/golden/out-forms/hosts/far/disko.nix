@@ -78,10 +78,19 @@
           mountpoint = "none";
           "hostwright:host" = "far";
         };
-        datasets.root = {
-          type = "zfs_fs";
-          mountpoint = "/";
-          options.mountpoint = "legacy";
+        datasets = {
+          root = {
+            type = "zfs_fs";
+            mountpoint = "/";
+            options.mountpoint = "legacy";
+          };
+          reserved = {
+            type = "zfs_fs";
+            options = {
+              mountpoint = "none";
+              refreservation = "4989124608";
+            };
+          };
         };
       };
       attic = {

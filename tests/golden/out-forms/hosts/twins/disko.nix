@@ -204,6 +204,13 @@
           mountpoint = "/home/deep";
           options.mountpoint = "legacy";
         };
+        reserved = {
+          type = "zfs_fs";
+          options = {
+            mountpoint = "none";
+            refreservation = "10737418240";
+          };
+        };
       };
     };
   };

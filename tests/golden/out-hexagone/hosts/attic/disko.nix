@@ -115,6 +115,13 @@
           mountpoint = "/var";
           options.mountpoint = "legacy";
         };
+        reserved = {
+          type = "zfs_fs";
+          options = {
+            mountpoint = "none";
+            refreservation = "9978249216";
+          };
+        };
       };
     };
   };

@@ -157,6 +157,13 @@
             quota = "214748364800";
           };
         };
+        reserved = {
+          type = "zfs_fs";
+          options = {
+            mountpoint = "none";
+            refreservation = "34359738368";
+          };
+        };
       };
     };
   };

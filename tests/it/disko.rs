@@ -1,0 +1,211 @@
+//! disko.nix, read by the disko library, against what the scripts of the installation do: compared as data.
+//!
+//! `HOSTWRIGHT_DISKO` names a copy of disko.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::{Command, Stdio};
+
+use hostwright::compile::Compiled;
+use hostwright::facts::Facts;
+use hostwright::source::load;
+use serde_json::Value;
+
+use super::compile::{compile_files, example, forms, root};
+use super::compile_nix::{nixpkgs, write};
+use super::compile_shell::dry_run;
+
+/// Names and what they are set to.
+type Words = BTreeMap<String, String>;
+
+/// A layout: what is made, under names that both sides know.
+#[derive(Debug, Default, PartialEq)]
+struct Layout {
+    /// (disk, number) -> (label, size, type code).
+    partitions: BTreeMap<(String, u64), (String, String, String)>,
+    /// Label -> file system or swap.
+    made: Words,
+    /// Pool -> words that describe its vdevs, members by the label of their partition.
+    vdevs: BTreeMap<String, Vec<String>>,
+    /// Pool -> options of the pool and of its root dataset.
+    options: BTreeMap<String, (Words, Words)>,
+    /// Dataset -> size of a volume, options.
+    datasets: BTreeMap<String, (Option<String>, Words)>,
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn map(value: &Value) -> Words {
+    value.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), text(value))).collect()
+}
+
+/// Returns the layout that disko reads.
+fn of_disko(devices: &Value) -> Layout {
+    let mut layout = Layout::default();
+    for disk in devices["disk"].as_object().unwrap().values() {
+        for partition in disk["content"]["partitions"].as_object().into_iter().flatten().map(|(_, value)| value) {
+            let label = text(&partition["label"]);
+            let size =
+                if partition["size"] == "100%" { "0".to_owned() } else { format!("+{}", text(&partition["size"])) };
+            let at = (text(&disk["device"]), partition["_index"].as_u64().unwrap());
+            layout.partitions.insert(at, (label.clone(), size, text(&partition["type"])));
+            let content = &partition["content"];
+            match content["type"].as_str() {
+                Some("filesystem") => drop(layout.made.insert(label, text(&content["format"]))),
+                Some("swap") => drop(layout.made.insert(label, "swap".to_owned())),
+                _ => {}
+            }
+        }
+    }
+    for (name, pool) in devices["zpool"].as_object().into_iter().flatten() {
+        let topology = &pool["mode"]["topology"];
+        let label = |member: &Value| text(member).replace("/dev/disk/by-partlabel/", "");
+        let mut words = Vec::new();
+        for class in ["vdev", "log", "special", "dedup"] {
+            let list = match &topology[class] {
+                Value::Array(list) => list.clone(),
+                Value::Null => Vec::new(),
+                one => vec![one.clone()],
+            };
+            for vdev in list {
+                words.extend((class != "vdev").then(|| class.to_owned()));
+                words.extend(Some(text(&vdev["mode"])).filter(|mode| !mode.is_empty()));
+                words.extend(vdev["members"].as_array().unwrap().iter().map(label));
+            }
+        }
+        for class in ["cache", "spare"] {
+            let members: Vec<String> = topology[class].as_array().into_iter().flatten().map(label).collect();
+            words.extend((!members.is_empty()).then(|| class.to_owned()));
+            words.extend(members);
+        }
+        layout.vdevs.insert(name.clone(), words);
+        layout.options.insert(name.clone(), (map(&pool["options"]), map(&pool["rootFsOptions"])));
+        for (relative, dataset) in pool["datasets"].as_object().unwrap() {
+            // disko always has an entry for the pool's own dataset.
+            if relative != "__root" {
+                let size = dataset["size"].as_str().map(str::to_owned);
+                layout.datasets.insert(format!("{name}/{relative}"), (size, map(&dataset["options"])));
+            }
+        }
+    }
+    layout
+}
+
+/// Returns the value of an option of sgdisk: `--new=1:2M:+3M` -> (1, `2M:+3M`).
+fn numbered<'a>(words: &'a [String], option: &str) -> Option<(u64, &'a str)> {
+    let value = words.iter().find_map(|word| word.strip_prefix(option))?;
+    let (number, rest) = value.split_once(':')?;
+    Some((number.parse().ok()?, rest))
+}
+
+/// Returns the layout that the scripts make.
+fn of_scripts(compiled: &Compiled, host: &str) -> Layout {
+    let folder = tempfile::tempdir().unwrap();
+    let mut layout = Layout::default();
+    let mut labels: Words = BTreeMap::new();
+    for words in dry_run(compiled, host, "partition", folder.path()) {
+        let last = words.last().unwrap();
+        match words[0].as_str() {
+            "sgdisk" => {
+                let Some((number, span)) = numbered(&words, "--new=") else { continue };
+                let label = numbered(&words, "--change-name=").unwrap().1.to_owned();
+                let code = numbered(&words, "--typecode=").unwrap().1.to_owned();
+                let size = span.split_once(':').unwrap().1.to_owned();
+                labels.insert(format!("{last}-part{number}"), label.clone());
+                layout.partitions.insert((last.clone(), number), (label, size, code));
+            }
+            "mkswap" => layout.made.extend(labels.get(last).map(|label| (label.clone(), "swap".to_owned()))),
+            mkfs if mkfs.starts_with("mkfs.") => {
+                layout.made.extend(labels.get(last).map(|label| (label.clone(), mkfs.replace("mkfs.", ""))));
+            }
+            _ => {}
+        }
+    }
+    if !compiled.files.iter().any(|file| file.path == format!("hosts/{host}/install/pools.sh")) {
+        return layout;
+    }
+    for words in dry_run(compiled, host, "pools", folder.path()) {
+        let (mut options, mut root_options, mut rest, mut size) = (BTreeMap::new(), BTreeMap::new(), Vec::new(), None);
+        let mut all = words.iter().skip(2);
+        while let Some(word) = all.next() {
+            let mut pair = || {
+                let (name, value) = all.next().unwrap().split_once('=').unwrap();
+                (name.to_owned(), value.to_owned())
+            };
+            match word.as_str() {
+                "-o" => options.extend([pair()]),
+                "-O" => root_options.extend([pair()]),
+                "-V" => size = all.next().cloned(),
+                "-f" | "-p" | "-s" => {}
+                _ => rest.push(labels.get(word).unwrap_or(word).clone()),
+            }
+        }
+        match [words[0].as_str(), words.get(1).map_or("", String::as_str)] {
+            ["zpool", "create"] => {
+                let pool = rest.remove(0);
+                layout.vdevs.insert(pool.clone(), rest);
+                layout.options.insert(pool, (options, root_options));
+            }
+            ["zfs", "create"] => drop(layout.datasets.insert(rest.remove(0), (size, options))),
+            _ => {}
+        }
+    }
+    // Where the size of a disk is not stated, only the script can work out what is kept back.
+    layout.datasets.retain(|_, (_, options)| options.get("refreservation").is_none_or(|bytes| bytes != "0"));
+    layout
+}
+
+/// Compares every host of a fleet.
+fn compare(compiled: &Compiled, test: &str) {
+    let Some((nix, tree)) = nixpkgs(test) else { return };
+    let Ok(disko) = std::env::var("HOSTWRIGHT_DISKO") else {
+        eprintln!("skipped: {test}: HOSTWRIGHT_DISKO names no copy of disko");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    write(compiled, folder.path());
+    for host in &compiled.hosts {
+        let file = folder.path().join("hosts").join(&host.name).join("disko.nix");
+        let expression = format!(
+            "let lib = import ({tree}/lib); \
+             disko = import {disko}/lib {{ inherit lib; makeTest = null; eval-config = null; qemu-common = _: {{ }}; }}; \
+             read = (lib.evalModules {{ modules = [ {{ options.disko.devices = lib.mkOption {{ type = disko.toplevel; }}; }} \
+             (/. + \"{}\") ]; }}).config.disko.devices; \
+             plain = v: if builtins.isAttrs v then lib.mapAttrs (_: plain) (lib.filterAttrs (n: _: !lib.hasPrefix \"_\" n || n == \"_index\" || n == \"__root\") v) \
+             else if builtins.isList v then map plain v else if builtins.isFunction v then null else v; \
+             in plain {{ inherit (read) disk zpool; }}",
+            file.display()
+        );
+        let output = Command::new(&nix[0])
+            .args(&nix[1..])
+            .args(["--readonly-mode", "--eval", "--strict", "--json", "-E", &expression])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}: {}", host.name, String::from_utf8_lossy(&output.stderr));
+        let read = of_disko(&serde_json::from_slice(&output.stdout).unwrap());
+        let made = of_scripts(compiled, &host.name);
+        assert!(!made.partitions.is_empty(), "{} lays out nothing", host.name);
+        assert_eq!(read.partitions, made.partitions, "{}", host.name);
+        assert_eq!(read.made, made.made, "{}", host.name);
+        assert_eq!(read.vdevs, made.vdevs, "{}", host.name);
+        assert_eq!(read.options, made.options, "{}", host.name);
+        let names = |layout: &Layout| layout.datasets.keys().cloned().collect::<BTreeSet<_>>();
+        assert_eq!(names(&read), names(&made), "{}", host.name);
+        assert_eq!(read.datasets, made.datasets, "{}", host.name);
+    }
+}
+
+#[test]
+fn disko_reads_the_layout_of_the_example_as_the_scripts_make_it() {
+    compare(&example(), "disko_reads_the_layout_of_the_example_as_the_scripts_make_it");
+}
+
+#[test]
+fn disko_reads_the_layout_of_every_machine_as_the_scripts_make_it() {
+    let name = "disko_reads_the_layout_of_every_machine_as_the_scripts_make_it";
+    let mut machines = load(&root().join("tests/fleets/machines")).unwrap();
+    compare(&compile_files(&mut machines, &Facts::embedded()).unwrap(), name);
+    compare(&compile_files(&mut forms(), &Facts::embedded()).unwrap(), name);
+}
