@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # twins: installs the system into what mount.sh mounted, and leaves pools that the first boot imports without force.
 #
-# usage: install.sh [--dry-run] [--host-keys FOLDER] (--system STORE-PATH | --flake FLAKE)
+# usage: install.sh [--dry-run] [--host-keys FOLDER] [--secrets FOLDER] (--system STORE-PATH | --flake FLAKE)
 #
 #   --system     the system's path in the Nix store: built elsewhere and copied here, or built here
 #   --flake      the flake of the fleet's out/, such as /root/out; this host's configuration is taken from it
 #   --host-keys  a folder with ssh_host_*_key files that the host is to have; without it keys are made here
+#   --secrets    a folder with a file for each secret, by its name
+#
+# A run that was cut short can be run again: what is there is kept, what is half there is made anew.
 set -euo pipefail
 
 host=twins
@@ -100,20 +103,24 @@ target=${HOSTWRIGHT_TARGET:-/mnt}
 system=
 flake=
 host_keys=
+secrets=
+at=0
+steps=7
 
 usage() {
-  echo "usage: ${0##*/} [--dry-run] [--host-keys FOLDER] (--system STORE-PATH | --flake FLAKE)"
+  echo "usage: ${0##*/} [--dry-run] [--host-keys FOLDER] [--secrets FOLDER] (--system STORE-PATH | --flake FLAKE)"
 }
 
 while [ $# -gt 0 ]; do
   case "$1" in
     --dry-run) dry_run=true ;;
-    --system | --flake | --host-keys)
+    --system | --flake | --host-keys | --secrets)
       [ $# -ge 2 ] || die "$1 takes a value"
       case "$1" in
         --system) system=$2 ;;
         --flake) flake=$2 ;;
         --host-keys) host_keys=$2 ;;
+        --secrets) secrets=$2 ;;
       esac
       shift
       ;;
@@ -141,6 +148,41 @@ check_mount() {
   fi
 }
 
+step() {
+  at=$((at + 1))
+  say "step $at of $steps: $*"
+}
+
+stopped() {
+  local status=$?
+  if [ "$status" != 0 ] && [ "$at" -gt 0 ] && [ "$dry_run" = false ]; then
+    say "stopped in step $at of $steps; mend what is said above and run it again (log: $log)"
+  fi
+}
+
+# Copies a file so that it is there whole or not at all.
+place_file() {
+  local from=$1 to=$2 mode=$3 owner=$4
+  run install -m "$mode" -o "${owner%%:*}" -g "${owner##*:}" -- "$from" "$to.hostwright"
+  run sync -- "$to.hostwright"
+  run mv -f -- "$to.hostwright" "$to"
+}
+
+# Makes a host key unless a whole one is there.
+make_key() {
+  local kind=$1 key=$2
+  if [ -f "$key" ] && ssh-keygen -y -P '' -f "$key" > /dev/null 2>&1; then
+    say "$key: is there"
+    if [ ! -s "$key.pub" ] && [ "$dry_run" = false ]; then
+      ssh-keygen -y -P '' -f "$key" > "$key.pub"
+    fi
+    return 0
+  fi
+  # What a cut left of an earlier one: ssh-keygen would ask before it overwrites.
+  run rm -f -- "$key" "$key.pub"
+  run ssh-keygen -q -t "$kind" -N '' -C "root@$host" -f "$key"
+}
+
 # What decrypts secrets and what the deployer knows the host by must be there before the first boot.
 place_host_keys() {
   local folder=${target%/}/etc/ssh key kind found=false
@@ -149,24 +191,20 @@ place_host_keys() {
     for key in "$host_keys"/ssh_host_*_key; do
       if [ -f "$key" ]; then
         found=true
-        run install -m 0600 -- "$key" "$folder/${key##*/}"
+        place_file "$key" "$folder/${key##*/}" 0600 0:0
         if [ -f "$key.pub" ]; then
-          run install -m 0644 -- "$key.pub" "$folder/${key##*/}.pub"
+          place_file "$key.pub" "$folder/${key##*/}.pub" 0644 0:0
         fi
       fi
     done
     if [ "$found" = false ]; then
       refuse "$host_keys holds no ssh_host_*_key"
     fi
+  else
+    for kind in ed25519 rsa; do
+      make_key "$kind" "$folder/ssh_host_${kind}_key"
+    done
   fi
-  for kind in ed25519 rsa; do
-    key=$folder/ssh_host_${kind}_key
-    if [ -f "$key" ]; then
-      say "$key: is there"
-    elif [ -z "$host_keys" ]; then
-      run ssh-keygen -q -t "$kind" -N '' -C "root@$host" -f "$key"
-    fi
-  done
   for key in "$folder"/ssh_host_*_key.pub; do
     if [ -f "$key" ]; then
       say "  $(ssh-keygen -l -f "$key")"
@@ -174,31 +212,118 @@ place_host_keys() {
   done
 }
 
-# A pool that stays imported was last used by this rescue system, and the first boot may not take it without force.
-export_pool() {
-  if [ "$dry_run" = true ] || is_imported "$1"; then
-    run zpool export "$1"
-  fi
-  if [ "$dry_run" = false ] && is_imported "$1"; then
-    die "$1 is still imported"
+# Places a file that the first boot needs: from the folder of secrets, else it must be there, or can be made.
+needed_file() {
+  local name=$1 path=${target%/}$2 mode=$3 owner=$4 make=$5
+  run mkdir -p -m 0700 -- "${path%/*}"
+  if [ -n "$secrets" ] && [ -f "$secrets/$name" ]; then
+    place_file "$secrets/$name" "$path" "$mode" "$owner"
+  elif [ "$make" = key ]; then
+    make_key ed25519 "$path"
+  elif [ -s "$path" ]; then
+    say "$path: is there"
+  else
+    refuse "$2 is needed at boot and nothing brings it: put a file $name into a folder and name it with --secrets"
   fi
 }
 
+# Places what the folder of secrets has beyond the files that are named.
+other_secrets() {
+  local folder=${target%/}/etc/credstore file name
+  if [ -z "$secrets" ]; then
+    return 0
+  fi
+  if [ ! -d "$secrets" ]; then
+    refuse "$secrets is no folder"
+    return 0
+  fi
+  for file in "$secrets"/*; do
+    name=${file##*/}
+    case " $named " in
+      *" $name "*) continue ;;
+    esac
+    if [ -f "$file" ]; then
+      run mkdir -p -m 0700 -- "$folder"
+      place_file "$file" "$folder/$name" 0400 0:0
+    fi
+  done
+}
+
+# The boot loader must have left its menu on each disk that boots.
+check_loader() {
+  if [ "$dry_run" = false ] && [ ! -s "${target%/}$1" ]; then
+    die "$1 is not there: the boot loader was not installed on that disk"
+  fi
+}
+
+# Something may still look at a file there, such as the shell of another login.
+unmount_all() {
+  local try
+  for try in 1 2 3 4 5; do
+    if [ "$dry_run" = false ] && ! findmnt -n --mountpoint "$target" > /dev/null 2>&1; then
+      return 0
+    fi
+    if run umount --recursive -- "$target"; then
+      return 0
+    fi
+    say "$target is in use (try $try of 5)"
+    sleep 2
+  done
+  return 1
+}
+
+# A pool that stays imported was last used by this rescue system, and the first boot may not take it without force.
+export_pool() {
+  if [ "$dry_run" = true ] || is_imported "$1"; then
+    run zpool export "$1" || true
+  fi
+  if [ "$dry_run" = false ] && is_imported "$1"; then
+    left="$left $1"
+  fi
+}
+
+trap stopped EXIT
+step "look at this system and at what is mounted"
 need_root
-need findmnt hostid install nixos-install ssh-keygen umount zpool
+if ! command -v nixos-install > /dev/null; then
+  refuse "this rescue system has no nixos-install: boot a NixOS installer, or where Nix is installed run \
+nix-env -f '<nixpkgs>' -iA nixos-install-tools"
+fi
+need findmnt hostid install mv ssh-keygen sync umount zpool
 set_host_id 0bad1dea
 check_mount /
 check_mount /boot
 check_mount /home
 check_mount /home/deep
 check_mount /boot-b
+step "place the host keys"
 place_host_keys
+step "place what the first boot needs"
+named=''
+other_secrets
+step "install the system and its boot loader"
 if [ -n "$system" ]; then
   run nixos-install --root "$target" --system "$system" --no-root-passwd --no-channel-copy
 else
   run nixos-install --root "$target" --flake "$flake#$host" --no-root-passwd --no-channel-copy
 fi
+step "look at the boot loader on each disk"
+check_loader /boot/grub/grub.cfg
+check_loader /boot-b/grub/grub.cfg
+if [ "$dry_run" = false ] && [ -d /sys/firmware/efi/efivars ] && command -v efibootmgr > /dev/null; then
+  run efibootmgr
+fi
+step "write everything out and unmount"
 run sync
-run umount --recursive -- "$target"
+busy=false
+unmount_all || busy=true
+step "export the pools"
+left=''
 export_pool tank
+if [ -n "$left" ]; then
+  die "still imported:$left. End what uses $target (fuser -vm $target), then: umount -R $target && zpool export$left"
+fi
+if [ "$busy" = true ] && findmnt -n --mountpoint "$target" > /dev/null 2>&1; then
+  die "$target is still mounted; end what uses it (fuser -vm $target), then: umount -R $target"
+fi
 finish "is installed and its pools are exported. Next: reboot it; the first two boots are baseline boots (hostwright reboot-test $host --baseline)"
