@@ -131,6 +131,15 @@ each_partition() {
   esac
 }
 
+# The disk GUID of a table that is being written; it gets a random one when all of its partitions are there and cleared. A disk
+# that bears it was blank, or disposable, and confirmed when a run began with it that did not end: it may be cut anew.
+begun=68f0a1d2-3c5b-4e77-9a16-b0e6d1577a2e
+
+# Tells whether an earlier run began to partition a disk and did not end.
+is_begun() {
+  [ "$(blkid -p -s PTUUID -o value -- "$1" 2> /dev/null || true)" = "$begun" ]
+}
+
 alike=true
 compare_partition() {
   local label=$4 device=$5 there
@@ -177,7 +186,10 @@ check_disk() {
     check_described "$id"
     return 0
   fi
-  if is_partitioned "$id"; then
+  if is_begun "$real"; then
+    say "$id: an earlier run began with it and did not end; it is partitioned anew"
+    disposable=true
+  elif is_partitioned "$id"; then
     say "$id: is partitioned as defined, left as it is"
     return 0
   fi
@@ -254,7 +266,7 @@ partition_disk() {
     done < <(lsblk -nrpo NAME "$(readlink -f -- "$device")" | tac)
   fi
   run sgdisk --zap-all "$disk"
-  run sgdisk --clear "$disk"
+  run sgdisk --clear --disk-guid="$begun" "$disk"
   each_partition "$id" new_partition
   run udevadm settle
   if [ "$dry_run" = false ]; then
@@ -262,6 +274,7 @@ partition_disk() {
     udevadm settle
   fi
   each_partition "$id" clear_partition
+  run sgdisk --disk-guid=R "$disk"
 }
 
 # Makes a file system or swap: device, what.
