@@ -1,7 +1,5 @@
 //! A host's own addresses, as its definition writes them.
 
-use std::net::IpAddr;
-
 use crate::resolve::ResolvedHost;
 use crate::source::{Place, Spanned};
 use crate::units::Cidr;
