@@ -22,7 +22,11 @@ pub(super) static RULE: Rule = Rule {
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
     let host = cx.host;
     let Some(network) = &host.def.network else { return };
-    if host.interfaces().next().is_none() || described_in_nix(cx, found) {
+    // Where nothing is said of addresses, nothing is known of them either.
+    let said = host
+        .interfaces()
+        .any(|(_, interface)| !interface.addresses.is_empty() || interface.dhcp.ipv4() || interface.dhcp.ipv6());
+    if !said || described_in_nix(cx, found) {
         return;
     }
     let servers: Vec<(IpAddr, Place)> = network.nameservers.iter().map(|server| (server.value, server.place)).collect();
