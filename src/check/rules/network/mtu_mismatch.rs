@@ -44,7 +44,7 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
                 }
             }
             InterfaceKind::Bridge | InterfaceKind::Bond => {
-                members(cx, name, interface, (mtu.value.0, mtu.place), found)
+                members(cx, name, interface, (mtu.value.0, mtu.place), found);
             }
             InterfaceKind::Ethernet | InterfaceKind::Wireguard => {}
         }
