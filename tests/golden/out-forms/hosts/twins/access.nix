@@ -59,6 +59,7 @@
       commands = [
         {
           command = "ALL";
+          options = [ "NOPASSWD" ];
         }
       ];
     }

@@ -37,6 +37,7 @@
       commands = [
         {
           command = "ALL";
+          options = [ "NOPASSWD" ];
         }
       ];
     }
