@@ -62,6 +62,19 @@ pub(super) fn listeners<'a>(host: &'a ResolvedHost<'a>) -> Vec<Listener<'a>> {
             });
         }
     }
+    for tunnel in &host.tunnels {
+        let Some(port) = &tunnel.wireguard.listen_port else { continue };
+        listeners.push(Listener {
+            program: format!("`{}`", tunnel.name),
+            name: "",
+            service: None,
+            port: port.value,
+            protocol: Protocol::Udp,
+            listen: Listen::All,
+            exposure: Exposure::Public,
+            place: port.place,
+        });
+    }
     for service in running(host) {
         for port in &service.ports {
             listeners.push(Listener {

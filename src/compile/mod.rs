@@ -159,6 +159,7 @@ pub fn compile(
         all.hosts.push(summary);
         found.extend(said);
     }
+    all.files.extend(access::known_hosts(fleet));
     all.files.sort_by(|a, b| a.path.cmp(&b.path));
     if found.is_empty() { Ok(all) } else { Err(found) }
 }
@@ -218,7 +219,8 @@ fn host_files(cx: &HostCx<'_>) -> (Vec<OutFile>, HostSummary, Diagnostics) {
         let mut module = concern.settings.to_module(comment);
         if concern.file == "default.nix" {
             let own = cx.host.source.nix.iter().map(|(file, _)| format!("./user/{file}"));
-            let paths = imported.iter().map(|file| format!("./{file}")).chain(own);
+            let shared = access::has_known_hosts(cx.fleet).then(|| format!("../../{}", access::KNOWN_HOSTS));
+            let paths = imported.iter().map(|file| format!("./{file}")).chain(shared).chain(own);
             module.imports = paths.filter_map(|path| Value::path(&path).ok()).collect();
         }
         files.push(nix(concern.file, module.to_file()));

@@ -95,11 +95,6 @@ impl Spelling {
         self.since("23.11")
     }
 
-    /// `programs.ssh.knownHosts` by name, with `hostNames` free to choose.
-    pub(super) fn known_hosts(self) -> bool {
-        self.since("20.09")
-    }
-
     /// `boot.zfs.package`.
     pub(super) fn zfs_package(self) -> bool {
         self.since("24.05")

@@ -36,7 +36,7 @@ impl Decode for SecretName {
             "the name of a secret in `[secrets.items]` is wanted, lower-case letters, digits and inner hyphens";
         let Some(text) = node.as_str() else { return cx.invalid(node, wanted) };
         if is_key(text) {
-            cx.found.push(inline::finding(cx.route(), "a key of wireguard", node.place));
+            cx.found.push(inline::finding(&cx.route(), "a key of wireguard", node.place));
             return None;
         }
         if inline::report(text, node.place, cx) {

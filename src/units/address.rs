@@ -20,6 +20,7 @@ impl Cidr {
     }
 
     /// Returns the network without the host's part: its first address.
+    #[must_use]
     pub fn network(&self) -> Self {
         let address = match self.address {
             // A mask of 32 bits leaves nothing above them.

@@ -19,6 +19,7 @@ mod incident;
 mod layers;
 mod machines;
 mod mirrored_esp;
+mod network;
 mod plan;
 mod plans;
 mod probe;

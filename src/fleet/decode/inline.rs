@@ -74,12 +74,12 @@ fn word(text: &str, prefix: &str, least: usize) -> bool {
 /// Reports a text that is a secret; tells whether it is one.
 pub(crate) fn report(text: &str, place: Place, cx: &mut Cx<'_>) -> bool {
     let Some(what) = find(text) else { return false };
-    cx.found.push(finding(cx.route(), what.as_str(), place));
+    cx.found.push(finding(&cx.route(), what.as_str(), place));
     true
 }
 
 /// Returns the finding about a secret at a place.
-pub(crate) fn finding(route: String, what: &str, place: Place) -> Diagnostic {
+pub(crate) fn finding(route: &str, what: &str, place: Place) -> Diagnostic {
     Diagnostic::error("secret-inline", place, format!("{route} holds {what}"))
         .label("a secret in a definition")
         .why("it would land in the store of every machine that builds or runs the host, where every account and program reads it; it is in the version control by now")

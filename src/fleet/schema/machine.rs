@@ -2,7 +2,7 @@
 
 use crate::fleet::decode::{Cx, Decode, Setting, choice, table};
 use crate::fleet::scalar::{KernelWord, Name, PackageAttr};
-use crate::fleet::schema::interfaces::Gateway;
+use crate::fleet::schema::routes::Gateway;
 use crate::fleet::schema::secrets::SecretPath;
 use crate::fleet::shape::Shape;
 use crate::source::{Node, Spanned};

@@ -14,6 +14,7 @@ pub mod machine;
 pub mod module_file;
 pub mod network;
 mod reference;
+pub mod routes;
 pub mod secrets;
 pub mod services;
 pub mod wireguard;

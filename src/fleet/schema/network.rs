@@ -10,9 +10,10 @@ use crate::source::Spanned;
 use crate::units::{SocketAddress, TimeSpan};
 
 pub use super::interfaces::{
-    Bond, BondMode, DeviceWord, Dhcp, DhcpFamily, Gateway, GatewayTable, Interface, InterfaceKind, InterfaceTable,
-    Link, Match, MatchTable, Mtu, Route, TransmitHash, VlanId,
+    Bond, BondMode, DeviceWord, Interface, InterfaceKind, InterfaceTable, Link, Match, MatchTable, Mtu, TransmitHash,
+    VlanId,
 };
+pub use super::routes::{Dhcp, DhcpFamily, Gateway, GatewayTable, Route};
 pub use super::wireguard::{Peer, PeerEnd, PeerTable, Wireguard, WireguardKey};
 
 table! {

@@ -5,6 +5,7 @@
 
 mod no_out_of_band_access;
 mod password_login_open;
+mod secret_inline;
 mod ssh_key_malformed;
 mod ssh_key_weak;
 mod ssh_lockout;
@@ -14,6 +15,7 @@ use crate::check::rule::Rule;
 pub(super) static RULES: &[&Rule] = &[
     &no_out_of_band_access::RULE,
     &password_login_open::RULE,
+    &secret_inline::RULE,
     &ssh_key_malformed::RULE,
     &ssh_key_weak::RULE,
     &ssh_lockout::RULE,

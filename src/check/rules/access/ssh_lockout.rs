@@ -4,7 +4,7 @@ use crate::check::nixos;
 use crate::check::ports::{Firewall, Reach, Sshd};
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::fleet::scalar::Target;
-use crate::fleet::schema::access::RootLogin;
+use crate::fleet::schema::access::{RootLogin, User};
 use crate::fleet::schema::services::Protocol;
 use crate::resolve::ResolvedHost;
 use crate::source::{Kind, Level, NORMAL, Node, Place, quoted};
@@ -127,13 +127,36 @@ fn accounts(host: &ResolvedHost<'_>, passwords: bool) -> Option<Fault> {
     let barred = ssh.filter(|ssh| ssh.root_login.value == RootLogin::No).map(|ssh| ssh.root_login.place);
     let root_keys = access.is_some_and(|access| !access.root_keys.is_empty());
     let sudo = || access.into_iter().flat_map(|access| access.users.iter()).filter(|(_, user)| user.sudo.value);
-    let with_key = sudo().any(|(_, user)| !user.keys.is_empty());
+    // Of what use is sudo to somebody who is asked for a password that nobody gave him?
+    let becomes_root = |name: &str, user: &User| {
+        !user.sudo_password.value || user.password.is_some() || nix_password_of(host, name) || sudo_by_nix(host)
+    };
+    let with_key = sudo().any(|(name, user)| !user.keys.is_empty() && becomes_root(name, user));
+    let by_password_alone =
+        ssh.is_some_and(|ssh| ssh.password.value) && sudo().any(|(_, user)| user.password.is_some());
     let by_password = ssh.is_some_and(|ssh| ssh.password.value) && passwords;
-    if (root_keys && barred.is_none()) || with_key || by_password || nix_keys(host) {
+    if (root_keys && barred.is_none()) || with_key || by_password || by_password_alone || nix_keys(host) {
         return None;
     }
     let fallback = access.map_or(host.place, |access| access.place);
     let words: &[&str] = &["authorizedKeys", "openssh", "users.users"];
+    let asked = sudo().find(|(name, user)| !user.keys.is_empty() && !becomes_root(name, user));
+    if let Some((name, user)) = asked {
+        return Some(Fault {
+            place: user.sudo.place,
+            what: format!("sudo asks `{name}` for a password, and there is none"),
+            label: "no password to give",
+            related: barred.map(|place| (place, "root is kept out")),
+            help: vec![
+                format!(
+                    "`password = \"{name}-password\"` for the user, the name of a secret with the hash (`mkpasswd`)"
+                ),
+                "`sudo-password = false`: the key alone then leads to root".to_owned(),
+                "`[access] root-keys = [\"ssh-ed25519 …\"]`".to_owned(),
+            ],
+            words,
+        });
+    }
     let keyless = sudo().next().map(|(_, user)| user.key);
     let user = "`keys = [\"ssh-ed25519 …\"]` and `sudo = true` for a user".to_owned();
     Some(match (barred, root_keys) {
@@ -164,6 +187,18 @@ fn nix_keys(host: &ResolvedHost<'_>) -> bool {
     };
     let command = nixos::is_set(host, &["services", "openssh", "authorizedKeysCommand"]);
     command || users.is_some_and(|users| users.values().any(|entry| keys(&entry.node)))
+}
+
+/// Tells whether `[nixos]` gives one account a password.
+fn nix_password_of(host: &ResolvedHost<'_>, name: &str) -> bool {
+    let user = nixos::setting(host, &["users", "users", name]).and_then(Node::as_table);
+    user.is_some_and(|user| user.keys().any(|key| key.to_ascii_lowercase().contains("password")))
+}
+
+/// Tells whether `[nixos]` may let sudo do without a password.
+fn sudo_by_nix(host: &ResolvedHost<'_>) -> bool {
+    ["sudo", "sudo-rs", "doas", "pam"].iter().any(|name| nixos::is_set(host, &["security", name]))
+        || nixos::switch(host, &["security", "sudo", "wheelNeedsPassword"]).is_some()
 }
 
 /// Tells whether `[nixos]` gives an account a password.
@@ -220,6 +255,9 @@ mod tests {
         for (host, what) in table {
             assert_eq!(says(host).as_deref(), Some(what), "{host}");
         }
+        // Sudo that asks for a password which nobody has leads nowhere.
+        let host = format!("access.ssh.root-login = 'no'\naccess.users.xe = {{ sudo = true, keys = ['{KEY}'] }}\n");
+        assert_eq!(says(&host).as_deref(), Some("sudo asks `xe` for a password, and there is none"));
         // A key of somebody who cannot become root mends nothing.
         let host = format!("access.root-keys = []\naccess.users.xe.keys = ['{KEY}']\n");
         assert!(says(&host).is_some());
@@ -229,7 +267,12 @@ mod tests {
     fn every_way_in_counts() {
         let table = [
             String::new(),
-            format!("access.ssh.root-login = 'no'\naccess.users.xe = {{ sudo = true, keys = ['{KEY}'] }}\n"),
+            format!("access.ssh.root-login = 'no'\naccess.users.xe = {{ sudo = true, sudo-password = false, keys = ['{KEY}'] }}\n"),
+            format!(
+                "access.ssh.root-login = 'no'\naccess.users.xe = {{ sudo = true, password = 'xe', keys = ['{KEY}'] }}\nsecrets.items.xe = {{}}\n"
+            ),
+            "access.ssh = { root-login = 'no', password = true }\naccess.users.xe = { sudo = true, password = 'xe' }\nsecrets.items.xe = {}\n"
+                .to_owned(),
             "access.ssh.port = 2222\nnetwork.firewall.tcp = ['2000-3000']\n".to_owned(),
             "network.firewall = { interfaces.lan.tcp = [22] }\n".to_owned(),
             "network.firewall = { interfaces.lan.trusted = true }\n".to_owned(),

@@ -40,6 +40,22 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
             found.report(finding.help(format!("{} in `[network.firewall] tcp`", numbers.join(", "))));
         }
     }
+    for tunnel in &cx.host.tunnels {
+        let Some(listen) = &tunnel.wireguard.listen_port else { continue };
+        if !is_closed(listen.value, Protocol::Udp) {
+            continue;
+        }
+        found.report(
+            Finding::at(
+                listen.place,
+                format!("`{}` listens on udp port {}, and the firewall is closed", tunnel.name, listen.value),
+            )
+            .label("no other end gets here")
+            .why("who begins sends to this port: the tunnel comes up only if this host happens to begin itself")
+            .help(format!("{} in `[network.firewall] udp`", listen.value))
+            .help("leave `listen-port` out, if this end always begins"),
+        );
+    }
     for listener in ports::listeners(cx.host) {
         let Some(service) = listener.service else { continue };
         let public = listener.exposure == Exposure::Public && !listener.listen.is_loopback();

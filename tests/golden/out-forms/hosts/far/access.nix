@@ -7,6 +7,9 @@
     enable = lib.mkDefault true;
     openFirewall = false;
     settings = {
+      X11Forwarding = lib.mkDefault false;
+      AllowAgentForwarding = lib.mkDefault false;
+      LoginGraceTime = lib.mkDefault 30;
       PermitRootLogin = lib.mkDefault "prohibit-password";
       PasswordAuthentication = lib.mkDefault false;
       KbdInteractiveAuthentication = lib.mkDefault false;

@@ -8,6 +8,9 @@
     ports = [ 2222 ];
     openFirewall = false;
     settings = {
+      X11Forwarding = lib.mkDefault false;
+      AllowAgentForwarding = lib.mkDefault false;
+      LoginGraceTime = lib.mkDefault 30;
       PermitRootLogin = "prohibit-password";
       PasswordAuthentication = false;
       KbdInteractiveAuthentication = false;
@@ -49,6 +52,7 @@
     };
     groups.robot = { };
   };
+  programs.zsh.enable = lib.mkDefault true;
   security.sudo.extraRules = [
     {
       users = [ "ann" ];

@@ -44,7 +44,18 @@
       };
       trustedInterfaces = [ "enp3s0" ];
     };
-    nftables.enable = true;
+    nftables = {
+      enable = true;
+      tables.hostwright-no-echo = {
+        family = "inet";
+        content = ''
+          chain input {
+            type filter hook input priority filter - 1; policy accept;
+            iifname != "lo" icmpv6 type echo-request drop
+          }
+        '';
+      };
+    };
   };
   systemd.network = {
     enable = true;

@@ -8,6 +8,9 @@
     ports = lib.mkDefault [ 22 ];
     openFirewall = false;
     settings = {
+      X11Forwarding = lib.mkDefault false;
+      AllowAgentForwarding = lib.mkDefault false;
+      LoginGraceTime = lib.mkDefault 30;
       PermitRootLogin = lib.mkDefault "prohibit-password";
       PasswordAuthentication = false;
       KbdInteractiveAuthentication = false;
