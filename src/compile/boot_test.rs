@@ -109,10 +109,11 @@ fn cards<'a>(host: &'a ResolvedHost<'a>) -> Vec<Card<'a>> {
     let card = |(at, (_, interface)): (usize, (&'a str, &'a crate::fleet::schema::network::Interface))| {
         let (mut name, mut path) = (None, None);
         let mut mac = format!("02:00:00:ff:00:{:02x}", at % 256);
-        match &interface.matches.value {
-            Match::Mac(own) => mac = own.to_string(),
-            Match::Name(own) => name = Some(own.as_str()),
-            Match::Path(own) => path = Some(own.as_str()),
+        match interface.matches().map(|matches| &matches.value) {
+            Some(Match::Mac(own)) => mac = own.to_string(),
+            Some(Match::Name(own)) => name = Some(own.as_str()),
+            Some(Match::Path(own)) => path = Some(own.as_str()),
+            None => {}
         }
         Card { mac, name, path, dhcp: interface.dhcp.value.ipv4() || interface.dhcp.value.ipv6() }
     };

@@ -94,6 +94,12 @@ impl<'f> ResolvedHost<'f> {
         for mount in self.mounts.iter().filter(|mount| FIRST.contains(&mount.path)) {
             match &mount.source {
                 MountSource::Partition { disk, .. } => names.push(disk),
+                MountSource::Array { name, .. } => {
+                    let members =
+                        self.arrays.iter().filter(|array| array.name == *name).flat_map(|array| &array.members);
+                    names.extend(members.map(|member| member.disk.as_str()));
+                }
+                MountSource::Foreign(_) | MountSource::Persisted { .. } => {}
                 MountSource::Dataset { pool, .. } => {
                     let pools = self.pools.iter().filter(|known| known.name == *pool);
                     names.extend(

@@ -9,10 +9,14 @@ use super::ResolvedHost;
 /// A path below the persistent root itself stays what it is.
 pub fn persistent_path(host: &ResolvedHost<'_>, path: &str) -> String {
     let Some(persistence) = &host.def.persistence else { return path.to_owned() };
-    let is_below = |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let is_below =
+        |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let root = persistence.root.as_str();
     let kept = persistence.directories.iter().any(|entry| is_below(entry.value.0.path.as_str()))
-        || persistence.files.iter().any(|file| file.as_str().strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
+        || persistence
+            .files
+            .iter()
+            .any(|file| file.as_str().strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
     let root = root.trim_end_matches('/');
     if kept && !is_below(root) { format!("{root}{path}") } else { path.to_owned() }
 }

@@ -17,8 +17,8 @@ mod reference;
 pub mod routes;
 pub mod secrets;
 pub mod services;
-pub mod wireguard;
 pub mod storage;
+pub mod wireguard;
 pub mod zfs;
 
 pub use reference::reference;
