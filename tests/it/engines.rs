@@ -41,7 +41,7 @@ fn over(compiled: &Compiled, nix: &[String], tree: &str, expression: &str) -> Va
 fn boot_tests(compiled: &Compiled, nix: &[String], tree: &str) {
     for host in &compiled.hosts {
         let expression = format!(
-            "let test = out.checks.x86_64-linux.\"{}-boot\"; nodes = test.nodes; in {{ drv = test.drvPath; \
+            "let test = (out.checks.x86_64-linux // out.checks.aarch64-linux or {{ }}).\"{}-boot\"; nodes = test.nodes; in {{ drv = test.drvPath; \
              script = test.config.testScript; warnings = nodes.installer.warnings ++ nodes.target.warnings; }}",
             host.name
         );

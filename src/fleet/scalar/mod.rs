@@ -3,8 +3,14 @@
 //! Each is checked when it is read, so that what later becomes an argument, a path or an attribute name is safe by its type:
 //! none begins with `-`, none holds control characters, no path climbs.
 
+mod source_url;
+mod zfs_value;
+
 use std::fmt;
 use std::str::FromStr;
+
+pub use source_url::{Forge, SourceUrl};
+pub use zfs_value::{KeyLocation, Mountpoint, PropertyValue};
 
 use super::decode::{Cx, Decode, MapKey, from_string};
 use super::shape::{Scalar, Shape};
@@ -258,78 +264,6 @@ word! {
     }
 }
 
-/// Where a source comes from, its commit left out: a repository of a forge, or an archive.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SourceUrl {
-    /// A repository of a forge whose commits can be fetched as archives.
-    Forge {
-        /// Which forge.
-        forge: Forge,
-        /// Whose it is.
-        owner: String,
-        /// Its name.
-        repo: String,
-    },
-    /// An archive that never changes.
-    Archive(String),
-}
-
-/// A forge whose commits can be fetched as archives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Forge {
-    /// github.com.
-    Github,
-    /// gitlab.com.
-    Gitlab,
-}
-
-impl Forge {
-    /// Returns the scheme of its flake references, which is also its type in a flake.lock.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Github => "github",
-            Self::Gitlab => "gitlab",
-        }
-    }
-}
-
-impl FromStr for SourceUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wanted = "a source is `github:OWNER/REPO`, `gitlab:OWNER/REPO` or the https URL of an archive; its commit stands in `rev`";
-        let part = |part: &str| {
-            let fits = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-            part.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_') && part.bytes().all(fits)
-        };
-        let forge = |forge, path: &str| match path.split_once('/') {
-            Some((owner, repo)) if path.len() <= 200 && part(owner) && part(repo) => {
-                Some(Self::Forge { forge, owner: owner.to_owned(), repo: repo.to_owned() })
-            }
-            _ => None,
-        };
-        let source = if let Some(path) = text.strip_prefix("github:") {
-            forge(Forge::Github, path)
-        } else if let Some(path) = text.strip_prefix("gitlab:") {
-            forge(Forge::Gitlab, path)
-        } else {
-            let endings = [".tar.gz", ".tgz", ".tar.xz", ".tar.zst", ".tar.bz2", ".tar", ".zip"];
-            let archive = text.starts_with("https://") && endings.iter().any(|ending| text.ends_with(ending));
-            (archive && text.parse::<HttpUrl>().is_ok()).then(|| Self::Archive(text.to_owned()))
-        };
-        source.ok_or_else(|| wanted.to_owned())
-    }
-}
-
-impl fmt::Display for SourceUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Forge { forge, owner, repo } => write!(f, "{}:{owner}/{repo}", forge.as_str()),
-            Self::Archive(url) => f.write_str(url),
-        }
-    }
-}
-
 /// Where a host is reached: `[user@]host[:port]`, or the deployer itself. Never begins with `-`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
@@ -405,130 +339,6 @@ from_string! {
     FsType, "file system", Some("^[a-z0-9][a-z0-9_.-]*$"), "a type of file system, in quotes";
     MountSourceName, "mount source", Some("^[^-]"), "what is mounted, in quotes";
     Target, "target", None, "`[user@]host[:port]` or `local`, in quotes";
-}
-
-/// A value of a ZFS property: text, a number, or a switch (`true` is `on`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PropertyValue(String);
-
-impl PropertyValue {
-    /// Returns the value as `zfs set` takes it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Decode for PropertyValue {
-    fn shape() -> Shape {
-        let scalar = |form, json| Shape::Scalar(Scalar { form, json, pattern: None, wanted: "a property's value" });
-        Shape::OneOf(vec![scalar("str", "string"), scalar("int", "integer"), bool::shape()])
-    }
-
-    fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
-        match &node.kind {
-            Kind::Str(_) => String::decode(node, cx).map(Self),
-            Kind::Int(value) => Some(Self(value.to_string())),
-            Kind::Bool(value) => Some(Self(if *value { "on" } else { "off" }.to_owned())),
-            _ => cx.invalid(node, "a property's value is text, a number or a switch"),
-        }
-    }
-}
-
-/// The value of the ZFS property `mountpoint`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mountpoint {
-    /// A path.
-    Path(AbsPath),
-    /// Mounted nowhere.
-    None,
-}
-
-impl Mountpoint {
-    /// Returns the path, where there is one.
-    pub fn path(&self) -> Option<&str> {
-        match self {
-            Self::Path(path) => Some(path.as_str()),
-            Self::None => None,
-        }
-    }
-}
-
-impl Decode for Mountpoint {
-    fn shape() -> Shape {
-        let wanted = "an absolute path or `\"none\"`";
-        Shape::Scalar(Scalar { form: "path | none", json: "string", pattern: Some("^(/|none$)"), wanted })
-    }
-
-    fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
-        if node.as_str() == Some("none") { Some(Self::None) } else { AbsPath::decode(node, cx).map(Self::Path) }
-    }
-}
-
-/// Where the key of an encrypted dataset comes from: the value of the ZFS property `keylocation`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeyLocation {
-    /// Somebody types it.
-    Prompt,
-    /// A file of the host holds it.
-    File(AbsPath),
-}
-
-impl KeyLocation {
-    /// Returns the file, where there is one.
-    pub fn file(&self) -> Option<&AbsPath> {
-        match self {
-            Self::File(path) => Some(path),
-            Self::Prompt => None,
-        }
-    }
-}
-
-impl fmt::Display for KeyLocation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Prompt => f.write_str("prompt"),
-            Self::File(path) => write!(f, "file://{path}"),
-        }
-    }
-}
-
-impl crate::fleet::shape::Shown for KeyLocation {
-    fn shown(self) -> serde_json::Value {
-        serde_json::Value::from(self.to_string())
-    }
-}
-
-impl Decode for KeyLocation {
-    fn shape() -> Shape {
-        let wanted = "`\"prompt\"` or `\"file:///PATH\"`";
-        Shape::Scalar(Scalar {
-            form: "prompt | file:///PATH",
-            json: "string",
-            pattern: Some("^(prompt$|file:///)"),
-            wanted,
-        })
-    }
-
-    fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
-        let Some(text) = node.as_str() else {
-            return cx.invalid(node, "`\"prompt\"`, or `\"file:///PATH\"` is wanted");
-        };
-        let path = text.strip_prefix("file://").and_then(|path| path.parse::<AbsPath>().ok());
-        match (text, path) {
-            ("prompt", _) => Some(Self::Prompt),
-            (_, Some(path)) if path.as_str() != "/" => Some(Self::File(path)),
-            // The value is not repeated: it may be the key itself.
-            _ => {
-                let message = format!("{} is no place that a key comes from", cx.route());
-                let finding = crate::source::Diagnostic::error("value-invalid", node.place, message)
-                    .why("a key never stands in a definition: what is compiled is readable for everybody")
-                    .help("`\"prompt\"`: somebody types it")
-                    .help("`\"file:///etc/zfs/NAME.key\"`: a file on the host holds it");
-                cx.found.push(finding);
-                None
-            }
-        }
-    }
 }
 
 /// One port or a range of ports, `443` or `"8000-8010"`.
