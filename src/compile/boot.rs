@@ -8,9 +8,7 @@ use super::settings::Settings;
 use crate::fleet::decode::Word as _;
 use crate::fleet::schema::host::System;
 use crate::fleet::schema::machine::{Console, Cpu, Firmware, Loader};
-use crate::fleet::schema::zfs::Import;
 use crate::nix::{Attrs, Expr, NixString, Value};
-use crate::resolve::MountSource;
 use crate::resolve::{BootPlaces, Mirror, grub_disks};
 use crate::source::{Diagnostic, Diagnostics, Place};
 
@@ -38,7 +36,7 @@ pub(super) fn settings(cx: &HostCx<'_>, found: &mut Diagnostics) -> Settings {
     }
     kernel(cx, &mut out);
     initrd(cx, &mut out);
-    zfs(cx, &mut out);
+    super::zfs::boot(cx, &mut out);
     out
 }
 
@@ -273,35 +271,5 @@ fn initrd(cx: &HostCx<'_>, out: &mut Settings) {
     }
     for module in def.boot.initrd_modules.iter().filter(|module| !known.contains(&module.value.as_str())) {
         add(module.value.as_str(), module.place, out);
-    }
-}
-
-fn zfs(cx: &HostCx<'_>, out: &mut Settings) {
-    let id = &cx.host.host_id;
-    match id.place {
-        Some(place) => out.set("networking.hostId", id.id.as_str(), place),
-        None => out.derive("networking.hostId", id.id.as_str(), cx.host.place),
-    }
-    let Some(zfs) = &cx.host.def.zfs else { return };
-    if cx.spelling.filesystem_attributes() {
-        out.set("boot.supportedFilesystems.zfs", true, zfs.place);
-    } else {
-        out.list("boot.supportedFilesystems", ["zfs"], zfs.place);
-    }
-    out.keyed("boot.zfs.devNodes", &zfs.dev_nodes, zfs.dev_nodes.value.as_str());
-    // A pool that another machine wrote last is not taken from it: the import must fail, and be looked at.
-    out.set("boot.zfs.forceImportRoot", false, zfs.place);
-    if let Some(package) = zfs.package.as_ref().filter(|_| cx.spelling.zfs_package()) {
-        out.set("boot.zfs.package", Expr::select("pkgs", package.as_str()), package.place);
-    }
-    for pool in &cx.host.pools {
-        let mounted = cx
-            .host
-            .mounts
-            .iter()
-            .any(|mount| matches!(&mount.source, MountSource::Dataset { pool: of, .. } if *of == pool.name));
-        if pool.def.import.value == Import::Boot && !mounted {
-            out.list("boot.zfs.extraPools", [pool.name], pool.def.key);
-        }
     }
 }

@@ -26,7 +26,8 @@ pub(super) fn settings(cx: &HostCx<'_>) -> Settings {
         ]);
         out.set_below("disko.devices.disk", &[disk.name], value, disk.def.key);
     }
-    for pool in &cx.host.pools {
+    // disko has no word for dRAID: such a pool is made by pools.sh.
+    for pool in cx.host.pools.iter().filter(|pool| !has_draid(pool)) {
         out.set_below("disko.devices.zpool", &[pool.name], self::pool(cx, pool), pool.def.key);
     }
     out
@@ -54,7 +55,8 @@ fn partition(cx: &HostCx<'_>, partition: &ResolvedPartition<'_>) -> Value {
             .pools
             .iter()
             .find(|pool| {
-                pool.members().any(|member| member.disk == partition.disk && member.partition == partition.name)
+                !has_draid(pool)
+                    && pool.members().any(|member| member.disk == partition.disk && member.partition == partition.name)
             })
             .map(|pool| Attrs::from_iter([("type", "zfs"), ("pool", pool.name)])),
         Role::Esp | Role::Filesystem => partition.format().map(|format| {
@@ -90,6 +92,11 @@ fn members<'a>(members: impl IntoIterator<Item = &'a ResolvedMember>, cx: &HostC
         Some(format!("/dev/disk/by-partlabel/{}", partition.label))
     };
     members.into_iter().filter_map(label).collect()
+}
+
+/// Tells whether a pool has a vdev that disko cannot describe (lib/types/zpool.nix, `modeOptions`).
+pub(super) fn has_draid(pool: &ResolvedPool<'_>) -> bool {
+    pool.vdevs.iter().any(|vdev| vdev.def.kind.is_draid())
 }
 
 fn pool(cx: &HostCx<'_>, pool: &ResolvedPool<'_>) -> Value {
@@ -134,6 +141,12 @@ fn pool(cx: &HostCx<'_>, pool: &ResolvedPool<'_>) -> Value {
         }
         if !dataset.options.is_empty() {
             attrs.set(&["options"], strings(&dataset.options));
+        }
+        if let Some(blank) = &dataset.blank {
+            let whole = format!("{}@{blank}", dataset.name);
+            let word = crate::text::ShellWord::new(&whole);
+            let hook = format!("zfs list -t snapshot {word} > /dev/null 2>&1 || zfs snapshot {word}\n");
+            attrs.set(&["postCreateHook"], hook);
         }
         datasets.set(&[&dataset.relative], attrs);
     }

@@ -373,11 +373,18 @@ impl crate::fleet::shape::Shown for KeyLocation {
 impl Decode for KeyLocation {
     fn shape() -> Shape {
         let wanted = "`\"prompt\"` or `\"file:///PATH\"`";
-        Shape::Scalar(Scalar { form: "prompt | file:///PATH", json: "string", pattern: Some("^(prompt$|file:///)"), wanted })
+        Shape::Scalar(Scalar {
+            form: "prompt | file:///PATH",
+            json: "string",
+            pattern: Some("^(prompt$|file:///)"),
+            wanted,
+        })
     }
 
     fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
-        let Some(text) = node.as_str() else { return cx.invalid(node, "`\"prompt\"`, or `\"file:///PATH\"` is wanted") };
+        let Some(text) = node.as_str() else {
+            return cx.invalid(node, "`\"prompt\"`, or `\"file:///PATH\"` is wanted");
+        };
         let path = text.strip_prefix("file://").and_then(|path| path.parse::<AbsPath>().ok());
         match (text, path) {
             ("prompt", _) => Some(Self::Prompt),

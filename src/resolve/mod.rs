@@ -28,8 +28,8 @@ pub use boot::{NoWayBack, Obstacle};
 pub use boot_places::{BootPlaces, Mirror, grub_disks};
 pub use services::{Listen, ResolvedService, ServicePort};
 pub use storage::{
-    ALIGNMENT, MemberUse, Mount, MountSource, ResolvedDisk, ResolvedMember, ResolvedPartition, ResolvedPool,
-    ResolvedVdev, VdevClass,
+    ALIGNMENT, EncryptionRoot, MemberUse, Mount, MountSource, ResolvedDisk, ResolvedMember, ResolvedPartition,
+    ResolvedPool, ResolvedVdev, VdevClass, is_needed_for_boot,
 };
 pub use zfs::{SystemRole, ZfsSystem};
 

@@ -55,9 +55,9 @@ pub(in crate::resolve) fn mounts<'f>(disks: &[ResolvedDisk<'f>], pools: &[Resolv
     }
     for pool in pools {
         for (name, dataset) in pool.def.value.datasets.iter() {
-            let Some(path) = &dataset.value.mount else { continue };
+            let Some((path, place)) = dataset.value.mounted_at() else { continue };
             let source = MountSource::Dataset { pool: pool.name, name, def: &dataset.value };
-            mounts.push(Mount { path: path.as_str(), source, place: path.place });
+            mounts.push(Mount { path, source, place });
         }
     }
     mounts.sort_by(|a, b| depth(a.path).cmp(&depth(b.path)).then(a.path.cmp(b.path)));
