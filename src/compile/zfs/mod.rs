@@ -243,6 +243,15 @@ fn tmpfiles_path(path: &str) -> String {
     }
 }
 
+/// Mail services of NixOS that bring a `sendmail`.
+const MAILERS: [&[&str]; 5] = [
+    &["programs", "msmtp", "enable"],
+    &["services", "nullmailer", "enable"],
+    &["services", "opensmtpd", "enable"],
+    &["services", "exim", "enable"],
+    &["services", "postfix", "enable"],
+];
+
 /// Sends what zed reports: the address, and something that delivers mail unless the host has it.
 ///
 /// zed runs the `sendmail` that a mail service of NixOS brings (`services.mail.sendmailSetuidWrapper`); without one it has
@@ -253,13 +262,6 @@ fn mail(cx: &HostCx<'_>, out: &mut Settings) {
     out.set("services.zfs.zed.settings.ZED_EMAIL_ADDR", vec![mail.as_str()], place);
     // A scrub that found nothing is told too: silence would not differ from mail that is lost.
     out.derive("services.zfs.zed.settings.ZED_NOTIFY_VERBOSE", true, place);
-    const MAILERS: [&[&str]; 5] = [
-        &["programs", "msmtp", "enable"],
-        &["services", "nullmailer", "enable"],
-        &["services", "opensmtpd", "enable"],
-        &["services", "exim", "enable"],
-        &["services", "postfix", "enable"],
-    ];
     let nixos = cx.host.def.nixos.as_ref();
     if !MAILERS.iter().any(|route| nixos.is_some_and(|nixos| nixos.at(route).is_some())) {
         out.derive("services.postfix.enable", true, place);
