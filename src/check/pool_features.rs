@@ -106,7 +106,7 @@ pub(super) fn installer<'a>(cx: &HostCx<'a>) -> Option<&'a ZfsSystem> {
 }
 
 /// Returns the features that a pool's definition makes use of, whatever set they are chosen from (zpool-features(7)).
-fn needs<'a>(pool: &ResolvedPool<'a>) -> Vec<Need<'a>> {
+pub(super) fn needs<'a>(pool: &ResolvedPool<'a>) -> Vec<Need<'a>> {
     let def: &'a Pool = &pool.def.value;
     let mut needs = Vec::new();
     for vdev in &pool.vdevs {
@@ -114,6 +114,12 @@ fn needs<'a>(pool: &ResolvedPool<'a>) -> Vec<Need<'a>> {
             let what = format!("a {} vdev", vdev.class.word().unwrap_or_default());
             needs.push(Need { feature: "allocation_classes", place: vdev.def.kind.place, what });
         }
+    }
+    for vdev in pool.vdevs.iter().filter(|vdev| vdev.def.kind.is_draid()) {
+        needs.push(Need { feature: "draid", place: vdev.def.kind.place, what: "a dRAID vdev".to_owned() });
+    }
+    for root in pool.encryption_roots() {
+        needs.push(Need { feature: "encryption", place: root.place, what: "native encryption".to_owned() });
     }
     let of_datasets = def.datasets.values().map(|dataset| &dataset.value.properties);
     for properties in std::iter::once(&def.root_properties).chain(of_datasets) {
@@ -137,7 +143,7 @@ fn features_of(property: &str, value: &str) -> Vec<&'static str> {
         "dnodesize" if value != "legacy" => vec!["large_dnode"],
         "encryption" if value != "off" => vec!["encryption"],
         "longname" if value == "on" => vec!["longname"],
-        "recordsize" if bytes(value).is_some_and(|bytes| bytes > 128 << 10) => vec!["large_blocks"],
+        "recordsize" | "volblocksize" if bytes(value).is_some_and(|bytes| bytes > 128 << 10) => vec!["large_blocks"],
         _ => Vec::new(),
     }
 }

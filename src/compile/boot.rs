@@ -6,14 +6,11 @@
 use super::HostCx;
 use super::settings::Settings;
 use crate::fleet::decode::Word as _;
-use crate::fleet::scalar::PackageAttr;
 use crate::fleet::schema::host::System;
 use crate::fleet::schema::machine::{Console, Cpu, Firmware, Loader};
-use crate::fleet::schema::zfs::Import;
 use crate::nix::{Attrs, Expr, NixString, Value};
-use crate::resolve::MountSource;
 use crate::resolve::{BootPlaces, Mirror, grub_disks, module_name};
-use crate::source::{Diagnostic, Diagnostics, Place, Spanned};
+use crate::source::{Diagnostic, Diagnostics, Place};
 
 /// Reads the trial entry that a reboot test writes beside grubenv.
 const TRIAL_ENTRY: &str = "if [ -s $prefix/hostwright.cfg ]; then source $prefix/hostwright.cfg; fi\n";
@@ -39,7 +36,7 @@ pub(super) fn settings(cx: &HostCx<'_>, found: &mut Diagnostics) -> Settings {
     }
     kernel(cx, &mut out);
     initrd(cx, &mut out);
-    zfs(cx, &mut out, found);
+    super::zfs::boot(cx, &mut out, found);
     out
 }
 
@@ -323,53 +320,5 @@ fn initrd(cx: &HostCx<'_>, out: &mut Settings) {
     }
     for module in &def.boot.initrd_modules {
         add(module.value.as_str(), module.place, out);
-    }
-}
-
-fn zfs(cx: &HostCx<'_>, out: &mut Settings, found: &mut Diagnostics) {
-    let id = &cx.host.host_id;
-    match id.place {
-        Some(place) => out.set("networking.hostId", id.id.as_str(), place),
-        None => out.derive("networking.hostId", id.id.as_str(), cx.host.place),
-    }
-    let Some(zfs) = &cx.host.def.zfs else { return };
-    if cx.spelling.filesystem_attributes() {
-        out.set("boot.supportedFilesystems.zfs", true, zfs.place);
-    } else {
-        out.list("boot.supportedFilesystems", ["zfs"], zfs.place);
-    }
-    out.keyed("boot.zfs.devNodes", &zfs.dev_nodes, zfs.dev_nodes.value.as_str());
-    // A pool that another machine wrote last is not taken from it: the import must fail, and be looked at.
-    out.set("boot.zfs.forceImportRoot", false, zfs.place);
-    out.set("boot.zfs.forceImportAll", false, zfs.place);
-    if let Some(package) = &zfs.package {
-        zfs_package(cx, package, out, found);
-    }
-    for pool in &cx.host.pools {
-        let mounted = cx
-            .host
-            .mounts
-            .iter()
-            .any(|mount| matches!(&mount.source, MountSource::Dataset { pool: of, .. } if *of == pool.name));
-        if pool.def.import.value == Import::Boot && !mounted {
-            out.list("boot.zfs.extraPools", [pool.name], pool.def.key);
-        }
-    }
-}
-
-/// Chooses the ZFS. Before there was an option for the package, NixOS knew two: the stable one and `zfsUnstable`.
-fn zfs_package(cx: &HostCx<'_>, package: &Spanned<PackageAttr>, out: &mut Settings, found: &mut Diagnostics) {
-    if cx.spelling.zfs_package() {
-        out.set("boot.zfs.package", Expr::select("pkgs", package.as_str()), package.place);
-    } else if matches!(package.as_str(), "zfsUnstable" | "zfs_unstable") {
-        out.set("boot.zfs.enableUnstable", true, package.place);
-    } else if !matches!(package.as_str(), "zfs" | "zfsStable") {
-        let message = format!("NixOS {} takes no other ZFS than its own two", cx.host.channel.channel.release.value);
-        found.push(
-            Diagnostic::error("value-invalid", package.place, message)
-                .help("`zfsUnstable` for the newer of the two")
-                .help("leave `zfs.package` out for the stable one")
-                .help("use a channel from 24.05 on, where any package can be chosen"),
-        );
     }
 }

@@ -57,7 +57,7 @@ pub(super) fn file(cx: &HostCx<'_>, found: &mut Diagnostics) -> Option<OutFile> 
         return None;
     }
     let pools: Vec<&str> =
-        host.pools.iter().map(|pool| pool.name).filter(|pool| super::disks::is_imported(host, pool)).collect();
+        host.pools.iter().map(|pool| pool.name).filter(|pool| super::zfs::is_imported(host, pool)).collect();
     let machine = Machine {
         host: host.name,
         disks: disks(host),

@@ -49,7 +49,8 @@ pub(super) fn settings(cx: &HostCx<'_>) -> Settings {
         value.set(&["mountOptions"], words.options);
         out.set_below("disko.devices.nodev", &[mount.path], value, mount.place);
     }
-    for pool in &cx.host.pools {
+    // disko has no word for dRAID: such a pool is made by pools.sh.
+    for pool in cx.host.pools.iter().filter(|pool| !has_draid(pool)) {
         out.set_below("disko.devices.zpool", &[pool.name], self::pool(cx, pool), pool.def.key);
     }
     out
@@ -79,7 +80,9 @@ fn partition(cx: &HostCx<'_>, partition: &ResolvedPartition<'_>) -> Value {
             .find(|array| array.members.iter().any(|member| is_member(member, partition)))
             .map(|array| Attrs::from_iter([("type", "mdraid"), ("name", array.name)])),
         Content::PoolMember => {
-            let holds = |pool: &&ResolvedPool<'_>| pool.members().any(|member| is_member(member, partition));
+            let holds = |pool: &&ResolvedPool<'_>| {
+                !has_draid(pool) && pool.members().any(|member| is_member(member, partition))
+            };
             let pool = cx.host.pools.iter().find(holds);
             pool.map(|pool| around(device, Attrs::from_iter([("type", "zfs"), ("pool", pool.name)])))
         }
@@ -172,6 +175,11 @@ fn members<'a>(members: impl IntoIterator<Item = &'a ResolvedMember>, cx: &HostC
     members.into_iter().filter_map(label).collect()
 }
 
+/// Tells whether a pool has a vdev that disko cannot describe (lib/types/zpool.nix, `modeOptions`).
+pub(super) fn has_draid(pool: &ResolvedPool<'_>) -> bool {
+    pool.vdevs.iter().any(|vdev| vdev.def.kind.is_draid())
+}
+
 fn pool(cx: &HostCx<'_>, pool: &ResolvedPool<'_>) -> Value {
     let mut topology = Attrs::from_iter([("type", "topology")]);
     for class in [VdevClass::Data, VdevClass::Log, VdevClass::Special, VdevClass::Dedup] {
@@ -214,6 +222,12 @@ fn pool(cx: &HostCx<'_>, pool: &ResolvedPool<'_>) -> Value {
         }
         if !dataset.options.is_empty() {
             attrs.set(&["options"], strings(&dataset.options));
+        }
+        if let Some(blank) = &dataset.blank {
+            let whole = format!("{}@{blank}", dataset.name);
+            let word = crate::text::ShellWord::new(&whole);
+            let hook = format!("zfs list -t snapshot {word} > /dev/null 2>&1 || zfs snapshot {word}\n");
+            attrs.set(&["postCreateHook"], hook);
         }
         datasets.set(&[&dataset.relative], attrs);
     }

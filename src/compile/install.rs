@@ -11,7 +11,7 @@ use super::{HostCx, OutFile};
 use crate::fleet::decode::Word as _;
 use crate::fleet::schema::disks::{Format, PartitionSize, Role, Table};
 use crate::fleet::schema::machine::Loader;
-use crate::fleet::schema::zfs::{Dataset, VdevType};
+use crate::fleet::schema::zfs::{CIPHER, CanMount, Dataset, Encryption, VdevType};
 use crate::resolve::{BootFile, BootPlaces, boot_files, persistent_path};
 use crate::resolve::{MountSource, ResolvedDisk, ResolvedMember, ResolvedPool, ResolvedVdev, SystemRole, VdevClass};
 use crate::source::Diagnostics;
@@ -34,10 +34,17 @@ pub(super) fn type_code(role: Role) -> &'static str {
 struct Install<'a> {
     host: &'a str,
     host_id: &'a str,
-    dev_nodes: &'a str,
     disks: Vec<DiskPlan<'a>>,
     pools: Vec<PoolPlan<'a>>,
     mounts: Vec<MountPlan>,
+    /// The files of keys that the installed system is to have.
+    key_files: Vec<String>,
+    /// Whether there is any key.
+    has_keys: bool,
+    /// Whether any dataset is rolled back at boot.
+    has_blank: bool,
+    /// The datasets that ZFS itself mounts once all is in place.
+    at_last: Vec<String>,
     layers: LayersPlan<'a>,
     /// Where the host's ssh keys are kept.
     ssh_folder: String,
@@ -109,6 +116,45 @@ pub(super) struct PoolPlan<'a> {
     /// Bytes of the `reserved` dataset; none: to be worked out from the pool. A definition with a dataset of that name has 0.
     pub(super) reserve: Option<u64>,
     pub(super) manual: bool,
+    /// The key of its root dataset.
+    pub(super) key: Option<KeyPlan>,
+    /// Where its members are looked for.
+    pub(super) dev_nodes: String,
+}
+
+/// A key of native encryption: which dataset, and where the key comes from. Never the key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct KeyPlan {
+    /// The encryption root.
+    pub(super) dataset: String,
+    pub(super) format: &'static str,
+    /// The file; none: it is typed.
+    pub(super) file: Option<String>,
+}
+
+impl KeyPlan {
+    fn of(dataset: &str, encryption: &Encryption) -> Self {
+        Self {
+            dataset: dataset.to_owned(),
+            format: encryption.key_format.value.word(),
+            file: encryption.key_location.file().map(ToString::to_string),
+        }
+    }
+}
+
+/// Returns the properties that make a dataset an encryption root.
+fn encryption_options(encryption: &Encryption) -> [(String, String); 3] {
+    [
+        ("encryption".to_owned(), CIPHER.to_owned()),
+        ("keyformat".to_owned(), encryption.key_format.value.word().to_owned()),
+        ("keylocation".to_owned(), encryption.key_location.value.to_string()),
+    ]
+}
+
+/// Returns where the members of a pool are looked for.
+fn dev_nodes<'a>(cx: &HostCx<'a>, pool: &'a ResolvedPool<'_>) -> &'a str {
+    let own = pool.def.dev_nodes.as_ref().map(|nodes| nodes.as_str());
+    own.unwrap_or_else(|| cx.host.def.zfs.as_ref().map_or("/dev/disk/by-id", |zfs| zfs.dev_nodes.value.as_str()))
 }
 
 /// A dataset as it is created.
@@ -121,6 +167,12 @@ pub(super) struct DatasetPlan {
     pub(super) mount: Option<String>,
     pub(super) volume: Option<u64>,
     pub(super) options: Vec<(String, String)>,
+    /// The snapshot that is made while it is empty.
+    pub(super) blank: Option<String>,
+    /// Its key, where encryption begins with it.
+    pub(super) key: Option<KeyPlan>,
+    /// Whether it is created as a file system that nothing mounts by itself, and becomes `canmount=on` once all is mounted.
+    pub(super) can_mount_at_last: bool,
 }
 
 #[derive(Serialize)]
@@ -130,6 +182,8 @@ struct MountPlan {
     /// The type as mount(8) takes it, or `bind`.
     kind: String,
     options: String,
+    /// The key that must be there first.
+    key: Option<KeyPlan>,
 }
 
 impl<'a> PoolPlan<'a> {
@@ -147,14 +201,22 @@ impl<'a> PoolPlan<'a> {
         let own = def.properties.iter().filter(|(name, _)| *name != "compatibility");
         options.extend(own.map(|(name, value)| (name.clone(), value.as_str().to_owned())));
         let mut root_options = Vec::new();
-        if !def.root_properties.contains_key("mountpoint") {
-            root_options.push(("mountpoint".to_owned(), "none".to_owned()));
+        match def.root_properties.get("mountpoint") {
+            None => root_options.push(("mountpoint".to_owned(), "none".to_owned())),
+            // Else it would be mounted over the rescue system in the moment the pool is made.
+            Some(_) if !def.root_properties.contains_key("canmount") => {
+                root_options.push(("canmount".to_owned(), "noauto".to_owned()));
+            }
+            Some(_) => {}
+        }
+        if let Some(encryption) = &def.encryption {
+            root_options.extend(encryption_options(encryption));
         }
         root_options.extend(def.root_properties.iter().map(|(name, value)| (name.clone(), value.as_str().to_owned())));
         // Lets a second run know its own pool.
         root_options.push(("hostwright:host".to_owned(), cx.host.name.to_owned()));
         let mut datasets: Vec<DatasetPlan> =
-            def.datasets.iter().map(|(name, dataset)| DatasetPlan::of(pool.name, name, dataset)).collect();
+            def.datasets.iter().map(|(name, dataset)| DatasetPlan::of(pool, name, dataset)).collect();
         // `zfs create -p` makes parents without their options: those that are defined come first.
         datasets.sort_by_key(|dataset| dataset.relative.matches('/').count());
         let reserve = if def.datasets.contains_key("reserved") { Some(0) } else { pool.reserve_bytes() };
@@ -169,8 +231,10 @@ impl<'a> PoolPlan<'a> {
             members: pool.members().map(|member| member.device.clone()).collect(),
             uneven: is_uneven(pool),
             datasets,
+            key: def.encryption.as_ref().map(|encryption| KeyPlan::of(pool.name, encryption)),
+            dev_nodes: dev_nodes(cx, pool).to_owned(),
             reserve,
-            manual: !super::disks::is_imported(cx.host, pool.name),
+            manual: !super::zfs::is_imported(cx.host, pool.name),
         }
     }
 }
@@ -183,11 +247,30 @@ fn makes_sets(cx: &HostCx<'_>) -> bool {
 }
 
 impl DatasetPlan {
-    fn of(pool: &str, name: &str, dataset: &Dataset) -> Self {
+    fn of(pool: &ResolvedPool<'_>, name: &str, dataset: &Dataset) -> Self {
         let mut options = Vec::new();
         let mut set = |name: &str, value: String| options.push((name.to_owned(), value));
-        if dataset.mount.is_some() {
-            set("mountpoint", "legacy".to_owned());
+        let mountpoint = dataset.mountpoint.as_ref().map(|mountpoint| mountpoint.path());
+        match mountpoint {
+            _ if dataset.mount.is_some() => set("mountpoint", "legacy".to_owned()),
+            Some(path) => set("mountpoint", path.unwrap_or("none").to_owned()),
+            None => {}
+        }
+        let can_mount = dataset.can_mount.as_ref().map(|can| can.value);
+        // What mounts itself would be mounted over the rescue system in the moment it is made.
+        let by_itself = dataset.mount.is_none()
+            && dataset.volume.is_none()
+            && (mountpoint.flatten().is_some() || (mountpoint.is_none() && inherits_mountpoint(pool, name)));
+        match can_mount {
+            Some(CanMount::Off) => set("canmount", "off".to_owned()),
+            Some(CanMount::Noauto) => set("canmount", "noauto".to_owned()),
+            _ if by_itself => set("canmount", "noauto".to_owned()),
+            Some(CanMount::On) | None => {}
+        }
+        if let Some(encryption) = &dataset.encryption {
+            for (name, value) in encryption_options(encryption) {
+                set(&name, value);
+            }
         }
         let sizes = [
             ("quota", &dataset.quota),
@@ -205,14 +288,34 @@ impl DatasetPlan {
         }
         // A volume's size is a multiple of its block size.
         let volume = dataset.volume.as_ref().map(|size| size.bytes().div_ceil(1 << 20) << 20);
+        let whole = format!("{}/{name}", pool.name);
         Self {
-            name: format!("{pool}/{name}"),
             relative: name.to_owned(),
-            mount: dataset.mount.as_ref().map(|mount| mount.as_str().to_owned()),
+            mount: dataset.mounted_at().map(|(path, _)| path.to_owned()),
             volume,
             options,
+            blank: dataset.rollback.as_ref().map(|snapshot| snapshot.to_string()),
+            key: dataset.encryption.as_ref().map(|encryption| KeyPlan::of(&whole, encryption)),
+            can_mount_at_last: by_itself && can_mount == Some(CanMount::On),
+            name: whole,
         }
     }
+}
+
+/// Tells whether a dataset that says nothing of its mount point inherits a path from one above it.
+fn inherits_mountpoint(pool: &ResolvedPool<'_>, name: &str) -> bool {
+    let mut above = name;
+    while let Some((parent, _)) = above.rsplit_once('/') {
+        above = parent;
+        let Some(def) = pool.def.datasets.get(parent) else { continue };
+        if def.mount.is_some() {
+            return false;
+        }
+        if let Some(mountpoint) = &def.mountpoint {
+            return mountpoint.path().is_some();
+        }
+    }
+    pool.def.root_properties.get("mountpoint").is_some_and(|value| value.value.value.as_str().starts_with('/'))
 }
 
 fn vdevs(pool: &ResolvedPool<'_>) -> Vec<String> {
@@ -222,9 +325,7 @@ fn vdevs(pool: &ResolvedPool<'_>) -> Vec<String> {
     };
     for vdev in &pool.vdevs {
         words.extend(vdev.class.word().map(str::to_owned));
-        if vdev.def.kind.value != VdevType::Stripe {
-            words.push(vdev.def.kind.value.word().to_owned());
-        }
+        words.extend(vdev.def.word());
         devices(&vdev.members, &mut words);
     }
     for (word, members) in [("cache", &pool.cache), ("spare", &pool.spares)] {
@@ -243,7 +344,9 @@ fn is_uneven(pool: &ResolvedPool<'_>) -> bool {
     };
     let form = |vdev: &ResolvedVdev<'_>| (vdev.def.kind.value, vdev.members.len());
     let mixed = || {
-        let mut forms = pool.data().map(form).filter(|(kind, _)| *kind != VdevType::Stripe);
+        let counted =
+            |vdev: &&ResolvedVdev<'_>| vdev.class != VdevClass::Log && vdev.def.kind.value != VdevType::Stripe;
+        let mut forms = pool.vdevs.iter().filter(counted).map(form);
         let first = forms.next();
         let stripe = pool.data().any(|vdev| vdev.def.kind.value == VdevType::Stripe);
         first.is_some_and(|first| stripe || forms.any(|other| other != first))
@@ -311,14 +414,25 @@ fn mounts(cx: &HostCx<'_>) -> Vec<MountPlan> {
                     Some(bound) => (bound.to_owned(), "bind".to_owned()),
                     None => (words.source, words.kind),
                 };
-                Some(MountPlan { path: mount.path.to_owned(), source, kind, options: words.options.join(",") })
+                Some(MountPlan {
+                    path: mount.path.to_owned(),
+                    source,
+                    kind,
+                    options: words.options.join(","),
+                    key: None,
+                })
             }
-            MountSource::Dataset { pool, name, .. } if super::disks::is_imported(cx.host, pool) => Some(MountPlan {
-                path: mount.path.to_owned(),
-                source: format!("{pool}/{name}"),
-                kind: "zfs".to_owned(),
-                options: String::new(),
-            }),
+            MountSource::Dataset { pool, name, def } if super::zfs::is_imported(cx.host, pool) => {
+                let resolved = cx.host.pools.iter().find(|known| known.name == *pool);
+                let root = resolved.and_then(|pool| pool.encryption_root_of(name));
+                Some(MountPlan {
+                    path: mount.path.to_owned(),
+                    source: format!("{pool}/{name}"),
+                    kind: "zfs".to_owned(),
+                    options: if def.mounts_itself() { "zfsutil" } else { "" }.to_owned(),
+                    key: root.map(|root| KeyPlan::of(&root.name, root.def)),
+                })
+            }
             MountSource::Dataset { .. } => None,
         })
         .collect();
@@ -328,8 +442,30 @@ fn mounts(cx: &HostCx<'_>) -> Vec<MountPlan> {
         source: mirror.device.clone(),
         kind: mirror.format.word().to_owned(),
         options: if mirror.format == Format::Vfat { "umask=0077" } else { "" }.to_owned(),
+        key: None,
     }));
-    mounts
+    in_order(mounts)
+}
+
+/// Returns mounts in an order in which each finds what it needs: the one its path lies in, and the one that holds its key.
+fn in_order(mut waiting: Vec<MountPlan>) -> Vec<MountPlan> {
+    let below = |path: &str, of: &str| {
+        of == "/" || path.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let mut ordered: Vec<MountPlan> = Vec::with_capacity(waiting.len());
+    while !waiting.is_empty() {
+        let is_ready = |mount: &MountPlan| {
+            let file = mount.key.as_ref().and_then(|key| key.file.as_deref());
+            !waiting.iter().any(|other| {
+                other.path != mount.path
+                    && (below(&mount.path, &other.path) || file.is_some_and(|file| below(file, &other.path)))
+            })
+        };
+        // Where each waits for another (`dataset-mount-conflict`) the order of the paths has to do.
+        let next = waiting.iter().position(is_ready).unwrap_or(0);
+        ordered.push(waiting.remove(next));
+    }
+    ordered
 }
 
 impl From<BootFile> for FilePlan {
@@ -363,10 +499,24 @@ pub(super) fn scripts(cx: &HostCx<'_>, found: &mut Diagnostics) -> Vec<OutFile> 
         .map(|pool| PoolPlan::of(cx, pool, &compatibility::for_pool(cx.host, pool, cx.facts)))
         .collect();
     let loader = cx.host.def.boot.loader.value;
+    let datasets = || pools.iter().flat_map(|pool| &pool.datasets);
+    let keys: Vec<KeyPlan> = pools
+        .iter()
+        .flat_map(|pool| pool.key.iter().chain(pool.datasets.iter().filter_map(|dataset| dataset.key.as_ref())))
+        .cloned()
+        .collect();
+    let mut key_files: Vec<String> = keys.iter().filter_map(|key| key.file.clone()).collect();
+    key_files.sort_unstable();
+    key_files.dedup();
+    let has_blank = datasets().any(|dataset| dataset.blank.is_some());
+    let at_last = datasets().filter(|dataset| dataset.can_mount_at_last).map(|dataset| dataset.name.clone()).collect();
     let values = Install {
+        has_keys: !keys.is_empty(),
+        has_blank,
+        at_last,
+        key_files,
         host: cx.host.name,
         host_id: &cx.host.host_id.id,
-        dev_nodes: cx.host.def.zfs.as_ref().map_or("/dev/disk/by-id", |zfs| zfs.dev_nodes.value.as_str()),
         disks: cx.host.disks.iter().filter(|disk| !disk.partitions.is_empty()).map(disk_plan).collect(),
         pools,
         mounts: mounts(cx),

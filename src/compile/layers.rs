@@ -5,11 +5,8 @@ use super::settings::Settings;
 use crate::fleet::schema::disks::Luks;
 use crate::fleet::schema::machine::Unlock;
 use crate::nix::{Attrs, Value};
-use crate::resolve::{BlockDevice, Content, Mount, MountSource, ResolvedHost};
+use crate::resolve::{BlockDevice, Content, Mount, MountSource, ResolvedHost, ResolvedPool, is_needed_for_boot};
 use crate::source::{Place, Spanned};
-
-/// What NixOS mounts in the initrd by itself (`utils.pathsNeededForBoot`).
-const EARLY: [&str; 9] = ["/", "/nix", "/nix/store", "/var", "/var/log", "/var/lib", "/var/lib/nixos", "/etc", "/usr"];
 
 /// Adds what arrays, LUKS and persistence set.
 pub(super) fn settings(cx: &HostCx<'_>, out: &mut Settings) {
@@ -19,16 +16,20 @@ pub(super) fn settings(cx: &HostCx<'_>, out: &mut Settings) {
 }
 
 /// Tells whether a mount has to be there before stage 2, and NixOS does not know it from the path: what is kept of a root
-/// that forgets is wanted by the first program that runs.
+/// that forgets is wanted by the first program that runs, and a dataset that is rolled back, or whose key is typed, is
+/// mounted where that happens.
 pub(super) fn is_needed_early(host: &ResolvedHost<'_>, mount: &Mount<'_>) -> bool {
-    let Some(persistence) = &host.def.persistence else { return false };
-    let holds_kept = mount.path != "/" && persistence.root.is_below(mount.path);
-    (matches!(mount.source, MountSource::Persisted { .. }) || holds_kept) && !EARLY.contains(&mount.path)
+    let is_kept = host.def.persistence.as_ref().is_some_and(|persistence| {
+        let holds_kept = mount.path != "/" && persistence.root.is_below(mount.path);
+        holds_kept || matches!(mount.source, MountSource::Persisted { .. })
+    });
+    let of_pool = |pool: &ResolvedPool<'_>| pool.is_imported_at_boot() && pool.mounts_in_initrd(mount);
+    !is_needed_for_boot(mount.path) && (is_kept || host.pools.iter().any(of_pool))
 }
 
 /// Tells whether a mount is made in the initrd.
 pub(super) fn is_early(host: &ResolvedHost<'_>, mount: &Mount<'_>) -> bool {
-    EARLY.contains(&mount.path) || is_needed_early(host, mount)
+    is_needed_for_boot(mount.path) || is_needed_early(host, mount)
 }
 
 fn arrays(cx: &HostCx<'_>, out: &mut Settings) {
@@ -118,7 +119,7 @@ fn persistence(cx: &HostCx<'_>, out: &mut Settings) {
             let rule = Attrs::from_iter([("user", owner), ("group", group), ("mode", mode)]);
             out.set_below("systemd.tmpfiles.settings", &["hostwright-persistence", kept, "d"], rule, mount.place);
         } else {
-            let path = super::disks::tmpfiles_path(kept);
+            let path = super::zfs::tmpfiles_path(kept);
             lines.push((format!("d {path} {mode} {owner} {group} -"), mount.place));
         }
     }
@@ -136,7 +137,7 @@ fn persistence(cx: &HostCx<'_>, out: &mut Settings) {
                 file.place,
             );
         } else {
-            let path = super::disks::tmpfiles_path(file.as_str());
+            let path = super::zfs::tmpfiles_path(file.as_str());
             lines.push((format!("L+ {path} - - - - {kept}"), file.place));
         }
     }

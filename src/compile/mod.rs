@@ -25,6 +25,7 @@ mod reboot_test;
 mod services;
 mod settings;
 mod spelling;
+mod zfs;
 
 use std::fmt::Write as _;
 

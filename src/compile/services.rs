@@ -95,7 +95,8 @@ fn order(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut Settings) {
     let mounts = state_paths(service).into_iter().filter(|path| {
         let on_dataset = |mount: &crate::resolve::Mount<'_>| {
             let below = mount.path != "/" && std::path::Path::new(path).starts_with(mount.path);
-            below && matches!(&mount.source, MountSource::Dataset { pool, .. } if super::disks::is_imported(cx.host, pool))
+            below
+                && matches!(&mount.source, MountSource::Dataset { pool, .. } if super::zfs::is_imported(cx.host, pool))
         };
         cx.host.mounts.iter().any(on_dataset)
     });

@@ -95,6 +95,27 @@ impl Spelling {
         self.since("23.11")
     }
 
+    /// `boot.zfs.pools`.
+    pub(super) fn zfs_pools(self) -> bool {
+        self.since("23.11")
+    }
+
+    /// zed mails through the `sendmail` of the mail service by itself (release notes of 24.05).
+    pub(super) fn zed_sendmail(self) -> bool {
+        self.since("24.05")
+    }
+
+    /// `services.postfix.settings`.
+    pub(super) fn postfix_settings(self) -> bool {
+        self.since("25.11")
+    }
+
+    /// Pools are imported in `boot.initrd.postResumeCommands` (release notes of 24.11), before that in
+    /// `postDeviceCommands`.
+    pub(super) fn import_after_resume(self) -> bool {
+        self.since("24.11")
+    }
+
     /// `boot.zfs.package`.
     pub(super) fn zfs_package(self) -> bool {
         self.since("24.05")

@@ -39,8 +39,9 @@ pub use persistent::persistent_path;
 pub use secrets::{CREDENTIAL_STORE, ResolvedSecret};
 pub use services::{Listen, ResolvedService, ServicePort};
 pub use storage::{
-    ALIGNMENT, ArrayUse, Base, BlockDevice, Content, MemberUse, Mount, MountSource, MountWords, ResolvedArray,
-    ResolvedDisk, ResolvedMember, ResolvedPartition, ResolvedPool, ResolvedVdev, STATE, VdevClass,
+    ALIGNMENT, ArrayUse, Base, BlockDevice, Content, EncryptionRoot, MemberUse, Mount, MountSource, MountWords,
+    ResolvedArray, ResolvedDisk, ResolvedMember, ResolvedPartition, ResolvedPool, ResolvedVdev, STATE, VdevClass,
+    is_needed_for_boot,
 };
 pub use tunnels::{FleetEnd, Tunnel, TunnelPeer, reached_at};
 pub use zfs::{SystemRole, ZfsSystem};

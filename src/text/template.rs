@@ -34,6 +34,7 @@ pub static EMBEDDED: &[(&str, &str)] = &[
     ("install/common.sh.tera", include_str!("../../templates/install/common.sh.tera")),
     ("install/hostid.sh.tera", include_str!("../../templates/install/hostid.sh.tera")),
     ("install/install.sh.tera", include_str!("../../templates/install/install.sh.tera")),
+    ("install/keys.sh.tera", include_str!("../../templates/install/keys.sh.tera")),
     ("install/layers.sh.tera", include_str!("../../templates/install/layers.sh.tera")),
     ("install/mount.sh.tera", include_str!("../../templates/install/mount.sh.tera")),
     ("install/partition.sh.tera", include_str!("../../templates/install/partition.sh.tera")),

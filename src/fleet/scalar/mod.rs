@@ -467,6 +467,19 @@ mod tests {
     }
 
     #[test]
+    fn names_of_zfs_hold_nothing_that_a_shell_or_zfs_reads_otherwise() {
+        for bad in ["", "a@b", "a#b", "/a", "a/", "a//b", "a b", "ä", "$(a)", "a;b", "-a", "a/-b", "a'", "a\nb"] {
+            assert!(bad.parse::<DatasetName>().is_err(), "{bad}");
+            assert!(bad.parse::<SnapshotName>().is_err(), "{bad}");
+        }
+        for bad in ["", "a b@c.de", "$(a)@b.de", "a@", "@b.de", "\"a\"@b.de", "a@b.de,c@d.de", "-a@b.de"] {
+            assert!(bad.parse::<MailAddress>().is_err(), "{bad}");
+        }
+        assert!("root".parse::<MailAddress>().is_ok() && "zed+pool@example.org".parse::<MailAddress>().is_ok());
+        assert!("safe/a.b:c_d-1".parse::<DatasetName>().is_ok() && "blank".parse::<SnapshotName>().is_ok());
+    }
+
+    #[test]
     fn a_path_lies_below_itself_and_its_parents_only() {
         let path: AbsPath = "/var/lib".parse().unwrap();
         assert!(path.is_below("/") && path.is_below("/var") && path.is_below("/var/lib"));

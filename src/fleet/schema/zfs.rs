@@ -393,3 +393,46 @@ table! {
         "monthly" => monthly: Setting<u32> = 0u32,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::source::Sources;
+
+    fn vdev(kind: VdevType, members: usize, data: Option<u32>, spares: Option<u32>) -> Vdev {
+        let mut sources = Sources::default();
+        let file = sources.add("a.toml", "");
+        let place = sources.start(file);
+        let member = || Spanned { value: MemberName { disk: "d".to_owned(), partition: None }, place };
+        let number = |value: Option<u32>| value.map(|value| Spanned { value, place });
+        Vdev {
+            place,
+            kind: Spanned { value: kind, place },
+            members: (0..members).map(|_| member()).collect(),
+            data: number(data),
+            spares: number(spares),
+        }
+    }
+
+    #[test]
+    fn a_draid_states_every_number_and_chooses_as_zpool_does() {
+        let word = |members, data, spares| vdev(VdevType::Draid2, members, data, spares).word();
+        assert_eq!(word(11, Some(4), Some(1)).as_deref(), Some("draid2:4d:11c:1s"));
+        assert_eq!(word(24, None, Some(2)).as_deref(), Some("draid2:8d:24c:2s"));
+        assert_eq!(word(6, None, None).as_deref(), Some("draid2:4d:6c:0s"));
+        assert_eq!(vdev(VdevType::Raidz2, 6, None, Some(3)).word().as_deref(), Some("raidz2"));
+        assert_eq!(vdev(VdevType::Stripe, 1, None, None).word(), None);
+        assert_eq!(vdev(VdevType::Draid2, 6, Some(4), Some(1)).fewest(), 7);
+        assert_eq!(vdev(VdevType::Draid3, 1, None, None).fewest(), 4);
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_draid_chooses_by_itself_always_fits(members in 0usize..255, spares in 0u32..100) {
+            let vdev = vdev(VdevType::Draid1, members, None, Some(spares));
+            prop_assert!(members < vdev.fewest() || vdev.group_data() + 1 + spares as usize <= members);
+        }
+    }
+}

@@ -3,11 +3,13 @@
 
 mod devices;
 mod disks;
+mod encryption;
 mod mounts;
 mod pools;
 
 pub use devices::{ArrayUse, Base, BlockDevice, Content, ResolvedArray};
 pub use disks::{ALIGNMENT, ResolvedDisk, ResolvedPartition};
+pub use encryption::{EncryptionRoot, is_needed_for_boot};
 pub use mounts::{Mount, MountSource, MountWords, STATE};
 pub use pools::{MemberUse, ResolvedMember, ResolvedPool, ResolvedVdev, VdevClass};
 

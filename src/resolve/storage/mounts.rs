@@ -180,9 +180,9 @@ pub(in crate::resolve) fn mounts<'f>(
     }
     for pool in pools {
         for (name, dataset) in pool.def.value.datasets.iter() {
-            let Some(path) = &dataset.value.mount else { continue };
+            let Some((path, place)) = dataset.value.mounted_at() else { continue };
             let source = MountSource::Dataset { pool: pool.name, name, def: &dataset.value };
-            mounts.push(Mount { path: path.as_str(), source, place: path.place });
+            mounts.push(Mount { path, source, place });
         }
     }
     for (path, def) in host.def.filesystems.iter() {

@@ -7,8 +7,10 @@
 mod ashift_wrong;
 mod capacity_exceeded;
 mod compatibility_absent;
+mod dataset_mount_conflict;
 mod dedup_on;
 mod encryption_unlock;
+mod feature_not_compatible;
 mod host_id_changed;
 mod host_id_duplicate;
 mod host_id_placeholder;
@@ -25,8 +27,10 @@ pub(super) static RULES: &[&Rule] = &[
     &ashift_wrong::RULE,
     &capacity_exceeded::RULE,
     &compatibility_absent::RULE,
+    &dataset_mount_conflict::RULE,
     &dedup_on::RULE,
     &encryption_unlock::RULE,
+    &feature_not_compatible::RULE,
     &host_id_changed::RULE,
     &host_id_duplicate::RULE,
     &host_id_placeholder::RULE,

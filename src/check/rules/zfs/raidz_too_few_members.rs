@@ -3,6 +3,7 @@
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::fleet::decode::Word as _;
 use crate::fleet::schema::zfs::VdevType;
+use crate::resolve::VdevClass;
 use crate::source::Level;
 
 pub(super) static RULE: Rule = Rule {
@@ -28,7 +29,16 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
         }
         for vdev in &pool.vdevs {
             let kind = vdev.def.kind.value;
-            let (has, fewest) = (vdev.members.len(), kind.fewest());
+            let (has, fewest) = (vdev.members.len(), vdev.def.fewest());
+            if vdev.class == VdevClass::Log && (kind.is_raidz() || kind.is_draid()) {
+                found.report(
+                    Finding::at(vdev.def.kind.place, format!("the log of `{}` cannot be a {}", pool.name, kind.word()))
+                        .label("no parity for a log")
+                        .why("`zpool create` takes single devices and mirrors for the intent log, and refuses others")
+                        .help("`type = \"mirror\"`"),
+                );
+                continue;
+            }
             if has >= fewest {
                 continue;
             }
@@ -36,6 +46,9 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
             let message = format!("a {} of `{}` has {}, it needs {fewest}", kind.word(), pool.name, members(has));
             let why = match kind {
                 VdevType::Stripe => "`zpool create` refuses a vdev without members",
+                _ if kind.is_draid() => {
+                    "a dRAID needs its parity, the data devices of one group and its distributed spares"
+                }
                 VdevType::Mirror => "a mirror of one disk holds no second copy, and `zpool create` refuses it",
                 _ => "parity needs as many members as may be lost, and one for data: `zpool create` refuses fewer",
             };

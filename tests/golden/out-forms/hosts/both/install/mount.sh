@@ -132,7 +132,8 @@ import_pool() {
     say "$1: is imported"
     return 0
   fi
-  run zpool import -N -o cachefile=none -d /dev/disk/by-id "$1"
+  # Below another root, so that nothing of it can ever be mounted over this system.
+  run zpool import -N -o cachefile=none -R "$target" -d "$2" "$1"
 }
 
 # Mounts a source of a kind at a path below the target.
@@ -158,7 +159,7 @@ mount_at() {
 }
 
 need_root
-need findmnt hostid mount zpool
+need findmnt hostid mount zfs zpool
 set_host_id ca63d928
 mount_at / /dev/disk/by-id/usb-Samsung_T7_S1-part4 ext4 ''
 mount_at /boot /dev/disk/by-id/usb-Samsung_T7_S1-part3 ext4 noatime

@@ -132,7 +132,8 @@ import_pool() {
     say "$1: is imported"
     return 0
   fi
-  run zpool import -N -o cachefile=none -d /dev/disk/by-id "$1"
+  # Below another root, so that nothing of it can ever be mounted over this system.
+  run zpool import -N -o cachefile=none -R "$target" -d "$2" "$1"
 }
 
 # Mounts a source of a kind at a path below the target.
@@ -158,10 +159,10 @@ mount_at() {
 }
 
 need_root
-need findmnt hostid mount zpool
+need findmnt hostid mount zfs zpool
 set_host_id 8ca85fd0
-import_pool zroot
-import_pool attic
+import_pool zroot /dev/disk/by-id
+import_pool attic /dev/disk/by-id
 mount_at / zroot/root zfs ''
 mount_at /boot /dev/disk/by-id/nvme-Foo_1-part1 vfat 'fmask=0077,dmask=0077'
 finish "everything is mounted below $target; next: install.sh"

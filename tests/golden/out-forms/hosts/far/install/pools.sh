@@ -4,7 +4,7 @@
 # usage: pools.sh [--dry-run]
 #
 # Refuses a pool whose name is taken and members that hold something. A pool that an earlier run of this script made is
-# completed. Run it after partition.sh.
+# completed; nothing that is there is changed or destroyed. Nothing is mounted. Run it after partition.sh.
 set -euo pipefail
 
 host=far
@@ -95,6 +95,7 @@ is_imported() {
   zpool list -H -o name 2> /dev/null | grep -xF -- "$1" > /dev/null
 }
 
+target=${HOSTWRIGHT_TARGET:-/mnt}
 case "${1-}" in
   '') ;;
   --dry-run) dry_run=true ;;
@@ -156,10 +157,10 @@ check_member() {
   fi
 }
 
-# Tells whether a pool is to be made; its members follow its name.
+# Tells whether a pool is to be made: its name, where its members are looked for, its members.
 is_to_be_made() {
-  local pool=$1 member
-  shift
+  local pool=$1 dev_nodes=$2 member
+  shift 2
   if is_imported "$pool"; then
     if [ "$(zfs get -H -o value hostwright:host "$pool")" = "$host" ]; then
       say "$pool: was made by an earlier run, what it lacks is added"
@@ -167,7 +168,7 @@ is_to_be_made() {
     fi
     refuse "a pool called $pool is imported"
   fi
-  if zpool import -d /dev/disk/by-id 2> /dev/null | sed -n 's/^ *pool: //p' | grep -xF -- "$pool" > /dev/null; then
+  if zpool import -d "$dev_nodes" 2> /dev/null | sed -n 's/^ *pool: //p' | grep -xF -- "$pool" > /dev/null; then
     refuse "a pool called $pool is on the disks: mount.sh imports it if it is this host's, partition.sh wipes it"
   fi
   for member in "$@"; do
@@ -211,10 +212,11 @@ set_host_id 8ca85fd0
 limits=()
 # the installer (26.05) has at least OpenZFS 2.3
 limit_to openzfs-2.3
-if is_to_be_made zroot /dev/disk/by-id/nvme-Foo_1-part2; then
+if is_to_be_made zroot /dev/disk/by-id /dev/disk/by-id/nvme-Foo_1-part2; then
   run zpool create "${limits[@]}" \
     -o 'ashift=12' \
     -o 'cachefile=none' \
+    -R "$target" \
     -O 'mountpoint=none' \
     -O 'hostwright:host=far' \
     zroot /dev/disk/by-id/nvme-Foo_1-part2
@@ -224,10 +226,11 @@ dataset zroot/root -o 'mountpoint=legacy'
 
 # attic
 limits=()
-if is_to_be_made attic /dev/disk/by-id/ata-Spin_1-part1; then
+if is_to_be_made attic /dev/disk/by-id /dev/disk/by-id/ata-Spin_1-part1; then
   run zpool create "${limits[@]}" \
     -o 'ashift=12' \
     -o 'cachefile=none' \
+    -R "$target" \
     -O 'mountpoint=none' \
     -O 'hostwright:host=far' \
     attic /dev/disk/by-id/ata-Spin_1-part1

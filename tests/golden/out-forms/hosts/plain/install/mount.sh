@@ -132,7 +132,8 @@ import_pool() {
     say "$1: is imported"
     return 0
   fi
-  run zpool import -N -o cachefile=none -d /dev/disk/by-id "$1"
+  # Below another root, so that nothing of it can ever be mounted over this system.
+  run zpool import -N -o cachefile=none -R "$target" -d "$2" "$1"
 }
 
 # Mounts a source of a kind at a path below the target.

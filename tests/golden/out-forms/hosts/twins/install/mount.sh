@@ -132,7 +132,8 @@ import_pool() {
     say "$1: is imported"
     return 0
   fi
-  run zpool import -N -o cachefile=none -d /dev/disk/by-id "$1"
+  # Below another root, so that nothing of it can ever be mounted over this system.
+  run zpool import -N -o cachefile=none -R "$target" -d "$2" "$1"
 }
 
 # Mounts a source of a kind at a path below the target.
@@ -158,9 +159,9 @@ mount_at() {
 }
 
 need_root
-need findmnt hostid mount zpool
+need findmnt hostid mount zfs zpool
 set_host_id 0bad1dea
-import_pool tank
+import_pool tank /dev/disk/by-id
 mount_at / tank/root zfs ''
 mount_at /boot /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0AAAAAA-part2 ext4 ''
 mount_at /home tank/root/home zfs ''

@@ -4,7 +4,7 @@
 # usage: pools.sh [--dry-run]
 #
 # Refuses a pool whose name is taken and members that hold something. A pool that an earlier run of this script made is
-# completed. Run it after partition.sh.
+# completed; nothing that is there is changed or destroyed. Nothing is mounted. Run it after partition.sh.
 set -euo pipefail
 
 host=twins
@@ -95,6 +95,7 @@ is_imported() {
   zpool list -H -o name 2> /dev/null | grep -xF -- "$1" > /dev/null
 }
 
+target=${HOSTWRIGHT_TARGET:-/mnt}
 case "${1-}" in
   '') ;;
   --dry-run) dry_run=true ;;
@@ -156,10 +157,10 @@ check_member() {
   fi
 }
 
-# Tells whether a pool is to be made; its members follow its name.
+# Tells whether a pool is to be made: its name, where its members are looked for, its members.
 is_to_be_made() {
-  local pool=$1 member
-  shift
+  local pool=$1 dev_nodes=$2 member
+  shift 2
   if is_imported "$pool"; then
     if [ "$(zfs get -H -o value hostwright:host "$pool")" = "$host" ]; then
       say "$pool: was made by an earlier run, what it lacks is added"
@@ -167,7 +168,7 @@ is_to_be_made() {
     fi
     refuse "a pool called $pool is imported"
   fi
-  if zpool import -d /dev/disk/by-id 2> /dev/null | sed -n 's/^ *pool: //p' | grep -xF -- "$pool" > /dev/null; then
+  if zpool import -d "$dev_nodes" 2> /dev/null | sed -n 's/^ *pool: //p' | grep -xF -- "$pool" > /dev/null; then
     refuse "a pool called $pool is on the disks: mount.sh imports it if it is this host's, partition.sh wipes it"
   fi
   for member in "$@"; do
@@ -211,11 +212,12 @@ set_host_id 0bad1dea
 limits=()
 # the installer (the installer) has OpenZFS 0.8.6
 limit_to zol-0.8 allocation_classes async_destroy bookmark_v2 bookmarks device_removal edonr embedded_data empty_bpobj enabled_txg encryption extensible_dataset filesystem_limits hole_birth large_blocks large_dnode lz4_compress multi_vdev_crash_dump obsolete_counts project_quota resilver_defer sha512 skein spacemap_histogram spacemap_v2 userobj_accounting zpool_checkpoint
-if is_to_be_made tank /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0AAAAAA-part4 /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0BBBBBB-part4 /dev/disk/by-id/nvme-INTEL_SSDPEK1A058GA_PHOC1-part1 /dev/disk/by-id/nvme-INTEL_SSDPEK1A058GA_PHOC2-part1 /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0EEEEEE-part1; then
+if is_to_be_made tank /dev/disk/by-id /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0AAAAAA-part4 /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0BBBBBB-part4 /dev/disk/by-id/nvme-INTEL_SSDPEK1A058GA_PHOC1-part1 /dev/disk/by-id/nvme-INTEL_SSDPEK1A058GA_PHOC2-part1 /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0EEEEEE-part1; then
   run zpool create "${limits[@]}" \
     -o 'cachefile=none' \
     -o 'ashift=13' \
     -o 'autoexpand=on' \
+    -R "$target" \
     -O 'mountpoint=none' \
     -O 'compression=lz4' \
     -O 'hostwright:host=twins' \

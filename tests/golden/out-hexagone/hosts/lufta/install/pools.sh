@@ -4,7 +4,7 @@
 # usage: pools.sh [--dry-run]
 #
 # Refuses a pool whose name is taken and members that hold something. A pool that an earlier run of this script made is
-# completed. Run it after partition.sh.
+# completed; nothing that is there is changed or destroyed. Nothing is mounted. Run it after partition.sh.
 set -euo pipefail
 
 host=lufta
@@ -95,6 +95,7 @@ is_imported() {
   zpool list -H -o name 2> /dev/null | grep -xF -- "$1" > /dev/null
 }
 
+target=${HOSTWRIGHT_TARGET:-/mnt}
 case "${1-}" in
   '') ;;
   --dry-run) dry_run=true ;;
@@ -156,10 +157,10 @@ check_member() {
   fi
 }
 
-# Tells whether a pool is to be made; its members follow its name.
+# Tells whether a pool is to be made: its name, where its members are looked for, its members.
 is_to_be_made() {
-  local pool=$1 member
-  shift
+  local pool=$1 dev_nodes=$2 member
+  shift 2
   if is_imported "$pool"; then
     if [ "$(zfs get -H -o value hostwright:host "$pool")" = "$host" ]; then
       say "$pool: was made by an earlier run, what it lacks is added"
@@ -167,7 +168,7 @@ is_to_be_made() {
     fi
     refuse "a pool called $pool is imported"
   fi
-  if zpool import -d /dev/disk/by-id 2> /dev/null | sed -n 's/^ *pool: //p' | grep -xF -- "$pool" > /dev/null; then
+  if zpool import -d "$dev_nodes" 2> /dev/null | sed -n 's/^ *pool: //p' | grep -xF -- "$pool" > /dev/null; then
     refuse "a pool called $pool is on the disks: mount.sh imports it if it is this host's, partition.sh wipes it"
   fi
   for member in "$@"; do
@@ -211,11 +212,12 @@ set_host_id 2487cd1f
 limits=()
 # the generation to be deployed (26.05) has at least OpenZFS 2.3
 limit_to openzfs-2.3
-if is_to_be_made rpool /dev/disk/by-id/ata-TOSHIBA_DT01ACA200_1-part1 /dev/disk/by-id/ata-TOSHIBA_DT01ACA200_2-part1 /dev/disk/by-id/ata-TOSHIBA_DT01ACA200_3-part1 /dev/disk/by-id/nvme-SAMSUNG_MZVL2512HCJQ_S675NX0R512345-part3; then
+if is_to_be_made rpool /dev/disk/by-id /dev/disk/by-id/ata-TOSHIBA_DT01ACA200_1-part1 /dev/disk/by-id/ata-TOSHIBA_DT01ACA200_2-part1 /dev/disk/by-id/ata-TOSHIBA_DT01ACA200_3-part1 /dev/disk/by-id/nvme-SAMSUNG_MZVL2512HCJQ_S675NX0R512345-part3; then
   run zpool create "${limits[@]}" \
     -o 'cachefile=none' \
     -o 'ashift=12' \
     -o 'autotrim=on' \
+    -R "$target" \
     -O 'mountpoint=none' \
     -O 'compression=zstd' \
     -O 'acltype=posixacl' \
