@@ -84,11 +84,9 @@ pub(super) fn run(terminal: &Terminal, fleet: &Path, args: &Args) -> Result<Exit
     for line in text.lines().filter_map(|line| line.strip_prefix("# not used: ")) {
         said += &format!("not used {line}\n");
     }
-    let edits: Vec<String> = (1..)
-        .zip(text.lines().skip(1))
-        .filter(|(_, line)| line.contains("EDIT"))
-        .map(|(n, _)| (n + 1).to_string())
-        .collect();
+    // The first line speaks of the word.
+    let edits = (1..).zip(text.lines()).skip(1).filter(|(_, line)| line.contains("EDIT"));
+    let edits: Vec<String> = edits.map(|(number, _): (u32, _)| number.to_string()).collect();
     said += &format!("edit     the lines that say EDIT: {}\n", edits.join(", "));
     said += &format!("next     hostwright check {}\n", args.host);
     terminal.print(&said)?;

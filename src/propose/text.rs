@@ -61,8 +61,9 @@ pub struct Wishes {
 pub fn host_toml(machine: &Machine, wishes: &Wishes) -> Result<String, Unusable> {
     let layout = choose(machine, wishes.filesystem)?;
     let system = match machine.arch.as_deref() {
-        Some("aarch64") => "aarch64-linux",
-        _ => "x86_64-linux",
+        Some("aarch64") => "system = \"aarch64-linux\"\n",
+        Some("x86_64") => "system = \"x86_64-linux\"\n",
+        _ => "system = \"x86_64-linux\" # EDIT: the facts do not name one that is known\n",
     };
     let mut out = comment("Proposed from facts.json. Read it; lines that say EDIT want an answer.");
     for left in &layout.left_out {
@@ -71,7 +72,7 @@ pub fn host_toml(machine: &Machine, wishes: &Wishes) -> Result<String, Unusable>
     if wishes.write_channel {
         out += &format!("channel = {}\n", Quoted(&wishes.channel));
     }
-    out += &format!("system = {}\n", Quoted(system));
+    out += system;
     out += &format!(
         "state-version = {} # the release it is installed with; never changed afterwards\n",
         Quoted(&wishes.release)
