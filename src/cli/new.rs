@@ -108,7 +108,7 @@ fn channel_of(fleet: &Path) -> Result<(String, bool, String), Failure> {
     let channel = default.clone().or_else(|| {
         let table = tree.at(&["channels"])?.as_table()?;
         let mut names = table.keys();
-        names.next().filter(|_| names.next().is_none()).map(|name| name.to_string())
+        names.next().filter(|_| names.next().is_none()).cloned()
     });
     let channel = channel.ok_or_else(|| {
         Failure::new("the fleet has no default channel").help("`channel = \"NAME\"` below `[defaults]` of fleet.toml")
