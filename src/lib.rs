@@ -13,6 +13,7 @@ pub mod modules;
 pub mod nix;
 pub mod plan;
 pub mod probe;
+pub mod propose;
 pub mod report;
 pub mod resolve;
 pub mod source;

@@ -14,6 +14,7 @@ mod facts;
 mod init;
 mod lint_nix;
 mod man;
+mod new;
 mod output;
 mod plan;
 mod probe;
@@ -82,6 +83,7 @@ enum ColorWhen {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::Args),
+    New(new::Args),
     Check(check::Args),
     Rules(rules::Args),
     Explain(explain::Args),
@@ -157,6 +159,7 @@ pub fn main() -> ExitCode {
         let fleet = || context::fleet_folder(cli.fleet.as_deref());
         match &cli.command {
             Command::Init(args) => init::run(&terminal, args),
+            Command::New(args) => new::run(&terminal, &fleet()?, args),
             Command::Check(args) => check::run(&terminal, &fleet()?, args),
             Command::Rules(args) => rules::run(&terminal, args),
             Command::Explain(args) => explain::run(&terminal, args),

@@ -20,6 +20,7 @@ mod layers;
 mod machines;
 mod mirrored_esp;
 mod network;
+mod new;
 mod plan;
 mod plans;
 mod probe;

@@ -18,12 +18,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("compile", &["source", "fleet", "facts", "modules", "nix", "resolve", "text", "units"]),
     ("plan", &["source", "fleet", "facts", "resolve", "text", "units"]),
     ("probe", &["source", "units"]),
+    ("propose", &["source", "units"]),
     ("report", &["source", "plan", "text", "units"]),
     (
         "cli",
         &[
-            "source", "fleet", "facts", "modules", "nix", "resolve", "check", "compile", "plan", "probe", "report",
-            "text", "units",
+            "source", "fleet", "facts", "modules", "nix", "resolve", "check", "compile", "plan", "probe", "propose",
+            "report", "text", "units",
         ],
     ),
 ];
