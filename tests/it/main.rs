@@ -14,6 +14,7 @@ mod compile_shell;
 mod hostile;
 mod incident;
 mod machines;
+mod pin;
 mod plan;
 mod plans;
 mod probe;
