@@ -20,7 +20,6 @@ mod example;
 mod lint_nix;
 mod nixos;
 mod phrase;
-mod pins;
 mod pool_features;
 mod pools;
 mod ports;

@@ -6,8 +6,11 @@ use std::path::PathBuf;
 use super::context::shown;
 use super::terminal::Terminal;
 use super::{ExitStatus, Failure, output};
+use crate::fleet::pin::{self, Pin};
 use crate::fleet::schema::documents;
+use crate::source::{Sources, parse_json};
 use crate::text::ShellWord;
+use crate::units::Release;
 
 /// Make a new fleet: fleet.toml, one host, a CI workflow, editor settings.
 ///
@@ -34,9 +37,7 @@ pub(super) fn run(terminal: &Terminal, args: &Args) -> Result<ExitStatus, Failur
     let folder = args.folder.display().to_string();
     let enter = if folder == "." { String::new() } else { format!("cd {} && ", ShellWord::new(&folder)) };
     let pinned = match &pin {
-        Some(pin) if !args.example => {
-            format!("pinned   nixpkgs {} as flake.lock has it\n", crate::source::printable(&pin.rev))
-        }
+        Some((_, pin)) if !args.example => format!("pinned   nixpkgs {} as flake.lock has it\n", pin.rev),
         _ => String::new(),
     };
     let edit =
@@ -49,44 +50,25 @@ pub(super) fn run(terminal: &Terminal, args: &Args) -> Result<ExitStatus, Failur
     Ok(ExitStatus::Success)
 }
 
-/// A nixpkgs that a flake.lock pins.
-#[derive(Debug)]
-struct Pin {
-    release: String,
-    rev: String,
-    hash: String,
-    last_modified: i64,
-}
-
-/// Returns the pin of the folder's flake.lock: its node `nixpkgs`, when that follows a release.
-fn flake_pin(folder: &std::path::Path) -> Result<Option<Pin>, Failure> {
+/// Returns the pin of the folder's flake.lock with its release, when its nixpkgs follows one.
+fn flake_pin(folder: &std::path::Path) -> Result<Option<(Release, Pin)>, Failure> {
     let path = folder.join("flake.lock");
     if !path.exists() {
         return Ok(None);
     }
-    let text = output::read_text(&path)?;
-    let lock: serde_json::Value = serde_json::from_str(&text)
-        .map_err(|error| Failure::new(format!("{} is not valid JSON: {error}", shown(&path))))?;
-    let node = |name: &str| lock.get("nodes").and_then(|nodes| nodes.get(name));
-    let root = lock.get("root").and_then(|root| root.as_str()).unwrap_or("root");
-    let name = node(root).and_then(|root| root.get("inputs")?.get("nixpkgs")?.as_str()).unwrap_or("nixpkgs");
-    let pin = node(name).and_then(|node| {
-        let locked = node.get("locked")?;
-        let branch = node.get("original")?.get("ref")?.as_str()?;
-        Some(Pin {
-            release: branch
-                .strip_prefix("nixos-")
-                .filter(|release| release.parse::<crate::units::Release>().is_ok())?
-                .to_owned(),
-            rev: locked.get("rev")?.as_str()?.to_owned(),
-            hash: locked.get("narHash")?.as_str()?.to_owned(),
-            last_modified: locked.get("lastModified")?.as_i64()?,
-        })
-    });
-    Ok(pin)
+    let mut sources = Sources::default();
+    let file = sources.add(shown(&path), output::read_text(&path)?);
+    let mut found = Vec::new();
+    let Some(lock) = parse_json(&sources, file, "value-invalid", &mut found) else {
+        let why = found.first().map_or("it cannot be read", |finding| finding.message.as_str());
+        return Err(Failure::new(format!("{}: {why}", shown(&path))));
+    };
+    // A lock without a nixpkgs that can be taken is no hindrance: the template has a pin of its own.
+    let pin = pin::of_lock(&lock, None, &mut found);
+    Ok(pin.and_then(|pin| Some((pin.branch.as_ref()?.strip_prefix("nixos-")?.parse().ok()?, pin))))
 }
 
-fn fresh(pin: Option<&Pin>) -> BTreeMap<String, String> {
+fn fresh(pin: Option<&(Release, Pin)>) -> BTreeMap<String, String> {
     let fleet = include_str!("init/fleet.toml");
     let fleet = match pin {
         Some(pin) => with_pin(fleet, pin),
@@ -103,18 +85,14 @@ fn fresh(pin: Option<&Pin>) -> BTreeMap<String, String> {
     .collect()
 }
 
-/// Replaces the pin of the template, line by line, by that of a flake.lock.
-fn with_pin(fleet: &str, pin: &Pin) -> String {
-    // A JSON string of ASCII is a TOML string too; what is not is left for `check` to refuse at its place.
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+/// Replaces the pin of the template by that of a flake.lock.
+fn with_pin(fleet: &str, (release, pin): &(Release, Pin)) -> String {
     let line = |line: &str| match line.split(" = ").next() {
-        Some("release") => format!("release = {}", quoted(&pin.release)),
-        Some("rev") => format!("rev = {}", quoted(&pin.rev)),
-        Some("hash") => format!("hash = {}", quoted(&pin.hash)),
-        Some("last-modified") => format!("last-modified = {}", pin.last_modified),
-        _ => line.to_owned(),
+        Some("release") => format!("release = \"{release}\"\n"),
+        _ => format!("{line}\n"),
     };
-    fleet.lines().map(|text| line(text) + "\n").collect()
+    let fleet: String = fleet.lines().map(line).collect();
+    pin::write(&fleet, "stable", pin).unwrap_or(fleet)
 }
 
 fn example() -> BTreeMap<String, String> {

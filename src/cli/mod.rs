@@ -16,6 +16,7 @@ mod lint_nix;
 mod man;
 mod new;
 mod output;
+mod pin;
 mod plan;
 mod probe;
 mod rules;
@@ -89,6 +90,7 @@ enum Command {
     Explain(explain::Args),
     Build(build::Args),
     Plan(plan::Args),
+    Pin(pin::Args),
     Probe(probe::Args),
     Apply(apply::Args),
     LintNix(lint_nix::Args),
@@ -165,6 +167,7 @@ pub fn main() -> ExitCode {
             Command::Explain(args) => explain::run(&terminal, args),
             Command::Build(args) => build::run(&terminal, &fleet()?, args),
             Command::Plan(args) => plan::run(&terminal, &fleet()?, args),
+            Command::Pin(args) => pin::run(&terminal, &fleet()?, args),
             Command::Probe(args) => probe::run(&terminal, &fleet, args),
             Command::Apply(args) => apply::run(&terminal, &fleet()?, args),
             Command::LintNix(args) => lint_nix::run(&terminal, args),

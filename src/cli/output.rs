@@ -274,6 +274,11 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     fs::rename(&beside, path).with_context(failed)
 }
 
+/// Returns the file that a path leads to: one that is a link stays a link when its file is replaced.
+pub(super) fn real(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
 /// Writes files into a folder that is not there or empty.
 pub(super) fn write_new(folder: &Path, files: &BTreeMap<String, String>) -> Result<(), Failure> {
     let taken = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());

@@ -7,6 +7,7 @@
 
 pub mod decode;
 mod merge;
+pub mod pin;
 mod read;
 pub mod scalar;
 pub mod schema;

@@ -22,7 +22,8 @@ fn a_new_fleet_takes_the_pin_of_a_flake_lock() {
     let sandbox = Sandbox::empty();
     let rev = "a0374025a863d007d98e3297f6aa46cc3141c2f0";
     let lock = format!(
-        r#"{{"nodes": {{"root": {{"inputs": {{"nixpkgs": "np"}}}}, "np": {{"locked": {{"rev": "{rev}", "narHash":
+        r#"{{"nodes": {{"root": {{"inputs": {{"nixpkgs": "np"}}}}, "np": {{"locked": {{"type": "github",
+        "owner": "NixOS", "repo": "nixpkgs", "rev": "{rev}", "narHash":
         "sha256-9mUW6gNwoN2SWc/l0fW4svPNOulXLl8ijqKyeSOGgJE=", "lastModified": 1781216227}},
         "original": {{"ref": "nixos-26.05"}}}}}}, "root": "root", "version": 7}}"#
     );

@@ -21,6 +21,7 @@ mod machines;
 mod mirrored_esp;
 mod network;
 mod new;
+mod pin;
 mod plan;
 mod plans;
 mod probe;

@@ -1,8 +1,8 @@
 //! A channel in use that names no exact nixpkgs.
 
 use crate::check::channels::{UsedChannel, used};
-use crate::check::pins::{fault_of_hash, fault_of_rev};
 use crate::check::rule::{Check, Finding, Findings, FleetCx, Group, Rule};
+use crate::fleet::pin::{fault_of_hash, fault_of_rev};
 use crate::source::{Level, Spanned, quoted};
 
 pub(super) static RULE: Rule = Rule {

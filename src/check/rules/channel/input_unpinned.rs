@@ -1,7 +1,7 @@
 //! A further source that names no exact tree.
 
-use crate::check::pins::{fault_of_hash, fault_of_rev};
 use crate::check::rule::{Check, Finding, Findings, FleetCx, Group, Rule};
+use crate::fleet::pin::{fault_of_hash, fault_of_rev};
 use crate::fleet::scalar::SourceUrl;
 use crate::source::{Level, Place, Spanned, quoted};
 

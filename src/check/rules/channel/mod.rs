@@ -2,6 +2,7 @@
 
 mod channel_unpinned;
 mod deployer_channel_mismatch;
+mod facts_stale;
 mod input_unpinned;
 mod installer_newer_than_channel;
 mod kernel_unsupported_by_zfs;
@@ -16,6 +17,7 @@ use crate::check::rule::Rule;
 pub(super) static RULES: &[&Rule] = &[
     &channel_unpinned::RULE,
     &deployer_channel_mismatch::RULE,
+    &facts_stale::RULE,
     &input_unpinned::RULE,
     &installer_newer_than_channel::RULE,
     &kernel_unsupported_by_zfs::RULE,
