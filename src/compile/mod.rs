@@ -18,7 +18,6 @@ mod disks;
 mod flake;
 mod install;
 mod layers;
-mod layers_plan;
 mod manifest;
 mod network;
 mod reboot_test;

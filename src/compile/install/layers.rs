@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::HostCx;
+use crate::compile::HostCx;
 use crate::fleet::decode::Word as _;
 use crate::fleet::schema::disks::Format;
 use crate::fleet::schema::storage::RaidLevel;

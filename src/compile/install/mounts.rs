@@ -1,0 +1,94 @@
+//! What is mounted below the target, in which order, and which key comes first.
+
+use serde::Serialize;
+
+use super::pools::KeyPlan;
+use crate::compile::HostCx;
+use crate::fleet::decode::Word as _;
+use crate::fleet::schema::disks::Format;
+use crate::resolve::{BootPlaces, MountSource};
+
+#[derive(Serialize)]
+pub(super) struct MountPlan {
+    path: String,
+    source: String,
+    /// The type as mount(8) takes it, or `bind`.
+    kind: String,
+    options: String,
+    /// The key that must be there first.
+    key: Option<KeyPlan>,
+}
+
+pub(super) fn mounts(cx: &HostCx<'_>) -> Vec<MountPlan> {
+    let mut mounts: Vec<MountPlan> = cx
+        .host
+        .mounts
+        .iter()
+        .filter_map(|mount| match &mount.source {
+            // What the installed system needs before its network is up; all else has no part in an installation.
+            MountSource::Foreign(_) if !crate::compile::layers::is_early(cx.host, mount) => None,
+            MountSource::Partition { .. }
+            | MountSource::Array { .. }
+            | MountSource::Foreign(_)
+            | MountSource::Persisted { .. } => {
+                let mut words = mount.words()?;
+                if words.kind == Format::Vfat.word() {
+                    crate::compile::disks::private(&mut words.options);
+                }
+                let (source, kind) = match mount.bound() {
+                    Some(bound) => (bound.to_owned(), "bind".to_owned()),
+                    None => (words.source, words.kind),
+                };
+                Some(MountPlan {
+                    path: mount.path.to_owned(),
+                    source,
+                    kind,
+                    options: words.options.join(","),
+                    key: None,
+                })
+            }
+            MountSource::Dataset { pool, name, def } if crate::compile::zfs::is_imported(cx.host, pool) => {
+                let resolved = cx.host.pools.iter().find(|known| known.name == *pool);
+                let root = resolved.and_then(|pool| pool.encryption_root_of(name));
+                Some(MountPlan {
+                    path: mount.path.to_owned(),
+                    source: format!("{pool}/{name}"),
+                    kind: "zfs".to_owned(),
+                    options: if def.mounts_itself() { "zfsutil" } else { "" }.to_owned(),
+                    key: root.map(|root| KeyPlan::of(&root.name, root.def)),
+                })
+            }
+            MountSource::Dataset { .. } => None,
+        })
+        .collect();
+    // The loader is installed on the mirrors as well.
+    mounts.extend(BootPlaces::of(cx.host).unmounted().map(|mirror| MountPlan {
+        path: mirror.path.clone(),
+        source: mirror.device.clone(),
+        kind: mirror.format.word().to_owned(),
+        options: if mirror.format == Format::Vfat { "umask=0077" } else { "" }.to_owned(),
+        key: None,
+    }));
+    in_order(mounts)
+}
+
+/// Returns mounts in an order in which each finds what it needs: the one its path lies in, and the one that holds its key.
+fn in_order(mut waiting: Vec<MountPlan>) -> Vec<MountPlan> {
+    let below = |path: &str, of: &str| {
+        of == "/" || path.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let mut ordered: Vec<MountPlan> = Vec::with_capacity(waiting.len());
+    while !waiting.is_empty() {
+        let is_ready = |mount: &MountPlan| {
+            let file = mount.key.as_ref().and_then(|key| key.file.as_deref());
+            !waiting.iter().any(|other| {
+                other.path != mount.path
+                    && (below(&mount.path, &other.path) || file.is_some_and(|file| below(file, &other.path)))
+            })
+        };
+        // Where each waits for another (`dataset-mount-conflict`) the order of the paths has to do.
+        let next = waiting.iter().position(is_ready).unwrap_or(0);
+        ordered.push(waiting.remove(next));
+    }
+    ordered
+}
