@@ -137,6 +137,8 @@ fn of_scripts(compiled: &Compiled, host: &str) -> Layout {
                 "-o" => options.extend([pair()]),
                 "-O" => root_options.extend([pair()]),
                 "-V" => size = all.next().cloned(),
+                // The target below which the pool is mounted.
+                "-R" => drop(all.next()),
                 "-f" | "-p" | "-s" => {}
                 _ => rest.push(labels.get(word).unwrap_or(word).clone()),
             }
