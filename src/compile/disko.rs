@@ -5,22 +5,24 @@ use super::settings::Settings;
 use super::{HostCx, compatibility};
 use crate::fleet::decode::Word as _;
 use crate::fleet::scalar::KernelWord;
-use crate::fleet::schema::disks::{Format, Role, Table};
+use crate::fleet::schema::disks::{Format, Table};
 use crate::fleet::schema::zfs::VdevType;
 use crate::nix::{Attrs, Value};
 use crate::resolve::{
-    Base, BlockDevice, Content, MountSource, ResolvedMember, ResolvedPartition, ResolvedPool, VdevClass,
+    Base, BlockDevice, BootPlaces, Content, Mirror, MountSource, ResolvedMember, ResolvedPartition, ResolvedPool,
+    VdevClass,
 };
 use crate::source::Spanned;
 
 /// Returns what disko.nix sets.
 pub(super) fn settings(cx: &HostCx<'_>) -> Settings {
     let mut out = Settings::default();
+    let places = BootPlaces::of(cx.host);
     // What is only described is not laid out.
     for disk in cx.host.disks.iter().filter(|disk| disk.def.table.value == Table::Gpt) {
         let mut partitions = Attrs::new();
         for partition in &disk.partitions {
-            partitions.set(&[partition.name], self::partition(cx, partition));
+            partitions.set(&[partition.name], self::partition(cx, &places, partition));
         }
         let mut content = Attrs::from_iter([("type", "gpt")]);
         content.set(&["partitions"], partitions);
@@ -37,7 +39,7 @@ pub(super) fn settings(cx: &HostCx<'_>) -> Settings {
         value.set(&["metadata"], array.metadata.word());
         value.set(&["extraArgs"], vec![format!("--homehost={}", cx.host.name)]);
         let device = cx.host.devices.iter().find(|device| device.base == Base::Array { name: array.name });
-        if let Some(content) = device.and_then(content) {
+        if let Some(content) = device.and_then(|device| content(device, None)) {
             value.set(&["content"], content);
         }
         out.set_below("disko.devices.mdadm", &[array.name], value, array.def.key);
@@ -56,7 +58,7 @@ pub(super) fn settings(cx: &HostCx<'_>) -> Settings {
     out
 }
 
-fn partition(cx: &HostCx<'_>, partition: &ResolvedPartition<'_>) -> Value {
+fn partition(cx: &HostCx<'_>, places: &BootPlaces<'_>, partition: &ResolvedPartition<'_>) -> Value {
     let rest =
         partition.def.is_none_or(|def| matches!(def.size.value, crate::fleet::schema::disks::PartitionSize::Rest));
     let size = match partition.bytes.filter(|_| !rest) {
@@ -86,7 +88,7 @@ fn partition(cx: &HostCx<'_>, partition: &ResolvedPartition<'_>) -> Value {
             let pool = cx.host.pools.iter().find(holds);
             pool.map(|pool| around(device, Attrs::from_iter([("type", "zfs"), ("pool", pool.name)])))
         }
-        _ => content(device),
+        _ => content(device, places.unmounted().find(|mirror| mirror.device == device.raw)),
     });
     if let Some(content) = content {
         attrs.set(&["content"], content);
@@ -98,8 +100,9 @@ fn is_member(member: &ResolvedMember, partition: &ResolvedPartition<'_>) -> bool
     member.disk == partition.disk && member.partition == partition.name
 }
 
-/// Returns what a block device holds, LUKS around it included; nothing where it is left empty.
-fn content(device: &BlockDevice<'_>) -> Option<Attrs> {
+/// Returns what a block device holds, LUKS around it included; nothing where it is left empty. A mirror of a boot partition is
+/// mounted where the loader's installer writes it.
+fn content(device: &BlockDevice<'_>, mirror: Option<&Mirror>) -> Option<Attrs> {
     let words = |options: &[Spanned<KernelWord>]| -> Vec<String> {
         options.iter().map(|option| option.as_str().to_owned()).collect()
     };
@@ -131,13 +134,15 @@ fn content(device: &BlockDevice<'_>) -> Option<Attrs> {
         }
         Content::FileSystem(Some(format)) => {
             let mut attrs = Attrs::from_iter([("type", "filesystem"), ("format", format.word())]);
-            if let Some(mount) = device.mount {
-                attrs.set(&["mountpoint"], mount.as_str());
-                let options = words(device.options);
+            let mirror = mirror.map(|mirror| mirror.path.as_str());
+            if let Some(path) = device.mount.map(|mount| mount.as_str()).or(mirror) {
+                attrs.set(&["mountpoint"], path);
+                let mut options = words(device.options);
+                if format == Format::Vfat {
+                    super::disks::private(&mut options);
+                }
                 if !options.is_empty() {
                     attrs.set(&["mountOptions"], options);
-                } else if device.role == Role::Esp {
-                    attrs.set(&["mountOptions"], vec!["umask=0077"]);
                 }
             }
             attrs
@@ -217,7 +222,8 @@ fn pool(cx: &HostCx<'_>, pool: &ResolvedPool<'_>) -> Value {
         if let Some(bytes) = dataset.volume {
             attrs.set(&["size"], bytes.to_string());
         }
-        if let Some(mount) = &dataset.mount {
+        // What is imported by hand is mounted by hand.
+        if let Some(mount) = dataset.mount.as_ref().filter(|_| !plan.manual) {
             attrs.set(&["mountpoint"], mount.as_str());
         }
         if !dataset.options.is_empty() {

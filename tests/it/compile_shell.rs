@@ -28,6 +28,7 @@ fn run(compiled: &Compiled, host: &str, script: &str, arguments: &[&str], folder
         .args(arguments)
         .env("HOSTWRIGHT_LOG", folder.join("log"))
         .env("HOSTWRIGHT_TARGET", "/mnt")
+        .env("HOSTWRIGHT_KEYS", folder)
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .output()

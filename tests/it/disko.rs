@@ -3,7 +3,6 @@
 //! `HOSTWRIGHT_DISKO` names a copy of disko.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::{Command, Stdio};
 
 use hostwright::compile::Compiled;
 use hostwright::facts::Facts;
@@ -11,19 +10,28 @@ use hostwright::source::load;
 use serde_json::Value;
 
 use super::compile::{compile_files, example, forms, root};
-use super::compile_nix::{nixpkgs, write};
+use super::compile_nix::{evaluate, nixpkgs, write};
 use super::compile_shell::dry_run;
 
 /// Names and what they are set to.
 type Words = BTreeMap<String, String>;
 
-/// A layout: what is made, under names that both sides know.
+/// A layout: what is made, under names that both sides know. A block device is called by the label of its partition,
+/// `/dev/mapper/NAME` once LUKS around it is open, or `md:NAME`.
 #[derive(Debug, Default, PartialEq)]
 struct Layout {
     /// (disk, number) -> (label, size, type code).
     partitions: BTreeMap<(String, u64), (String, String, String)>,
-    /// Label -> file system or swap.
+    /// Block device -> file system or swap.
     made: Words,
+    /// Block device -> name of the LUKS device on it.
+    luks: Words,
+    /// Array -> (level, metadata, members).
+    arrays: BTreeMap<String, (String, String, BTreeSet<String>)>,
+    /// Block device -> subvolumes.
+    subvolumes: BTreeMap<String, BTreeSet<String>>,
+    /// Path -> (block device or dataset, options).
+    mounts: BTreeMap<String, (String, BTreeSet<String>)>,
     /// Pool -> words that describe its vdevs, members by the label of their partition.
     vdevs: BTreeMap<String, Vec<String>>,
     /// Pool -> options of the pool and of its root dataset.
@@ -40,6 +48,41 @@ fn map(value: &Value) -> Words {
     value.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), text(value))).collect()
 }
 
+/// Adds what disko puts onto a block device.
+fn add_content(layout: &mut Layout, at: String, content: &Value) {
+    let mut mount = |path: &Value, options: &Value, subvolume: Option<&str>| {
+        let Some(path) = path.as_str() else { return };
+        let own = options.as_array().into_iter().flatten().map(text).filter(|option| option != "defaults");
+        let subvolume = subvolume.map(|name| format!("subvol={name}"));
+        layout.mounts.insert(path.to_owned(), (at.clone(), own.chain(subvolume).collect()));
+    };
+    match content["type"].as_str() {
+        Some("filesystem") => {
+            mount(&content["mountpoint"], &content["mountOptions"], None);
+            layout.made.insert(at, text(&content["format"]));
+        }
+        Some("btrfs") => {
+            let subvolumes = content["subvolumes"].as_object().unwrap();
+            for (name, subvolume) in subvolumes {
+                mount(&subvolume["mountpoint"], &subvolume["mountOptions"], Some(name));
+            }
+            mount(&content["mountpoint"], &content["mountOptions"], None);
+            layout.subvolumes.insert(at.clone(), subvolumes.keys().cloned().collect());
+            layout.made.insert(at, "btrfs".to_owned());
+        }
+        // A random key is made at each boot, and the swap with it.
+        Some("swap") if content["randomEncryption"] == true => {}
+        Some("swap") => drop(layout.made.insert(at, "swap".to_owned())),
+        Some("luks") => {
+            let name = text(&content["name"]);
+            add_content(layout, format!("/dev/mapper/{name}"), &content["content"]);
+            layout.luks.insert(at, name);
+        }
+        Some("mdraid") => drop(layout.arrays.entry(text(&content["name"])).or_default().2.insert(at)),
+        _ => {}
+    }
+}
+
 /// Returns the layout that disko reads.
 fn of_disko(devices: &Value) -> Layout {
     let mut layout = Layout::default();
@@ -50,13 +93,18 @@ fn of_disko(devices: &Value) -> Layout {
                 if partition["size"] == "100%" { "0".to_owned() } else { format!("+{}", text(&partition["size"])) };
             let at = (text(&disk["device"]), partition["_index"].as_u64().unwrap());
             layout.partitions.insert(at, (label.clone(), size, text(&partition["type"])));
-            let content = &partition["content"];
-            match content["type"].as_str() {
-                Some("filesystem") => drop(layout.made.insert(label, text(&content["format"]))),
-                Some("swap") => drop(layout.made.insert(label, "swap".to_owned())),
-                _ => {}
-            }
+            add_content(&mut layout, label, &partition["content"]);
         }
+    }
+    for (name, array) in devices["mdadm"].as_object().into_iter().flatten() {
+        let entry = layout.arrays.entry(name.clone()).or_default();
+        (entry.0, entry.1) = (text(&array["level"]), text(&array["metadata"]));
+        add_content(&mut layout, format!("md:{name}"), &array["content"]);
+    }
+    for (path, nodev) in devices["nodev"].as_object().into_iter().flatten() {
+        let options = nodev["mountOptions"].as_array().into_iter().flatten().map(text);
+        let options = options.filter(|option| option != "defaults").collect();
+        layout.mounts.insert(path.clone(), (text(&nodev["fsType"]), options));
     }
     for (name, pool) in devices["zpool"].as_object().into_iter().flatten() {
         let topology = &pool["mode"]["topology"];
@@ -85,7 +133,11 @@ fn of_disko(devices: &Value) -> Layout {
             // disko always has an entry for the pool's own dataset.
             if relative != "__root" {
                 let size = dataset["size"].as_str().map(str::to_owned);
-                layout.datasets.insert(format!("{name}/{relative}"), (size, map(&dataset["options"])));
+                let whole = format!("{name}/{relative}");
+                if let Some(path) = dataset["mountpoint"].as_str() {
+                    layout.mounts.insert(path.to_owned(), (whole.clone(), BTreeSet::new()));
+                }
+                layout.datasets.insert(whole, (size, map(&dataset["options"])));
             }
         }
     }
@@ -100,8 +152,13 @@ fn numbered<'a>(words: &'a [String], option: &str) -> Option<(u64, &'a str)> {
 }
 
 /// Returns the layout that the scripts make.
-fn of_scripts(compiled: &Compiled, host: &str) -> Layout {
+///
+/// `names` are those of the LUKS devices: what opens with a key file needs one even where nothing is done.
+fn of_scripts(compiled: &Compiled, host: &str, names: &Words) -> Layout {
     let folder = tempfile::tempdir().unwrap();
+    for name in names.values() {
+        std::fs::write(folder.path().join(name), "0123456789abcdef").unwrap();
+    }
     let mut layout = Layout::default();
     let mut labels: Words = BTreeMap::new();
     for words in dry_run(compiled, host, "partition", folder.path()) {
@@ -115,12 +172,41 @@ fn of_scripts(compiled: &Compiled, host: &str) -> Layout {
                 labels.insert(format!("{last}-part{number}"), label.clone());
                 layout.partitions.insert((last.clone(), number), (label, size, code));
             }
-            "mkswap" => layout.made.extend(labels.get(last).map(|label| (label.clone(), "swap".to_owned()))),
+            "cryptsetup" if words[1] == "open" => {
+                let [.., device, opened, _key_file, _] = words.as_slice() else { panic!("{words:?}") };
+                let name = format!("/dev/mapper/{opened}");
+                layout.luks.insert(labels[device].clone(), opened.clone());
+                labels.insert(name.clone(), name);
+            }
+            "mdadm" => {
+                let name = words[2].replace("/dev/md/", "");
+                let of = |option: &str| words.iter().find_map(|word| word.strip_prefix(option)).unwrap().to_owned();
+                let members = words.iter().filter_map(|word| labels.get(word).cloned()).collect();
+                layout.arrays.insert(name.clone(), (of("--level="), of("--metadata="), members));
+                labels.insert(format!("/dev/disk/by-id/md-name-{host}:{name}"), format!("md:{name}"));
+            }
+            "btrfs" => {
+                let (at, _) = layout.made.iter().find(|(_, kind)| *kind == "btrfs").unwrap();
+                let name = last.replace("/FILE-SYSTEM/", "");
+                layout.subvolumes.entry(at.clone()).or_default().insert(name);
+            }
+            "mkswap" => drop(layout.made.insert(labels[last].clone(), "swap".to_owned())),
             mkfs if mkfs.starts_with("mkfs.") => {
-                layout.made.extend(labels.get(last).map(|label| (label.clone(), mkfs.replace("mkfs.", ""))));
+                layout.made.insert(labels[last].clone(), mkfs.replace("mkfs.", ""));
             }
             _ => {}
         }
+    }
+    for words in dry_run(compiled, host, "mount", folder.path()) {
+        let [mount, dash_t, kind, options @ .., dashes, source, place] = words.as_slice() else { continue };
+        if [mount, dash_t, dashes] != ["mount", "-t", "--"] {
+            continue;
+        }
+        let place = place.strip_prefix("/mnt").unwrap();
+        let place = if place.is_empty() { "/" } else { place };
+        let options = options.last().map_or("", String::as_str).split(',');
+        let options = options.filter(|option| !option.is_empty() && kind != "zfs").map(str::to_owned).collect();
+        layout.mounts.insert(place.to_owned(), (labels.get(source).unwrap_or(source).clone(), options));
     }
     if !compiled.files.iter().any(|file| file.path == format!("hosts/{host}/install/pools.sh")) {
         return layout;
@@ -153,6 +239,17 @@ fn of_scripts(compiled: &Compiled, host: &str) -> Layout {
             _ => {}
         }
     }
+    // disko has no word for dRAID: such a pool, and what lies on it, is made by pools.sh alone.
+    let is_draid = |words: &Vec<String>| {
+        words.iter().any(|word| ["draid1", "draid2", "draid3"].iter().any(|kind| word.starts_with(kind)))
+    };
+    let other: Vec<String> = layout.vdevs.extract_if(.., |_, words| is_draid(words)).map(|(pool, _)| pool).collect();
+    for pool in other {
+        let below = format!("{pool}/");
+        layout.options.remove(&pool);
+        layout.datasets.retain(|name, _| !name.starts_with(&below));
+        layout.mounts.retain(|_, (source, _)| !source.starts_with(&below));
+    }
     // Where the size of a disk is not stated, only the script can work out what is kept back.
     layout.datasets.retain(|_, (_, options)| options.get("refreservation").is_none_or(|bytes| bytes != "0"));
     layout
@@ -176,21 +273,18 @@ fn compare(compiled: &Compiled, test: &str) {
              (/. + \"{}\") ]; }}).config.disko.devices; \
              plain = v: if builtins.isAttrs v then lib.mapAttrs (_: plain) (lib.filterAttrs (n: _: !lib.hasPrefix \"_\" n || n == \"_index\" || n == \"__root\") v) \
              else if builtins.isList v then map plain v else if builtins.isFunction v then null else v; \
-             in plain {{ inherit (read) disk zpool; }}",
+             in plain {{ inherit (read) disk mdadm nodev zpool; }}",
             file.display()
         );
-        let output = Command::new(&nix[0])
-            .args(&nix[1..])
-            .args(["--readonly-mode", "--eval", "--strict", "--json", "-E", &expression])
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}: {}", host.name, String::from_utf8_lossy(&output.stderr));
-        let read = of_disko(&serde_json::from_slice(&output.stdout).unwrap());
-        let made = of_scripts(compiled, &host.name);
+        let read = of_disko(&evaluate(&nix, &expression).0);
+        let made = of_scripts(compiled, &host.name, &read.luks);
         assert!(!made.partitions.is_empty(), "{} lays out nothing", host.name);
         assert_eq!(read.partitions, made.partitions, "{}", host.name);
         assert_eq!(read.made, made.made, "{}", host.name);
+        assert_eq!(read.luks, made.luks, "{}", host.name);
+        assert_eq!(read.arrays, made.arrays, "{}", host.name);
+        assert_eq!(read.subvolumes, made.subvolumes, "{}", host.name);
+        assert_eq!(read.mounts, made.mounts, "{}", host.name);
         assert_eq!(read.vdevs, made.vdevs, "{}", host.name);
         assert_eq!(read.options, made.options, "{}", host.name);
         let names = |layout: &Layout| layout.datasets.keys().cloned().collect::<BTreeSet<_>>();

@@ -86,6 +86,8 @@
               content = {
                 type = "filesystem";
                 format = "vfat";
+                mountpoint = "/efi-two";
+                mountOptions = [ "umask=0077" ];
               };
             };
             boot = {
@@ -96,6 +98,7 @@
               content = {
                 type = "filesystem";
                 format = "ext4";
+                mountpoint = "/boot-two";
               };
             };
             shelf = {
@@ -135,7 +138,6 @@
       datasets = {
         films = {
           type = "zfs_fs";
-          mountpoint = "/srv/films";
           options.mountpoint = "legacy";
         };
         reserved = {

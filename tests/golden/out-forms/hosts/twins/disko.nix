@@ -68,6 +68,7 @@
               content = {
                 type = "filesystem";
                 format = "ext4";
+                mountpoint = "/boot-b";
               };
             };
             swap = {

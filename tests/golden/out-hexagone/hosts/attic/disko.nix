@@ -50,6 +50,8 @@
               content = {
                 type = "filesystem";
                 format = "vfat";
+                mountpoint = "/boot-right";
+                mountOptions = [ "umask=0077" ];
               };
             };
             tank = {
