@@ -2,6 +2,9 @@
 //!
 //! Nothing is verified but the form: that the blob is whole, is of the type that the line says, and how strong the key is.
 
+use base64::prelude::BASE64_STANDARD as STANDARD;
+use base64::{DecodeError, Engine as _};
+
 use crate::resolve::ResolvedHost;
 use crate::source::Spanned;
 
@@ -150,29 +153,14 @@ fn bits(number: &[u8]) -> usize {
     significant.count().saturating_sub(1) * 8 + top
 }
 
-/// Decodes Base64 with its padding (RFC 4648 section 4). Digits without an end are what is left of a line that was cut.
+/// Decodes base64 with its padding (RFC 4648 section 4). Digits without an end are what is left of a line that was cut.
 fn base64(text: &str) -> Result<Vec<u8>, KeyFault> {
-    let padding = text.bytes().rev().take_while(|byte| *byte == b'=').count();
-    let digits = text.get(..text.len() - padding).filter(|_| padding <= 2).ok_or(KeyFault::NotBase64)?;
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut held, mut have) = (0u32, 0u32);
-    for byte in digits.bytes() {
-        let digit = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return Err(KeyFault::NotBase64),
-        };
-        held = (held << 6 | u32::from(digit)) & 0xffff;
-        have += 6;
-        if have >= 8 {
-            have -= 8;
-            bytes.push((held >> have).to_le_bytes()[0]);
+    STANDARD.decode(text).map_err(|fault| match fault {
+        DecodeError::InvalidByte(..) => KeyFault::NotBase64,
+        DecodeError::InvalidLength(_) | DecodeError::InvalidLastSymbol { .. } | DecodeError::InvalidPadding => {
+            KeyFault::Broken
         }
-    }
-    if text.len().is_multiple_of(4) { Ok(bytes) } else { Err(KeyFault::Broken) }
+    })
 }
 
 #[cfg(test)]
@@ -185,23 +173,12 @@ mod tests {
 
     /// Encodes a blob as a key's line holds it.
     fn line(kind: &str, values: &[&[u8]]) -> String {
-        const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let mut blob = Vec::new();
         for value in [kind.as_bytes()].iter().chain(values) {
             blob.extend(u32::try_from(value.len()).unwrap().to_be_bytes());
             blob.extend(*value);
         }
-        let mut text = format!("{kind} ");
-        for chunk in blob.chunks(3) {
-            let mut three = [0u8; 3];
-            three[..chunk.len()].copy_from_slice(chunk);
-            let bits = u32::from_be_bytes([0, three[0], three[1], three[2]]);
-            for at in 0..4 {
-                let digit = char::from(DIGITS[(bits >> (18 - 6 * at) & 63) as usize]);
-                text.push(if at <= chunk.len() { digit } else { '=' });
-            }
-        }
-        text
+        format!("{kind} {}", STANDARD.encode(blob))
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! Not here: which file is read, and what is shown of a change (`cli`).
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as STANDARD;
 use toml_edit::{DocumentMut, Item, Value};
 
 use crate::source::{Diagnostic, Diagnostics, Kind, Node, Table, nearest, quoted};
@@ -149,19 +151,8 @@ pub fn fault_of_hash(hash: &str) -> Option<(&'static str, &'static str)> {
     if digits.len() == 43 && is_pattern(digits.as_bytes()) || OF_NOTHING.contains(&digest) {
         return Some(("a placeholder", "write the hash that Nix names when it refuses this one"));
     }
-    (!is_sha256(digest)).then_some(("not 32 bytes in base64", wanted))
-}
-
-/// Tells whether a text is the base64 of 32 bytes: 42 digits, one that holds four bits, and one `=`.
-fn is_sha256(digest: &str) -> bool {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let value = |digit: &u8| DIGITS.iter().position(|known| known == digit);
-    match digest.as_bytes() {
-        [digits @ .., last, b'='] if digits.len() == 42 => {
-            digits.iter().all(|digit| value(digit).is_some()) && value(last).is_some_and(|bits| bits % 4 == 0)
-        }
-        _ => false,
-    }
+    let is_sha256 = STANDARD.decode(digest).is_ok_and(|bytes| bytes.len() == 32);
+    (!is_sha256).then_some(("not 32 bytes in base64", wanted))
 }
 
 /// Tells whether digits repeat with a period that no hash has: zeros, `deadbeef`, `0123456789`.

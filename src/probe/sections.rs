@@ -5,6 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as STANDARD;
+
 use crate::source::{Diagnostic, Diagnostics, FileId, Place, Sources, quoted};
 
 /// One section.
@@ -129,35 +132,8 @@ fn decode(lines: &[&str], encoding: &str) -> Option<String> {
         let lines: Option<Vec<&str>> = lines.iter().map(|line| line.strip_prefix('|')).collect();
         return lines.map(|lines| lines.iter().map(|line| format!("{line}\n")).collect());
     }
-    let bytes = base64(&lines.concat())?;
+    let bytes = STANDARD.decode(lines.concat()).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// Decodes base64 (RFC 4648, section 4); nothing where it is none.
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let digits = text.trim_end_matches('=');
-    if !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(digits.len() / 4 * 3 + 2);
-    let (mut bits, mut held) = (0u32, 0u32);
-    for digit in digits.bytes() {
-        let value = match digit {
-            b'A'..=b'Z' => digit - b'A',
-            b'a'..=b'z' => digit - b'a' + 26,
-            b'0'..=b'9' => digit - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(value);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push(u8::try_from(bits >> held & 0xff).ok()?);
-        }
-    }
-    Some(bytes)
 }
 
 /// Lines with the byte at which each begins; a carriage return at the end belongs to the line's end.
@@ -216,11 +192,15 @@ mod tests {
 
     #[test]
     fn base64_is_decoded_and_what_is_none_is_refused() {
-        for (text, bytes) in [("", ""), ("eA==", "x"), ("eHk=", "xy"), ("eHl6", "xyz")] {
-            assert_eq!(base64(text).as_deref(), Some(bytes.as_bytes()));
+        let of = |content: &str| {
+            read_text(&format!("hostwright-probe 1 n0 base64\n@n0 begin a\n{content}\n@n0 end a 0\n@n0 done 1\n"))
+        };
+        for (content, text) in [("", ""), ("eA==", "x"), ("eHk=", "xy"), ("eHl6", "xyz"), ("eH\nl6", "xyz")] {
+            assert_eq!(of(content).0.unwrap().ran("a"), Some(text));
         }
         for bad in ["e", "eA=", "e A=", "eA==\u{e9}", "===="] {
-            assert_eq!(base64(bad), None, "{bad}");
+            let (sections, found) = of(bad);
+            assert!(sections.is_none() && found.len() == 1, "{bad}: {found:?}");
         }
     }
 

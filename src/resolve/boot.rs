@@ -87,11 +87,7 @@ impl ResolvedHost<'_> {
 
     /// Returns why GRUB cannot write to a file in a folder.
     fn unwritable(&self, folder: &str) -> Option<NoWayBack> {
-        let holds = |path: &str| {
-            path == "/" || folder.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        let Some(mount) = self.mounts.iter().filter(|mount| holds(mount.path)).max_by_key(|mount| mount.path.len())
-        else {
+        let Some(mount) = self.mount_of(folder) else {
             return Some(NoWayBack {
                 place: self.def.boot.loader.place,
                 obstacle: Obstacle::Nowhere(folder.to_owned()),

@@ -29,6 +29,7 @@ use crate::fleet::schema::machine::Firmware;
 use crate::fleet::schema::network::Interface;
 use crate::fleet::{Fleet, Host};
 use crate::source::{Diagnostic, Diagnostics, Place, Spanned, nearest, quoted, sha256};
+use crate::units::lies_in;
 
 pub use boot::{NoWayBack, Obstacle};
 pub use boot_files::{BootFile, boot_files};
@@ -176,6 +177,11 @@ impl<'f> ResolvedHost<'f> {
             RebootTest::Tuned(table) => Some(table),
             RebootTest::Switch(_) => None,
         }
+    }
+
+    /// Returns the mount that holds a path.
+    pub fn mount_of(&self, path: &str) -> Option<&Mount<'f>> {
+        self.mounts.iter().filter(|mount| lies_in(path, mount.path)).max_by_key(|mount| mount.path.len())
     }
 
     /// Returns Nix's name of the machine's system.

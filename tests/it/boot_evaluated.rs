@@ -1,14 +1,13 @@
 //! What REBOOT's way back needs of a boot, looked up in evaluated configurations: real NixOS makes it of what is compiled.
 
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
 
 use hostwright::facts::Facts;
 use hostwright::source::load;
 use serde_json::Value;
 
 use super::compile::{compile_files, root};
-use super::compile_nix::{OVERLAY, nixpkgs, write};
+use super::compile_nix::{evaluate_over, nixpkgs};
 
 /// What is looked up of each configuration `c`; units and files as their text.
 const LOOKED_UP: &str = r#"c: {
@@ -47,24 +46,13 @@ fn evaluated(test: &str, hosts: &[&str]) -> Option<BTreeMap<String, Value>> {
     let (nix, tree) = nixpkgs(test)?;
     let compiled =
         compile_files(&mut load(&root().join("tests/fleets/machines")).unwrap(), &Facts::embedded()).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    write(&compiled, folder.path());
-    let (out, (program, arguments)) = (folder.path().display(), nix.split_first().unwrap());
     let names: String = hosts.iter().map(|host| format!("\"{host}\" ")).collect();
     let expression = format!(
-        "let o = import (/. + \"{out}\") {{ nixpkgs = \"{tree}\"; overlays = [ {OVERLAY} ]; }}; look = {LOOKED_UP}; \
-         in builtins.listToAttrs (map (name: {{ inherit name; value = look o.nixosConfigurations.${{name}}.config; }}) \
-         [ {names}])"
+        "let look = {LOOKED_UP}; in builtins.listToAttrs (map (name: {{ inherit name; \
+         value = look out.nixosConfigurations.${{name}}.config; }}) [ {names}])"
     );
-    let output = Command::new(program)
-        .args(arguments)
-        .args(["--readonly-mode", "--eval", "--strict", "--json", "-E", &expression])
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    Some(serde_json::from_slice(&output.stdout).unwrap())
+    let (read, _) = evaluate_over(&compiled, &nix, &tree, &expression);
+    Some(serde_json::from_value(read).unwrap())
 }
 
 fn has(list: &Value, wanted: &str) -> bool {

@@ -107,31 +107,48 @@ pub(crate) fn write(compiled: &Compiled, folder: &Path) {
 }
 
 /// Linters in derivations would pull in Haskell, which trimmed trees lack.
-pub(crate) const OVERLAY: &str = "(final: prev: { shellcheck-minimal = prev.hello // { compiler.bootstrapAvailable = false; }; \
-     shellcheck = prev.hello; pandoc = prev.hello // { compiler.bootstrapAvailable = false; }; })";
+pub(crate) const OVERLAYS: &str = "[ (final: prev: { shellcheck-minimal = prev.hello // { compiler.bootstrapAvailable = false; }; \
+     shellcheck = prev.hello; pandoc = prev.hello // { compiler.bootstrapAvailable = false; }; }) ]";
+
+/// Evaluates an expression with the command that [`nixpkgs`] returns: what it is, and what Nix said.
+pub(crate) fn evaluate(nix: &[String], expression: &str) -> (serde_json::Value, String) {
+    let (program, arguments) = nix.split_first().unwrap();
+    let output = Command::new(program)
+        .args(arguments)
+        .args(["--readonly-mode", "--eval", "--strict", "--json", "-E", expression])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    (serde_json::from_slice(&output.stdout).unwrap(), said)
+}
+
+/// Evaluates an expression over `out`, the outputs of a compiled fleet.
+pub(crate) fn evaluate_over(
+    compiled: &Compiled,
+    nix: &[String],
+    tree: &str,
+    expression: &str,
+) -> (serde_json::Value, String) {
+    let folder = tempfile::tempdir().unwrap();
+    write(compiled, folder.path());
+    let path = folder.path().display();
+    let whole = format!(
+        "let out = import (/. + \"{path}\") {{ nixpkgs = \"{tree}\"; overlays = {OVERLAYS}; }}; in {expression}"
+    );
+    evaluate(nix, &whole)
+}
 
 /// Evaluates each host to its system derivation: no error, no failed assertion, no warning.
 pub(crate) fn evaluates(compiled: &Compiled, nix: &[String], tree: &str) {
-    let folder = tempfile::tempdir().unwrap();
-    write(compiled, folder.path());
-    let out = folder.path().to_str().unwrap();
     for host in &compiled.hosts {
         let expression = format!(
-            "let o = import (/. + \"{out}\") {{ nixpkgs = \"{tree}\"; overlays = [ {OVERLAY} ]; }}; \
-             c = o.nixosConfigurations.\"{}\".config; in {{ drv = c.system.build.toplevel.drvPath; w = c.warnings; }}",
+            "let c = out.nixosConfigurations.\"{}\".config; in {{ drv = c.system.build.toplevel.drvPath; w = c.warnings; }}",
             host.name
         );
-        let (program, arguments) = nix.split_first().unwrap();
-        let output = Command::new(program)
-            .args(arguments)
-            .args(["--readonly-mode", "--eval", "--strict", "--json", "-E", &expression])
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{}: {said}", host.name);
+        let (read, said) = evaluate_over(compiled, nix, tree, &expression);
         assert!(!said.contains("evaluation warning"), "{}: {said}", host.name);
-        let read: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(read["w"], serde_json::json!([]), "{}", host.name);
         assert!(read["drv"].as_str().unwrap().starts_with("/nix/store/"));
     }

@@ -9,11 +9,7 @@ use hostwright::source::{FleetFiles, load};
 use serde_json::Value;
 
 use super::compile::{compile_files, example, root};
-use super::compile_nix::{nixpkgs, write};
-
-/// What pulls in Haskell, which trimmed trees lack.
-const OVERLAYS: &str = "[ (final: prev: { shellcheck-minimal = prev.hello // { compiler.bootstrapAvailable = false; }; \
-     shellcheck = prev.hello; pandoc = prev.hello // { compiler.bootstrapAvailable = false; }; }) ]";
+use super::compile_nix::{OVERLAYS, evaluate_over, nixpkgs, write};
 
 /// Runs a command of Nix; returns what it prints and what it says.
 fn run(words: &[String], arguments: &[&str]) -> (String, String) {
@@ -24,17 +20,11 @@ fn run(words: &[String], arguments: &[&str]) -> (String, String) {
     (String::from_utf8_lossy(&output.stdout).trim().to_owned(), said)
 }
 
-/// Evaluates an expression over `out`, the outputs of a compiled fleet.
+/// Evaluates an expression over `out`, the outputs of a compiled fleet, without a warning.
 fn over(compiled: &Compiled, nix: &[String], tree: &str, expression: &str) -> Value {
-    let folder = tempfile::tempdir().unwrap();
-    write(compiled, folder.path());
-    let path = folder.path().display();
-    let whole = format!(
-        "let out = import (/. + \"{path}\") {{ nixpkgs = \"{tree}\"; overlays = {OVERLAYS}; }}; in {expression}"
-    );
-    let (printed, said) = run(nix, &["--readonly-mode", "--eval", "--strict", "--json", "-E", &whole]);
+    let (read, said) = evaluate_over(compiled, nix, tree, expression);
     assert!(!said.contains("evaluation warning"), "{said}");
-    serde_json::from_str(&printed).unwrap()
+    read
 }
 
 /// Evaluates the boot test of every host: the derivation, its warnings, and its script, which Python reads.

@@ -1,12 +1,12 @@
 //! What systemd-networkd and nftables get in the end, by evaluation with a real nixpkgs.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use hostwright::facts::Facts;
 use hostwright::source::load;
 
 use super::compile::{compile_files, root};
-use super::compile_nix::{nixpkgs, write};
+use super::compile_nix::{evaluate_over, nixpkgs};
 use super::quoting::is_installed;
 
 /// The hosts of tests/fleets/machines that are about the network.
@@ -16,22 +16,8 @@ const HOSTS: [&str; 6] = ["hetzner-cloud", "initrd-ssh", "router", "vlan-bond", 
 fn of_config(nix: &[String], tree: &str, host: &str, wanted: &str) -> serde_json::Value {
     let mut files = load(&root().join("tests/fleets/machines")).unwrap();
     let compiled = compile_files(&mut files, &Facts::embedded()).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    write(&compiled, folder.path());
-    let out = folder.path().to_str().unwrap();
-    let expression = format!(
-        "let o = import (/. + \"{out}\") {{ nixpkgs = \"{tree}\"; overlays = [ ]; }}; \
-         config = o.nixosConfigurations.\"{host}\".config; in {wanted}"
-    );
-    let (program, arguments) = nix.split_first().unwrap();
-    let output = Command::new(program)
-        .args(arguments)
-        .args(["--readonly-mode", "--eval", "--strict", "--json", "-E", &expression])
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{host}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    let expression = format!("let config = out.nixosConfigurations.\"{host}\".config; in {wanted}");
+    evaluate_over(&compiled, nix, tree, &expression).0
 }
 
 #[test]

@@ -69,26 +69,5 @@ pub(super) fn mounts(cx: &HostCx<'_>) -> Vec<MountPlan> {
         options: if mirror.format == Format::Vfat { "umask=0077" } else { "" }.to_owned(),
         key: None,
     }));
-    in_order(mounts)
-}
-
-/// Returns mounts in an order in which each finds what it needs: the one its path lies in, and the one that holds its key.
-fn in_order(mut waiting: Vec<MountPlan>) -> Vec<MountPlan> {
-    let below = |path: &str, of: &str| {
-        of == "/" || path.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    let mut ordered: Vec<MountPlan> = Vec::with_capacity(waiting.len());
-    while !waiting.is_empty() {
-        let is_ready = |mount: &MountPlan| {
-            let file = mount.key.as_ref().and_then(|key| key.file.as_deref());
-            !waiting.iter().any(|other| {
-                other.path != mount.path
-                    && (below(&mount.path, &other.path) || file.is_some_and(|file| below(file, &other.path)))
-            })
-        };
-        // Where each waits for another (`dataset-mount-conflict`) the order of the paths has to do.
-        let next = waiting.iter().position(is_ready).unwrap_or(0);
-        ordered.push(waiting.remove(next));
-    }
-    ordered
+    mounts
 }

@@ -15,7 +15,7 @@ pub use zfs_value::{KeyLocation, Mountpoint, PropertyValue};
 use super::decode::{Cx, Decode, MapKey, from_string};
 use super::shape::{Scalar, Shape};
 use crate::source::{Kind, Node};
-use crate::units::{SocketAddress, is_host_name};
+use crate::units::{SocketAddress, is_host_name, lies_in};
 
 /// Declares a string type whose form a function checks.
 macro_rules! word {
@@ -80,7 +80,7 @@ impl AbsPath {
 
     /// Tells whether this path is `other` or lies below it.
     pub fn is_below(&self, other: &str) -> bool {
-        other == "/" || self.0.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        lies_in(&self.0, other)
     }
 }
 

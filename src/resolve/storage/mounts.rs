@@ -3,11 +3,12 @@
 use super::{Base, BlockDevice, Content, ResolvedArray, ResolvedDisk, ResolvedPool};
 use crate::fleet::Host;
 use crate::fleet::decode::Word as _;
-use crate::fleet::scalar::KernelWord;
+use crate::fleet::scalar::{AbsPath, KernelWord};
 use crate::fleet::schema::disks::{Format, Partition, Subvolume};
 use crate::fleet::schema::storage::{FileSystem, Mdraid, PersistedDirectory};
 use crate::fleet::schema::zfs::Dataset;
 use crate::source::{Place, Spanned};
+use crate::units::lies_in;
 
 /// Where hostwright keeps its lock and the state of a trial on a host: it survives every boot, whatever the root does.
 pub const STATE: &str = "/var/lib/hostwright";
@@ -195,13 +196,13 @@ pub(in crate::resolve) fn mounts<'f>(
             let source = MountSource::Persisted { kept: kept(path), def: Some(&entry.value.0) };
             mounts.push(Mount { path, source, place: entry.0.path.place });
         }
-        let holds = |mount: &Mount<'_>| mount.path != "/" && is_below(STATE, mount.path);
+        let holds = |mount: &Mount<'_>| mount.path != "/" && lies_in(STATE, mount.path);
         if !mounts.iter().any(holds) {
             let source = MountSource::Persisted { kept: kept(STATE), def: None };
             mounts.push(Mount { path: STATE, source, place: persistence.root.place });
         }
     }
-    ordered(mounts)
+    ordered(mounts, pools)
 }
 
 /// A mount on a partition without a file system is wrong, and a rule says so: it takes part all the same.
@@ -216,30 +217,28 @@ fn partition<'f>(disks: &[ResolvedDisk<'f>], disk: &str, name: &str) -> Option<&
     disks.iter().find(|known| known.name == disk)?.partitions.iter().find(|part| part.name == name)?.def
 }
 
-/// Tells whether a path is another or lies below it.
-fn is_below(path: &str, other: &str) -> bool {
-    other == "/" || path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-/// Sorts mounts: each after those that hold its path, and a bind mount after the one that holds what it shows. What stands
-/// in a circle comes last, in the order of paths.
-fn ordered(mut mounts: Vec<Mount<'_>>) -> Vec<Mount<'_>> {
+/// Sorts mounts: each after those that hold its path, a bind mount after the one that holds what it shows, a dataset after
+/// the one that holds its key. What stands in a circle comes last, in the order of paths.
+fn ordered<'f>(mut mounts: Vec<Mount<'f>>, pools: &[ResolvedPool<'f>]) -> Vec<Mount<'f>> {
     mounts.sort_by(|a, b| depth(a.path).cmp(&depth(b.path)).then(a.path.cmp(b.path)));
     let mut sorted: Vec<Mount<'_>> = Vec::with_capacity(mounts.len());
     while !mounts.is_empty() {
         let waits = |mount: &Mount<'_>| {
-            let bound = mount.bound().map(str::to_owned);
-            mounts.iter().any(|other| {
-                let holds_path = other.path != mount.path && is_below(mount.path, other.path);
-                let holds_bound =
-                    other.path != mount.path && bound.as_deref().is_some_and(|bound| is_below(bound, other.path));
-                holds_path || holds_bound
-            })
+            let wanted = [Some(mount.path), mount.bound(), key_file(mount, pools)];
+            let lies_elsewhere = |other: &Mount<'_>| wanted.into_iter().flatten().any(|path| lies_in(path, other.path));
+            mounts.iter().any(|other| other.path != mount.path && lies_elsewhere(other))
         };
         let next = mounts.iter().position(|mount| !waits(mount)).unwrap_or(0);
         sorted.push(mounts.remove(next));
     }
     sorted
+}
+
+/// Returns the file with the key of a dataset.
+fn key_file<'f>(mount: &Mount<'f>, pools: &[ResolvedPool<'f>]) -> Option<&'f str> {
+    let MountSource::Dataset { pool, name, .. } = &mount.source else { return None };
+    let root = pools.iter().find(|known| known.name == *pool)?.encryption_root_of(name)?;
+    root.def.key_location.value.file().map(AbsPath::as_str)
 }
 
 fn depth(path: &str) -> usize {

@@ -58,9 +58,5 @@ fn is_memory(mount: &Mount<'_>) -> bool {
 /// Tells whether something that is not in memory holds a path.
 fn survives(host: &ResolvedHost<'_>, path: &str) -> bool {
     let linked = host.def.persistence.iter().flat_map(|persistence| &persistence.files);
-    let below = |other: &str| {
-        other == "/" || path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    let holder = host.mounts.iter().filter(|mount| below(mount.path)).max_by_key(|mount| mount.path.len());
-    linked.into_iter().any(|file| file.as_str() == path) || holder.is_some_and(|mount| !is_memory(mount))
+    linked.into_iter().any(|file| file.as_str() == path) || host.mount_of(path).is_some_and(|mount| !is_memory(mount))
 }

@@ -18,8 +18,7 @@ pub(super) static RULE: Rule = Rule {
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
     let Some(file) = cx.host.def.swap.as_ref().and_then(|swap| swap.file.as_ref()) else { return };
     let path = &file.path;
-    let holders = cx.host.mounts.iter().filter(|mount| path.is_below(mount.path));
-    let Some(holder) = holders.max_by_key(|mount| mount.path.len()) else { return };
+    let Some(holder) = cx.host.mount_of(path.as_str()) else { return };
     let (label, why) = match &holder.source {
         MountSource::Dataset { pool, name, .. } => (
             format!("dataset `{pool}/{name}`"),

@@ -4,6 +4,7 @@ use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::fleet::schema::zfs::CanMount;
 use crate::resolve::{MountSource, is_needed_for_boot};
 use crate::source::Level;
+use crate::units::lies_in;
 
 pub(super) static RULE: Rule = Rule {
     id: "dataset-mount-conflict",
@@ -63,7 +64,7 @@ fn hidden(cx: &HostCx<'_>, found: &mut Findings) {
                 && !is_needed_for_boot(path))
     };
     for above in cx.host.mounts.iter().filter(|mount| late(&mount.source, mount.path)) {
-        let below = |path: &str| path.strip_prefix(above.path).is_some_and(|rest| rest.starts_with('/'));
+        let below = |path: &str| path != above.path && lies_in(path, above.path);
         let Some(under) = cx.host.mounts.iter().find(|other| below(other.path) && !late(&other.source, other.path))
         else {
             continue;

@@ -111,9 +111,7 @@ fn in_file(cx: &HostCx<'_>, pool: &ResolvedPool<'_>, root: &EncryptionRoot<'_>, 
     let of_root = |pool: &ResolvedPool<'_>, name: &str| {
         pool.encryption_root_of(name).is_some_and(|other| other.name == root.name)
     };
-    let holds = |path: &str| path == "/" || file.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
-    let held = cx.host.mounts.iter().filter(|mount| holds(mount.path)).max_by_key(|mount| mount.path.len());
-    let itself = held.is_some_and(|mount| {
+    let itself = cx.host.mount_of(file).is_some_and(|mount| {
         matches!(&mount.source, MountSource::Dataset { pool: of, name, .. } if *of == pool.name && of_root(pool, name))
     });
     let initrd = cx.host.mounts.iter().any(|mount| {

@@ -1,0 +1,13 @@
+//! Absolute paths of a host, as text: which lies in which.
+
+/// Tells whether a path is `folder` or lies below it. Both are absolute and without a slash at the end, but for `/` itself.
+///
+/// ```
+/// use hostwright::units::lies_in;
+///
+/// assert!(lies_in("/var/lib", "/var") && lies_in("/var", "/var") && lies_in("/var", "/"));
+/// assert!(!lies_in("/variable", "/var"));
+/// ```
+pub fn lies_in(path: &str, folder: &str) -> bool {
+    folder == "/" || path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
