@@ -17,6 +17,7 @@ mod capacity;
 mod channels;
 mod engine;
 mod example;
+mod foreign;
 mod lint_nix;
 mod nixos;
 mod phrase;

@@ -6,11 +6,14 @@
 //! Invariant: where a neighbouring release answers, a fault is certain only if the indexes on both sides of the host's release
 //! see it, and a name that another release takes is a fault only if the answering one is much nearer.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use super::foreign;
 use super::rule::{Findings, HostCx};
-use crate::facts::{Alias, AliasKind, Fault, Found, OptionIndex, TypeFault, check_value, join_name, split_name};
-use crate::source::{Kind, Node, Place, printable};
+use crate::facts::{Alias, AliasKind, Facts, Fault, Found, OptionIndex, TypeFault, check_value, join_name, split_name};
+use crate::nix::{Form, ModuleText, read_module};
+use crate::source::{FileId, Kind, Node, Place, printable};
 use crate::units::Release;
 
 /// How many times farther away a release must be that takes what the answering one does not.
@@ -50,19 +53,40 @@ pub struct Dropped<'a> {
 }
 
 /// A set of definitions: below which name, and the definitions.
-struct Definitions<'a> {
-    prefix: Vec<String>,
-    node: std::borrow::Cow<'a, Node>,
+pub(super) struct Definitions<'a> {
+    pub(super) prefix: Vec<String>,
+    pub(super) node: Cow<'a, Node>,
 }
 
 impl<'a> Settings<'a> {
     /// Walks over the settings of a host.
     pub(super) fn of(cx: &HostCx<'a>) -> Self {
         let release = cx.host.channel.channel.release.value;
-        let Some(index) = cx.facts.options(release) else { return Self::default() };
+        let mut settings = Self::over(cx.facts, release, definitions(cx));
+        // What is not Nix is reported by a rule of its own.
+        let read = |(_, file): &(String, FileId)| read_module(cx.sources.file(*file).text(), *file).ok();
+        let modules: Vec<ModuleText> = cx.host.source.nix.iter().filter_map(read).collect();
+        let modules: Vec<&ModuleText> = modules.iter().filter(|module| module.form != Form::Other).collect();
+        if !modules.is_empty() {
+            let declared: Vec<&[String]> =
+                modules.iter().flat_map(|module| &module.declares).map(Vec::as_slice).collect();
+            let of_files = foreign::settings(cx.facts, release, &modules, &declared);
+            settings.faults.extend(of_files.faults);
+            settings.unsure.extend(of_files.unsure);
+        }
+        settings
+    }
+
+    /// Walks over definitions that a system of a release has.
+    pub(super) fn over<'d>(
+        facts: &'a Facts,
+        release: Release,
+        definitions: impl IntoIterator<Item = Definitions<'d>>,
+    ) -> Self {
+        let Some(index) = facts.options(release) else { return Self::default() };
         let mut settings = Self { index: Some(index), ..Self::default() };
-        let beside = Beside::new(cx, index);
-        for definitions in definitions(cx) {
+        let beside = Beside::new(facts, index);
+        for definitions in definitions {
             let faults = definitions.check(index);
             let mut across = None;
             for fault in faults {
@@ -109,10 +133,10 @@ struct Beside<'a> {
 }
 
 impl<'a> Beside<'a> {
-    fn new(cx: &HostCx<'a>, index: OptionIndex<'a>) -> Self {
+    fn new(facts: &'a Facts, index: OptionIndex<'a>) -> Self {
         let asked = index.asked.base();
         let mut others: Vec<_> =
-            cx.facts.option_indexes().filter(|other| other.release.base() != index.release.base()).collect();
+            facts.option_indexes().filter(|other| other.release.base() != index.release.base()).collect();
         others.sort_by_key(|other| other.release.half_years_to(asked).unsigned_abs());
         let is_older = |release: Release| release.base() < asked;
         let across =
@@ -190,11 +214,9 @@ impl Definitions<'_> {
 
 /// Returns the definitions of a host: its `[nixos]`, and of each service what its module sets for it and its `options`.
 fn definitions<'a>(cx: &HostCx<'a>) -> Vec<Definitions<'a>> {
-    use std::borrow::Cow::{Borrowed, Owned};
-
     let mut all = Vec::new();
     if let Some(nixos) = &cx.host.def.nixos {
-        all.push(Definitions { prefix: Vec::new(), node: Borrowed(nixos) });
+        all.push(Definitions { prefix: Vec::new(), node: Cow::Borrowed(nixos) });
     }
     for service in &cx.host.services {
         let Some(prefix) = service.module.file.prefix.as_ref().map(|prefix| split_name(prefix.as_str())) else {
@@ -202,7 +224,7 @@ fn definitions<'a>(cx: &HostCx<'a>) -> Vec<Definitions<'a>> {
         };
         let mut derived = |name: &str, kind: Kind, place: Place| {
             let prefix = prefix.iter().cloned().chain([name.to_owned()]).collect();
-            all.push(Definitions { prefix, node: Owned(Node::new(kind, place)) });
+            all.push(Definitions { prefix, node: Cow::Owned(Node::new(kind, place)) });
         };
         let enable = &service.def.enable;
         derived("enable", Kind::Bool(enable.value), if enable.written { enable.place } else { service.def.key });
@@ -210,7 +232,7 @@ fn definitions<'a>(cx: &HostCx<'a>) -> Vec<Definitions<'a>> {
             derived("package", Kind::Str(package.to_string()), package.place);
         }
         if let Some(options) = &service.def.options {
-            all.push(Definitions { prefix, node: Borrowed(options) });
+            all.push(Definitions { prefix, node: Cow::Borrowed(options) });
         }
     }
     all

@@ -10,6 +10,7 @@
 
 mod attrs;
 mod expr;
+mod foreign;
 mod module;
 mod nesting;
 mod print;
@@ -21,6 +22,7 @@ mod value;
 pub use crate::text::{NixFloat, NixFloatError, NixString, NulInNix};
 pub use attrs::Attrs;
 pub use expr::Expr;
+pub use foreign::{COMPUTED, Form, Mention, ModuleText, read_module};
 pub use module::Module;
 pub use print::format;
 pub use read::{MAX_NESTING, NixSyntaxError, cast, node, parse, syntax_errors};

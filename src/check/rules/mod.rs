@@ -11,6 +11,8 @@ mod zfs;
 
 use super::rule::Rule;
 
+pub(super) use options::OF_SETTINGS;
+
 /// The groups' rules, in the order of the catalogue.
 static GROUPS: &[&[&Rule]] = &[
     input::RULES,

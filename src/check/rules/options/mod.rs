@@ -7,7 +7,9 @@ mod option_renamed;
 mod option_type;
 mod option_unknown;
 
-use crate::check::rule::Rule;
+use crate::check::rule::{Findings, Rule};
+use crate::check::settings::Settings;
+use crate::facts::OptionIndex;
 
 pub(super) static RULES: &[&Rule] = &[
     &option_conflict::RULE,
@@ -16,4 +18,16 @@ pub(super) static RULES: &[&Rule] = &[
     &option_renamed::RULE,
     &option_type::RULE,
     &option_unknown::RULE,
+];
+
+/// Reports what settings have of one fault.
+type Report = fn(&Settings<'_>, OptionIndex<'_>, &mut Findings);
+
+/// The rules that judge settings wherever they stand.
+pub(in crate::check) static OF_SETTINGS: &[(&Rule, Report)] = &[
+    (&option_read_only::RULE, option_read_only::report),
+    (&option_removed::RULE, option_removed::report),
+    (&option_renamed::RULE, option_renamed::report),
+    (&option_type::RULE, option_type::report),
+    (&option_unknown::RULE, option_unknown::report),
 ];

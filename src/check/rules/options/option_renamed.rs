@@ -1,7 +1,8 @@
 //! A setting under a name that NixOS has replaced by another.
 
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
-use crate::check::settings::{Fate, held_against, option_name, why};
+use crate::check::settings::{Fate, Settings, held_against, option_name, why};
+use crate::facts::OptionIndex;
 use crate::source::Level;
 
 pub(super) static RULE: Rule = Rule {
@@ -16,7 +17,13 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
-    let Some((settings, index)) = held_against(cx, found) else { return };
+    if let Some((settings, index)) = held_against(cx, found) {
+        report(settings, index, found);
+    }
+}
+
+/// Reports what settings, wherever they stand, have of this fault.
+pub(in crate::check) fn report(settings: &Settings<'_>, index: OptionIndex<'_>, found: &mut Findings) {
     for setting in &settings.faults {
         let Fate::Renamed { to, dropped } = setting.fate(index) else { continue };
         let to = option_name(&to);

@@ -1,8 +1,8 @@
 //! A value that cannot have the type of its option.
 
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
-use crate::check::settings::{answered_by, held_against, listed, why};
-use crate::facts::Fault;
+use crate::check::settings::{Settings, answered_by, held_against, listed, why};
+use crate::facts::{Fault, OptionIndex};
 use crate::source::Level;
 
 pub(super) static RULE: Rule = Rule {
@@ -17,7 +17,13 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
-    let Some((settings, index)) = held_against(cx, found) else { return };
+    if let Some((settings, index)) = held_against(cx, found) {
+        report(settings, index, found);
+    }
+}
+
+/// Reports what settings, wherever they stand, have of this fault.
+pub(in crate::check) fn report(settings: &Settings<'_>, index: OptionIndex<'_>, found: &mut Findings) {
     for setting in settings.faults.iter().filter(|setting| setting.fault.fault == Fault::Type) {
         let fault = &setting.fault;
         let mut finding = Finding::at(fault.place, &fault.message);

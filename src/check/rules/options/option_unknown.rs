@@ -1,8 +1,8 @@
 //! A setting whose name is no option of the host's release.
 
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
-use crate::check::settings::{held_against, listed, why};
-use crate::facts::Fault;
+use crate::check::settings::{Settings, held_against, listed, why};
+use crate::facts::{Fault, OptionIndex};
 use crate::source::Level;
 
 pub(super) static RULE: Rule = Rule {
@@ -17,7 +17,13 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
-    let Some((settings, index)) = held_against(cx, found) else { return };
+    if let Some((settings, index)) = held_against(cx, found) {
+        report(settings, index, found);
+    }
+}
+
+/// Reports what settings, wherever they stand, have of this fault.
+pub(in crate::check) fn report(settings: &Settings<'_>, index: OptionIndex<'_>, found: &mut Findings) {
     for setting in &settings.faults {
         if setting.fault.fault != Fault::Unknown || setting.dropped.is_some() {
             continue;
@@ -32,7 +38,7 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
             [] => finding.help("remove the setting"),
             near => finding.help(format!("nearest: {}", listed(near))),
         };
-        found.report_as(if index.exact { Level::Error } else { Level::Warning }, finding);
+        found.report_as(if index.exact && setting.certain { Level::Error } else { Level::Warning }, finding);
     }
     if !settings.unsure.is_empty() {
         let names = listed(&settings.unsure);
