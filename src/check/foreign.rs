@@ -10,16 +10,21 @@ use crate::nix::{COMPUTED, ModuleText};
 use crate::source::{Kind, Node};
 use crate::units::Release;
 
-/// Names of options that well-known modules outside nixpkgs declare, each with all that lies below it.
-const PROJECTS: &[&[&str]] = &[
+/// Names of options that well-known modules outside nixpkgs declare, or modules of nixpkgs that are imported by hand
+/// (installer/, virtualisation/qemu-vm.nix), each with all that lies below it.
+const ELSEWHERE: &[&[&str]] = &[
     &["age"],
+    &["agenix"],
+    &["amazonImage"],
     &["boot", "lanzaboote"],
     &["catppuccin"],
     &["chaotic"],
     &["clan"],
     &["colmena"],
     &["deployment"],
+    &["digitalOcean"],
     &["disko"],
+    &["ec2"],
     &["environment", "persistence"],
     &["facter"],
     &["flake"],
@@ -27,27 +32,57 @@ const PROJECTS: &[&[&str]] = &[
     &["home"],
     &["home-manager"],
     &["impermanence"],
+    &["isoImage"],
     &["jovian"],
     &["lollypops"],
     &["mailserver"],
     &["microvm"],
     &["musnix"],
+    &["netboot"],
+    &["networking", "retiolum"],
     &["nixos-shell"],
+    &["oci"],
+    &["openstackConfig"],
     &["perSystem"],
+    &["preservation"],
+    &["programs", "hyprland", "plugins"],
+    &["programs", "nix-index-database"],
     &["programs", "nixvim"],
     &["programs", "nvf"],
     &["programs", "spicetify"],
+    &["proxmox"],
+    &["proxmoxLXC"],
+    &["sdImage"],
+    &["services", "buildbot-nix"],
     &["services", "comin"],
     &["services", "home-manager"],
     &["services", "nixos-cli"],
     &["services", "vscode-server"],
-    &["simple-nixos-mailserver"],
     &["snowfallorg"],
     &["sops"],
+    &["srvos"],
     &["stylix"],
+    &["test"],
     &["topology"],
     &["vaultix"],
+    &["virtualbox"],
+    &["virtualisation", "cores"],
+    &["virtualisation", "directBoot"],
+    &["virtualisation", "diskImage"],
+    &["virtualisation", "diskSize"],
+    &["virtualisation", "emptyDiskImages"],
+    &["virtualisation", "fileSystems"],
+    &["virtualisation", "forwardPorts"],
+    &["virtualisation", "graphics"],
+    &["virtualisation", "memorySize"],
+    &["virtualisation", "qemu"],
     &["virtualisation", "quadlet"],
+    &["virtualisation", "resolution"],
+    &["virtualisation", "sharedDirectories"],
+    &["virtualisation", "useBootLoader"],
+    &["virtualisation", "useEFIBoot"],
+    &["virtualisation", "vlans"],
+    &["virtualisation", "writableStore"],
     &["wsl"],
 ];
 
@@ -70,11 +105,12 @@ pub(super) fn settings<'a>(
         if setting.fault.fault != Fault::Unknown || setting.dropped.is_some() {
             return true;
         }
-        if declared.iter().any(|name| explains(name, route)) || is_of_project(route) {
+        if declared.iter().any(|name| explains(name, route)) || is_of_elsewhere(route) {
             return false;
         }
-        let is_set = nodes().any(|node| holds_set(node, route));
-        setting.certain = setting.certain && is_closed(index, route, is_set);
+        // A set of settings that is like none beside it is rather another module's than a slip.
+        let is_strange = setting.fault.nearest.is_empty() && nodes().any(|node| holds_set(node, route));
+        setting.certain = setting.certain && !is_strange && is_closed(index, route);
         true
     });
     settings
@@ -96,8 +132,9 @@ fn explains(declared: &[String], route: &[String]) -> bool {
         && !declared.is_empty()
 }
 
-fn is_of_project(route: &[String]) -> bool {
-    PROJECTS
+/// Tells whether a name is one that modules declare which are not there for every system.
+fn is_of_elsewhere(route: &[String]) -> bool {
+    ELSEWHERE
         .iter()
         .any(|project| project.len() <= route.len() && project.iter().zip(route).all(|(project, name)| project == name))
 }
@@ -110,7 +147,7 @@ fn holds_set(node: &Node, route: &[String]) -> bool {
 
 /// Tells whether nixpkgs alone says what may stand beside a name: it has settings of its own there, and not just places for
 /// modules such as `services`.
-fn is_closed(index: OptionIndex<'_>, route: &[String], is_set: bool) -> bool {
+fn is_closed(index: OptionIndex<'_>, route: &[String]) -> bool {
     let Some((_, above)) = route.split_last() else { return false };
     let above: Vec<&str> = above.iter().map(String::as_str).collect();
     match index.lookup(&above) {
@@ -119,9 +156,8 @@ fn is_closed(index: OptionIndex<'_>, route: &[String], is_set: bool) -> bool {
                 let whole: Vec<&str> = above.iter().copied().chain([*name]).collect();
                 matches!(index.lookup(&whole), Found::Option(_))
             };
-            // The root and `services` have no settings of their own.
-            let has_own = index.members(&above).iter().any(is_option);
-            has_own && (!is_set || above.len() > 1)
+            // `services` has no settings of its own, and the root is everybody's.
+            !above.is_empty() && index.members(&above).iter().any(is_option)
         }
         Found::Unknown { .. } => false,
         Found::Option(_) | Found::Free(_) | Found::Alias(_) => true,

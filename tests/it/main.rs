@@ -17,6 +17,7 @@ mod engines;
 mod hostile;
 mod incident;
 mod layers;
+mod lint_nix;
 mod machines;
 mod mirrored_esp;
 mod network;

@@ -13,16 +13,18 @@ use crate::nix::{ModuleText, NixSyntaxError, read_module};
 use crate::source::{FileId, FleetFiles, Sources};
 use crate::units::Release;
 
+/// What reading a file came to.
+type Outcome = Result<ModuleText, Vec<NixSyntaxError>>;
+
 /// Checks .nix files: their syntax, and what those that are modules of NixOS set, against the options of a release.
 ///
 /// Without a release the newest is taken that the facts know options of.
-pub fn lint_nix(files: &FleetFiles, facts: &Facts, release: Option<Release>) -> Checked {
+pub fn lint_nix<'f>(files: &'f FleetFiles, facts: &Facts, release: Option<Release>) -> Checked {
     let mut checked = Checked { findings: files.found.clone(), unchecked: Vec::new(), rules: OF_SETTINGS.len() + 1 };
-    let read: Vec<(&str, FileId, Result<ModuleText, Vec<NixSyntaxError>>)> = files
-        .files
-        .par_iter()
-        .map(|(path, file)| (path.as_str(), *file, read_module(files.sources.file(*file).text(), *file)))
-        .collect();
+    let one = |(path, file): (&'f String, &FileId)| {
+        (path.as_str(), *file, read_module(files.sources.file(*file).text(), *file))
+    };
+    let read: Vec<(&str, FileId, Outcome)> = files.files.par_iter().map(one).collect();
     if let Some(rule) = rules::find("nix-invalid") {
         let mut found = Findings::new(rule, None);
         for (_, file, outcome) in &read {

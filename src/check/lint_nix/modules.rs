@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::facts::{Found, OptionIndex};
 use crate::nix::{Form, ModuleText};
+use crate::source::Kind;
 
 /// Names at the top that only module systems other than NixOS's have.
 const ELSEWHERE: [&str; 23] = [
@@ -44,6 +45,8 @@ const ELSEWHERE_BELOW: &[&[&str]] = &[
     &["programs", "bash", "initExtra"],
     &["programs", "bash", "profileExtra"],
     &["programs", "bat", "config"],
+    &["programs", "chromium", "commandLineArgs"],
+    &["programs", "chromium", "package"],
     &["programs", "emacs", "extraPackages"],
     &["programs", "fish", "functions"],
     &["programs", "fish", "plugins"],
@@ -82,9 +85,13 @@ const ELSEWHERE_BELOW: &[&[&str]] = &[
     &["services", "kanshi"],
     &["services", "polybar"],
     &["services", "swayidle"],
+    &["nix", "linux-builder"],
+    &["services", "nix-daemon"],
+    &["services", "skhd"],
     &["services", "yabai"],
     &["system", "defaults"],
     &["system", "keyboard"],
+    &["system", "primaryUser"],
     &["xdg", "configFile"],
     &["xdg", "userDirs"],
 ];
@@ -148,9 +155,13 @@ fn is_holder(name: &str) -> bool {
 fn is_elsewhere(path: &str, text: &ModuleText) -> bool {
     let by_folder = path.rsplit_once('/').is_some_and(|(folder, _)| is_holder(folder));
     let by_name = path.rsplit('/').next().is_some_and(|name| matches!(name, "home.nix" | "flake.nix" | "shell.nix"));
-    let sets = |route: &[&str]| text.definitions.iter().any(|node| node.at(route).is_some());
+    let at = |route: &[&str]| text.definitions.iter().find_map(|node| node.at(route));
+    let sets = |route: &[&str]| at(route).is_some();
+    // nix-darwin counts its own versions.
+    let of_darwin = at(&["system", "stateVersion"]).is_some_and(|node| matches!(node.kind, Kind::Int(_)));
     by_folder
         || by_name
+        || of_darwin
         || ELSEWHERE.iter().any(|name| sets(&[*name]))
         || ELSEWHERE_BELOW.iter().any(|route| sets(route))
 }

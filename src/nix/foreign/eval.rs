@@ -7,7 +7,7 @@ use rnix::ast::{
 };
 
 use super::super::read::node;
-use super::scope::{Scope, attr_text};
+use super::scope::{Bound, Scope, attr_text};
 use super::{COMPUTED, empty};
 use crate::source::{Entry, FileId, Item, Kind, Node, ORDER, Place};
 
@@ -109,8 +109,7 @@ impl<'b> Reader<'b> {
         let token = ident.ident_token();
         let name = token.as_ref().map_or("", |token| token.text());
         match (scope.find(name), name) {
-            (Some(Some((bound, scope))), _) => self.nodes(bound, scope),
-            (Some(None), _) => self.computed(expr),
+            (Some(Bound::To(bound, scope)), _) => self.nodes(bound, scope),
             (None, "true" | "false") => vec![Node::new(Kind::Bool(name == "true"), self.place(node(expr)))],
             (None, "null") => vec![Node::new(Kind::Null, self.place(node(expr)))],
             _ => self.computed(expr),
@@ -195,9 +194,9 @@ impl<'b> Reader<'b> {
         for attr in inherit.attrs() {
             let Some(name) = attr_text(&attr) else { continue };
             let at = self.place(node(&attr));
-            let nodes = match scope.find(&name).flatten().filter(|_| !is_from) {
-                Some((bound, scope)) => self.nodes(bound, scope),
-                None => vec![Node::new(Kind::Nix(String::new()), at)],
+            let nodes = match scope.find(&name) {
+                Some(Bound::To(bound, scope)) if !is_from => self.nodes(bound, scope),
+                _ => vec![Node::new(Kind::Nix(String::new()), at)],
             };
             for node in nodes {
                 add(tables, place, &[(name.clone(), at)], node);

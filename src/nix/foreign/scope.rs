@@ -4,6 +4,15 @@ use std::collections::BTreeMap;
 
 use rnix::ast::{self, Attr, Expr};
 
+/// What a name is bound to.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Bound<'a> {
+    /// An expression, and the scope in which it is read.
+    To(&'a Expr, &'a Scope<'a>),
+    /// Something that the text does not say.
+    Unknown,
+}
+
 /// A frame of names, with those around it.
 #[derive(Debug, Default)]
 pub(super) struct Scope<'s> {
@@ -41,13 +50,12 @@ impl<'s> Scope<'s> {
         (Self { names, outer: Some(outer) }, is_open)
     }
 
-    /// Returns what a name is bound to, with the scope in which that is read: `Some(None)` where it is not known, none
-    /// where nothing binds the name.
-    pub(super) fn find<'a>(&'a self, name: &str) -> Option<Option<(&'a Expr, &'a Scope<'a>)>> {
+    /// Returns what a name is bound to; none where nothing binds it.
+    pub(super) fn find<'a>(&'a self, name: &str) -> Option<Bound<'a>> {
         let mut scope: Option<&'a Scope<'a>> = Some(self);
         while let Some(here) = scope {
             if let Some(bound) = here.names.get(name) {
-                return Some(bound.as_ref().map(|expr| (expr, here)));
+                return Some(bound.as_ref().map_or(Bound::Unknown, |expr| Bound::To(expr, here)));
             }
             scope = here.outer;
         }

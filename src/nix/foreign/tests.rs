@@ -8,17 +8,17 @@ fn read(text: &str) -> (Vec<String>, Vec<String>) {
     let module = read_module(text, file).unwrap();
     let mut lines = Vec::new();
     for node in &module.definitions {
-        flatten(node, String::new(), &sources, &mut lines);
+        flatten(node, "", &sources, &mut lines);
     }
     (lines, module.declares.iter().map(|name| name.join(".")).collect())
 }
 
-fn flatten(node: &Node, name: String, sources: &Sources, lines: &mut Vec<String>) {
+fn flatten(node: &Node, name: &str, sources: &Sources, lines: &mut Vec<String>) {
     match &node.kind {
         Kind::Table(table) if !table.is_empty() => {
             for (key, entry) in table {
                 let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
-                flatten(&entry.node, name, sources, lines);
+                flatten(&entry.node, &name, sources, lines);
             }
         }
         Kind::Nix(_) => lines.push(format!("{name} = ?")),
