@@ -1,7 +1,9 @@
 //! What a machine's facts say of its disks, interfaces and pools, and how a definition's names are found among them.
 
 use super::rule::{Findings, HostCx};
-use crate::fleet::schema::facts_file::{FactsDisk, FactsFile, FactsInterface, FactsPool};
+use crate::fleet::schema::facts_file::{FactsDisk, FactsFile, FactsInterface, FactsPool, FactsSystem};
+use crate::source::Spanned;
+use crate::units::Release;
 
 /// What is said where a rule needs facts and there are none.
 pub(super) const NO_FACTS: &str = "there are no facts of the machine";
@@ -19,6 +21,28 @@ pub(super) fn interfaces<'a>(cx: &HostCx<'a>, found: &mut Findings) -> Option<&'
 /// Returns the probed pools; without them the rule is unchecked.
 pub(super) fn pools<'a>(cx: &HostCx<'a>, found: &mut Findings) -> Option<&'a [FactsPool]> {
     listed(cx, "pools", |facts| facts.pools.as_deref(), found)
+}
+
+/// Returns the NixOS that is installed on the machine; none where another system runs, or one that was only booted from an
+/// image to install from. Without facts the rule is unchecked.
+pub(super) fn installed<'a>(cx: &HostCx<'a>, found: &mut Findings) -> Option<&'a FactsSystem> {
+    let Some(facts) = cx.host.source.facts.as_ref() else {
+        found.unchecked(NO_FACTS);
+        return None;
+    };
+    // An image has no generations.
+    facts.system.as_ref().filter(|system| system.generations.as_ref().is_none_or(|all| !all.is_empty()))
+}
+
+/// Returns the release that runs; without it the rule is unchecked.
+pub(super) fn running_release(cx: &HostCx<'_>, found: &mut Findings) -> Option<Spanned<Release>> {
+    let system = installed(cx, found)?;
+    let said = system.release.as_ref();
+    let release = said.and_then(|said| Some(Spanned::new(said.parse().ok()?, said.place)));
+    if release.is_none() {
+        found.unchecked("the facts of the machine do not say which release runs there");
+    }
+    release
 }
 
 fn listed<'a, T>(
