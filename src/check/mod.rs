@@ -12,6 +12,7 @@
 
 mod addresses;
 mod allow;
+mod assertions;
 mod booting;
 mod capacity;
 mod channels;

@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use super::assertions::{Broken, System};
 use super::foreign;
 use super::rule::{Findings, HostCx};
 use crate::facts::{Alias, AliasKind, Facts, Fault, Found, OptionIndex, TypeFault, check_value, join_name, split_name};
@@ -26,6 +27,8 @@ pub struct Settings<'a> {
     pub faults: Vec<Setting<'a>>,
     /// Option names that one neighbouring release has and the other has not, sorted.
     pub unsure: BTreeSet<String>,
+    /// Assertions of NixOS that fail.
+    pub broken: Vec<Broken>,
     /// The index that answered; none when there is none at all.
     pub index: Option<OptionIndex<'a>>,
 }
@@ -74,6 +77,9 @@ impl<'a> Settings<'a> {
             settings.faults.extend(of_files.faults);
             settings.unsure.extend(of_files.unsure);
         }
+        let nixos = cx.host.def.nixos.iter();
+        let definitions = nixos.chain(modules.iter().flat_map(|module| &module.definitions)).collect();
+        settings.broken = System { definitions, is_whole: cx.host.services.is_empty(), release }.broken();
         settings
     }
 

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a test that is skipped says so")]
 #![allow(clippy::case_sensitive_file_extension_comparisons, reason = "the program writes these names itself")]
 
+mod assertions;
 mod bad_input;
 mod boot_evaluated;
 mod build;
