@@ -8,6 +8,7 @@ mod boot_filesystem_unreadable;
 mod boot_not_mirrored;
 mod boot_too_small;
 mod configuration_limit_too_low;
+mod disk_has_data;
 mod disk_not_found;
 mod disk_size_mismatch;
 mod disk_unstable_name;
@@ -33,6 +34,7 @@ pub(super) static RULES: &[&Rule] = &[
     &boot_not_mirrored::RULE,
     &boot_too_small::RULE,
     &configuration_limit_too_low::RULE,
+    &disk_has_data::RULE,
     &disk_not_found::RULE,
     &disk_size_mismatch::RULE,
     &disk_unstable_name::RULE,
