@@ -207,7 +207,7 @@ mod tests {
             "disks": [{ "ids": ["ata-EXAMPLE_512GB_0001"], "signatures": [{ "type": "ext4", "at": "/dev/sda" }] }] }"#;
         assert_eq!(errors(whole), [""; 0]);
         for cut in (1..whole.len()).filter(|at| whole.is_char_boundary(*at)) {
-            let text = &whole[..cut];
+            let text = whole.get(..cut).unwrap();
             let said = errors(text);
             assert!(said.len() == 1 && said[0].starts_with("error hosts/a/facts.json:"), "{text}: {said:?}");
         }
