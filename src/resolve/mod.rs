@@ -31,7 +31,7 @@ use crate::fleet::{Fleet, Host};
 use crate::source::{Diagnostic, Diagnostics, Place, Spanned, nearest, quoted, sha256};
 
 pub use boot::{NoWayBack, Obstacle};
-pub use boot_files::{BootFile, boot_files};
+pub use boot_files::{BootFile, BootFileKind, boot_files};
 pub use boot_places::{BootPlaces, Mirror, grub_disks};
 pub use hardware::{Driver, module_name};
 pub use network::{DeviceName, InitrdNetwork, LONGEST_NAME, is_kernel_name, named_in_rules};
