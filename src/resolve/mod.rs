@@ -153,6 +153,12 @@ impl<'f> ResolvedHost<'f> {
         interfaces.into_iter().flatten().map(|(name, interface)| (name.as_str(), &interface.value))
     }
 
+    /// Returns the folder in which the members of a pool are looked for.
+    pub fn dev_nodes<'a>(&'a self, pool: &'a ResolvedPool<'_>) -> &'a str {
+        let own = pool.def.dev_nodes.as_ref().map(|nodes| nodes.as_str());
+        own.unwrap_or_else(|| self.def.zfs.as_ref().map_or("/dev/disk/by-id", |zfs| zfs.dev_nodes.value.as_str()))
+    }
+
     /// Returns a secret by its name.
     pub fn secret(&self, name: &str) -> Option<&ResolvedSecret<'f>> {
         self.secrets.iter().find(|secret| secret.name == name)
