@@ -26,6 +26,8 @@ pub(super) struct Reach {
     host: String,
     target: Target,
     jump: Vec<String>,
+    /// Jump hosts and settings, as words of ssh.
+    way: Vec<String>,
     /// The initrd's ssh server: its port, and its address where that is another one.
     initrd: Option<(u16, Option<String>)>,
 }
@@ -34,13 +36,13 @@ impl Reach {
     /// Returns the way to a host; none when its definition names no target.
     pub(super) fn of(host: &ResolvedHost<'_>) -> Option<Self> {
         let deploy = host.def.deploy.as_ref()?;
-        let jump =
-            deploy.jump.iter().filter(|jump| jump.value != Target::Local).map(|jump| jump_word(&jump.value)).collect();
+        let jump = deploy.jump.iter().filter_map(|jump| jump.value.jump_word()).collect();
+        let way = deploy.ssh_words();
         let initrd = host.initrd_network().map(|initrd| {
             let own = initrd.def.addresses.first().map(|address| address.address.to_string());
             (initrd.def.port.value, own)
         });
-        Some(Self { host: host.name.to_owned(), target: deploy.target.as_ref()?.value.clone(), jump, initrd })
+        Some(Self { host: host.name.to_owned(), target: deploy.target.as_ref()?.value.clone(), jump, way, initrd })
     }
 
     /// Tells whether the machine is the deployer itself.
@@ -82,10 +84,6 @@ impl Reach {
         .collect()
     }
 
-    fn jump_options(&self) -> Vec<String> {
-        if self.jump.is_empty() { Vec::new() } else { vec!["-J".to_owned(), self.jump.join(",")] }
-    }
-
     /// Returns the account that logs in: root in every installer and initrd, else that of the target.
     fn user(&self, who: Who) -> Option<&str> {
         match (&self.target, who) {
@@ -120,7 +118,7 @@ impl Reach {
     pub(super) fn ssh_words(&self, who: Who) -> Vec<String> {
         let mut words = vec!["ssh".to_owned()];
         words.extend(self.options(who));
-        words.extend(self.jump_options());
+        words.extend(self.way.iter().cloned());
         words.extend(self.port(who).into_iter().flat_map(|port| ["-p".to_owned(), port.to_string()]));
         words.push("--".to_owned());
         words.push(self.login(who));
@@ -171,7 +169,7 @@ impl Reach {
     /// Returns a command that copies the closure of a store path or of a link to one to the machine, below `root`.
     pub(super) fn copy_closure(&self, who: Who, path: &str, root: Option<&str>) -> ShellCommand {
         let mut options = self.options(who);
-        options.extend(self.jump_options());
+        options.extend(self.way.iter().cloned());
         options.extend(self.port(who).into_iter().flat_map(|port| ["-p".to_owned(), port.to_string()]));
         let login = self.login(who);
         let host = match login.rsplit_once('@') {
@@ -216,13 +214,4 @@ impl Reach {
         let name = ShellCommand::new("sed").args(["-n", &format!("s/^[^# ][^ ]*/{}/p", self.alias(who))]);
         scan.then("|", &name)
     }
-}
-
-/// Returns a jump host as `-J` takes it.
-fn jump_word(target: &Target) -> String {
-    let Target::Ssh { user, host, port } = target else { return String::new() };
-    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-    let user = user.as_ref().map_or_else(String::new, |user| format!("{user}@"));
-    let port = port.map_or_else(String::new, |port| format!(":{port}"));
-    format!("{user}{host}{port}")
 }

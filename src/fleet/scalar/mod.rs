@@ -5,6 +5,7 @@
 
 mod lock_node;
 mod source_url;
+mod ssh;
 mod zfs_value;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use std::str::FromStr;
 
 pub use lock_node::LockNode;
 pub use source_url::{Forge, SourceUrl};
+pub use ssh::{SshKeyword, SshValue};
 pub use zfs_value::{KeyLocation, Mountpoint, PropertyValue};
 
 use super::decode::{Cx, Decode, MapKey, from_string};

@@ -11,7 +11,7 @@ use crate::plan::PlanCx;
 use crate::plan::parts::{PlaceKeys, PlaceSecrets};
 use crate::plan::reach::Who;
 use crate::plan::seconds;
-use crate::resolve::{BlockDevice, BootFileKind, EncryptionRoot, boot_files};
+use crate::resolve::{BlockDevice, BootFileKind, EncryptionRoot, ResolvedPool, boot_files};
 use crate::text::ShellCommand;
 
 /// Where keys lie on the installer.
@@ -41,7 +41,7 @@ fn luks_files(cx: &PlanCx<'_>) -> Vec<String> {
 /// Returns the passphrases of ZFS that lie in files, each with the place where pools.sh looks for it. Keys of random bytes are
 /// made there.
 fn zfs_files(cx: &PlanCx<'_>) -> Vec<(String, String)> {
-    let roots = cx.host.pools.iter().flat_map(|pool| pool.encryption_roots());
+    let roots = cx.host.pools.iter().flat_map(ResolvedPool::encryption_roots);
     let in_file = |root: EncryptionRoot<'_>| {
         let file = root.def.key_location.file()?.to_string();
         (root.def.key_format.value == KeyFormat::Passphrase).then(|| (root.name.replace('/', "."), file))
@@ -60,7 +60,7 @@ fn typed_luks(cx: &PlanCx<'_>) -> Vec<String> {
 
 /// Returns what opens with a key that somebody types when a pool is made.
 fn typed_zfs(cx: &PlanCx<'_>) -> Vec<String> {
-    let roots = cx.host.pools.iter().flat_map(|pool| pool.encryption_roots());
+    let roots = cx.host.pools.iter().flat_map(ResolvedPool::encryption_roots);
     roots.filter(|root| root.def.key_location.file().is_none()).map(|root| root.name).collect()
 }
 
@@ -216,7 +216,7 @@ pub(super) fn opening(cx: &PlanCx<'_>) -> Opening {
         .filter(|device| device.luks.is_some_and(|luks| luks.key_file.is_none()))
         .map(|device| (device, device.unlock(boot.unlock.value)))
         .collect();
-    let zfs = cx.host.pools.iter().filter(|pool| pool.is_imported_at_boot()).flat_map(|pool| pool.encryption_roots());
+    let zfs = cx.host.pools.iter().filter(|pool| pool.is_imported_at_boot()).flat_map(ResolvedPool::encryption_roots);
     let by_person = typed.iter().any(|(_, by)| matches!(by, Some(Unlock::Console | Unlock::Ssh)))
         || zfs.into_iter().any(|root| root.def.key_location.file().is_none());
     let enroll = typed.iter().filter(|(_, by)| *by == Some(Unlock::Tpm2)).map(|(device, _)| {
