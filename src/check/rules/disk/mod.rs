@@ -21,10 +21,12 @@ mod layer_impossible;
 mod loader_firmware_mismatch;
 mod mount_duplicate;
 mod mount_missing_root;
+mod mount_order;
 mod partition_label_too_long;
 mod partitions_overflow;
 mod stage2_emergency_shell;
 mod swap_on_zfs;
+mod swap_on_zvol;
 
 use crate::check::rule::Rule;
 
@@ -47,8 +49,10 @@ pub(super) static RULES: &[&Rule] = &[
     &loader_firmware_mismatch::RULE,
     &mount_duplicate::RULE,
     &mount_missing_root::RULE,
+    &mount_order::RULE,
     &partition_label_too_long::RULE,
     &partitions_overflow::RULE,
     &stage2_emergency_shell::RULE,
     &swap_on_zfs::RULE,
+    &swap_on_zvol::RULE,
 ];
