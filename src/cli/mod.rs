@@ -22,6 +22,7 @@ mod probe;
 mod rules;
 mod schema;
 mod terminal;
+mod way;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

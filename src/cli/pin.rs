@@ -110,18 +110,21 @@ fn channels<'a>(fleet: &'a Node, wanted: &'a [String]) -> Result<Vec<&'a str>, F
     }
 }
 
-/// Refuses the branch of one release for a channel of another.
+/// Refuses the branch of one release for a channel of another, and a channel that is pinned elsewhere.
 fn follows(name: &str, channel: Option<&Node>, pin: &Pin) -> Result<(), Failure> {
-    let release = |text: &str| text.parse::<Release>().ok();
-    let said = channel.and_then(|channel| release(channel.at(&["release"])?.as_str()?));
-    let branch = pin.branch.as_deref().and_then(|branch| release(branch.strip_prefix("nixos-")?));
-    match (said, branch) {
-        (Some(said), Some(branch)) if said != branch => {
+    if channel.is_some_and(|channel| channel.at(&["lock"]).is_some()) {
+        return Err(Failure::new(format!("the channel {} is pinned by its `lock`", quoted(name)))
+            .help("`nix flake update` in the folder of the lock moves the pin")
+            .help("without `lock` in fleet.toml, `hostwright pin` writes rev, hash and date there"));
+    }
+    let said = channel.and_then(|channel| channel.at(&["release"])?.as_str()?.parse::<Release>().ok());
+    match said.and_then(|said| Some((said, pin.other_release(said)?))) {
+        Some((said, branch)) => {
             Err(Failure::new(format!("the channel {} is {said}, and the lock follows {branch}", quoted(name)))
                 .help(format!("`release = \"{branch}\"` in fleet.toml first, if the channel is to change its release"))
                 .help("`--from FLAKE.LOCK#NODE` names another node of the lock"))
         }
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 

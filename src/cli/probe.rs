@@ -1,17 +1,18 @@
 //! `hostwright probe`
 
 use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::context::{self, shown};
 use super::terminal::Terminal;
+use super::way::Way;
 use super::{ExitStatus, Failure, output};
 use crate::check::rules;
 use crate::fleet::scalar::{Target, check_name};
 use crate::probe;
-use crate::source::{Diagnostic, Level, Sources, parse_toml, printable, quoted};
+use crate::source::{Diagnostic, Level, Sources, printable, quoted};
 
 /// Read the facts of a machine: disks, interfaces, firmware, pools, the system that runs.
 ///
@@ -73,8 +74,8 @@ pub(super) fn run(
         (Some(file), _) if file.as_os_str() == "-" => ("standard input".to_owned(), from_stdin()?, args.host.clone()),
         (Some(file), _) => (shown(file), output::read_text(file)?, args.host.clone()),
         (None, Some(target)) => {
-            let (target, own) = target_of(target, fleet)?;
-            (format!("answer of {target}"), over_ssh(&target, args)?, args.host.clone().or(own))
+            let (way, own) = way_to(target, fleet)?;
+            (format!("answer of {}", way.target), over_ssh(&way, args)?, args.host.clone().or(own))
         }
         (None, None) => return Err(Failure::new("a target, `--script` or `--from FILE` is wanted")),
     };
@@ -135,55 +136,24 @@ fn from_stdin() -> Result<String, Failure> {
 }
 
 /// Returns where to go, and which host of the fleet it is when a host was named.
-fn target_of(word: &str, fleet: &dyn Fn() -> Result<PathBuf, Failure>) -> Result<(Target, Option<String>), Failure> {
+fn way_to(word: &str, fleet: &dyn Fn() -> Result<PathBuf, Failure>) -> Result<(Way, Option<String>), Failure> {
     if check_name(word).is_ok()
         && let Ok(folder) = fleet()
         && folder.join("hosts").join(word).join("host.toml").exists()
     {
-        return Ok((deploy_target(&folder, word)?, Some(word.to_owned())));
+        return Ok((Way::to_host(&folder, word)?, Some(word.to_owned())));
     }
     let target = word.parse::<Target>().map_err(|wanted| {
         Failure::new(format!("{} is neither a host of the fleet nor a target", quoted(word))).help(wanted)
     })?;
-    Ok((target, None))
-}
-
-/// Returns deploy.target as host.toml says it. The file alone is read: a host whose definition has errors can be probed.
-fn deploy_target(folder: &Path, host: &str) -> Result<Target, Failure> {
-    let path = folder.join("hosts").join(host).join("host.toml");
-    let mut sources = Sources::default();
-    let file = sources.add(shown(&path), output::read_text(&path)?);
-    let tree = parse_toml(&sources, file, &mut Vec::new());
-    let said = tree.at(&["deploy", "target"]).and_then(|node| node.as_str()).map(str::to_owned);
-    let said = said.ok_or_else(|| {
-        Failure::new(format!("`{host}` has no target"))
-            .help("`target = \"root@ADDRESS\"` below `[deploy]` of its host.toml")
-            .help(format!("`hostwright probe root@ADDRESS --host {host}`"))
-    })?;
-    said.parse().map_err(|wanted: String| Failure::new(format!("the target {} is none", quoted(&said))).help(wanted))
+    Ok((Way::to(target), None))
 }
 
 /// Runs the script on a machine and returns what it printed. ssh asks for what it needs: a password, an unknown host key.
-#[expect(clippy::disallowed_methods, reason = "probing a target is what starts ssh, and is given up after a time")]
-fn over_ssh(target: &Target, args: &Args) -> Result<String, Failure> {
-    let mut command = match target {
-        Target::Local => Command::new("sh"),
-        Target::Ssh { user, host, port } => {
-            let mut ssh = Command::new("ssh");
-            if let Some(config) = &args.ssh_config {
-                ssh.arg("-F").arg(config);
-            }
-            ssh.args(["-T", "-o", "ConnectTimeout=20", "-o", "ServerAliveInterval=15"]);
-            if let Some(port) = port {
-                ssh.args(["-p", &port.to_string()]);
-            }
-            if let Some(user) = user {
-                ssh.args(["-l", user.as_str()]);
-            }
-            ssh.args(["--", host, "sh"]);
-            ssh
-        }
-    };
+#[expect(clippy::disallowed_methods, reason = "what does not answer is given up after a time")]
+fn over_ssh(way: &Way, args: &Args) -> Result<String, Failure> {
+    let target = &way.target;
+    let (mut command, _known) = way.command(args.ssh_config.as_deref())?;
     let failed = |what: String| {
         Failure::new(format!("cannot probe {target}: {what}"))
             .help("`hostwright probe --script` prints the script, to be run by hand on the machine")

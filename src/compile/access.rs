@@ -19,6 +19,7 @@ const LOGIN_SECONDS: i64 = 30;
 /// Returns what access.nix sets.
 pub(super) fn settings(cx: &HostCx<'_>) -> Settings {
     let mut out = Settings::default();
+    owners(cx, &mut out);
     let Some(access) = &cx.host.def.access else { return out };
     if let Some(ssh) = &access.ssh {
         server(cx, ssh, &mut out);
@@ -34,6 +35,23 @@ pub(super) fn settings(cx: &HostCx<'_>) -> Settings {
     }
     accounts(cx, access, &mut out);
     out
+}
+
+/// Gives secrets to the accounts that own them: who places the files knows no account of the installed system.
+fn owners(cx: &HostCx<'_>, out: &mut Settings) {
+    for secret in cx.host.secrets.iter().filter(|secret| secret.owner != "root") {
+        if cx.spelling.tmpfiles_settings() {
+            let rule = Attrs::from_iter([("user", secret.owner), ("group", "root"), ("mode", secret.mode)]);
+            out.set_below("systemd.tmpfiles.settings", &["hostwright-secrets", &secret.path, "z"], rule, secret.place);
+        } else {
+            let path = super::zfs::tmpfiles_path(&secret.path);
+            out.list(
+                "systemd.tmpfiles.rules",
+                [format!("z {path} {} {} root -", secret.mode, secret.owner)],
+                secret.place,
+            );
+        }
+    }
 }
 
 /// The file that makes the hosts of the fleet known to one another; every host imports the one file.

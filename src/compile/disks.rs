@@ -54,7 +54,7 @@ fn mounts(cx: &HostCx<'_>, out: &mut Settings) {
             }
         };
         out.set_below("fileSystems", &[mount.path], value, mount.place);
-        if super::layers::is_needed_early(cx.host, mount) {
+        if cx.host.is_needed_early(mount) {
             out.set_below("fileSystems", &[mount.path, "neededForBoot"], true, mount.place);
         }
     }

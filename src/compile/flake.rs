@@ -166,11 +166,7 @@ fn host_entry<'a>(fleet: &Resolved<'_>, host: &'a ResolvedHost<'a>) -> HostEntry
     if let Some(port) = target_port {
         ssh_options.extend(["-p".to_owned(), port.to_string()]);
     }
-    let jumps: Vec<String> =
-        deploy.into_iter().flat_map(|deploy| &deploy.jump).map(|jump| jump.value.to_string()).collect();
-    if !jumps.is_empty() {
-        ssh_options.extend(["-J".to_owned(), jumps.join(",")]);
-    }
+    ssh_options.extend(deploy.into_iter().flat_map(crate::fleet::schema::deploy::Deploy::ssh_words));
     HostEntry {
         name: host.name,
         attribute: nix_attribute(host.name),

@@ -5,7 +5,7 @@ use super::settings::Settings;
 use crate::fleet::schema::disks::Luks;
 use crate::fleet::schema::machine::Unlock;
 use crate::nix::{Attrs, Value};
-use crate::resolve::{BlockDevice, Content, Mount, MountSource, ResolvedHost, ResolvedPool, is_needed_for_boot};
+use crate::resolve::{BlockDevice, Content, MountSource, ResolvedHost};
 use crate::source::{Place, Spanned};
 
 /// Adds what arrays, LUKS and persistence set.
@@ -13,23 +13,6 @@ pub(super) fn settings(cx: &HostCx<'_>, out: &mut Settings) {
     arrays(cx, out);
     luks(cx, out);
     persistence(cx, out);
-}
-
-/// Tells whether a mount has to be there before stage 2, and NixOS does not know it from the path: what is kept of a root
-/// that forgets is wanted by the first program that runs, and a dataset that is rolled back, or whose key is typed, is
-/// mounted where that happens.
-pub(super) fn is_needed_early(host: &ResolvedHost<'_>, mount: &Mount<'_>) -> bool {
-    let is_kept = host.def.persistence.as_ref().is_some_and(|persistence| {
-        let holds_kept = mount.path != "/" && persistence.root.is_below(mount.path);
-        holds_kept || matches!(mount.source, MountSource::Persisted { .. })
-    });
-    let of_pool = |pool: &ResolvedPool<'_>| pool.is_imported_at_boot() && pool.mounts_in_initrd(mount);
-    !is_needed_for_boot(mount.path) && (is_kept || host.pools.iter().any(of_pool))
-}
-
-/// Tells whether a mount is made in the initrd.
-pub(super) fn is_early(host: &ResolvedHost<'_>, mount: &Mount<'_>) -> bool {
-    is_needed_for_boot(mount.path) || is_needed_early(host, mount)
 }
 
 fn arrays(cx: &HostCx<'_>, out: &mut Settings) {
@@ -52,7 +35,7 @@ fn opens_early(host: &ResolvedHost<'_>, device: &BlockDevice<'_>) -> bool {
     match device.content {
         Content::PoolMember | Content::Swap => true,
         Content::FileSystem(_) => {
-            let early = |path: &str| host.mounts.iter().any(|mount| mount.path == path && is_early(host, mount));
+            let early = |path: &str| host.mounts.iter().any(|mount| mount.path == path && host.is_early(mount));
             // What has no key file of its own is asked for with the others.
             device.luks.is_some_and(|luks| luks.key_file.is_none()) || device.mount_points().any(early)
         }

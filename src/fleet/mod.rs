@@ -6,6 +6,7 @@
 //! Invariant: a [`Host`] that exists has no input error; every value in it knows where it was written.
 
 pub mod decode;
+mod lock;
 mod merge;
 pub mod pin;
 mod read;

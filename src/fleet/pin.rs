@@ -7,6 +7,7 @@ use base64::prelude::BASE64_STANDARD as STANDARD;
 use toml_edit::{DocumentMut, Item, Value};
 
 use crate::source::{Diagnostic, Diagnostics, Kind, Node, Table, nearest, quoted};
+use crate::units::Release;
 
 /// A pinned nixpkgs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,14 @@ pub struct Pin {
     pub last_modified: Option<i64>,
     /// The branch that a flake.lock follows, such as `nixos-26.05`.
     pub branch: Option<String>,
+}
+
+impl Pin {
+    /// Returns the release of the branch that the lock follows, where it is another one.
+    pub fn other_release(&self, release: Release) -> Option<Release> {
+        let branch = self.branch.as_deref()?.strip_prefix("nixos-")?.parse::<Release>().ok()?;
+        (branch != release).then_some(branch)
+    }
 }
 
 /// Follows inputs from the root of a lock; a list is the route of an input that follows another one.

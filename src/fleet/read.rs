@@ -76,7 +76,10 @@ pub struct Reading {
 pub fn read(files: &mut FleetFiles, builtin: &[(&str, &str)], is_prefix: &(dyn Fn(&[&str]) -> bool + Sync)) -> Reading {
     let mut found = files.found.clone();
     let fleet_tree = tree(files, "fleet.toml", &mut found);
-    let fleet_file = fleet_tree.as_ref().and_then(|tree| FleetFile::decode(tree, &mut Cx::new(&mut found)));
+    let mut fleet_file = fleet_tree.as_ref().and_then(|tree| FleetFile::decode(tree, &mut Cx::new(&mut found)));
+    if let Some(file) = &mut fleet_file {
+        super::lock::pins(file, files, &mut found);
+    }
     let defaults = fleet_tree.as_ref().and_then(|tree| tree.at(&["defaults"])).cloned();
 
     let count = host_names(files).len();

@@ -31,6 +31,10 @@ pub mod id {
     pub const COMPARE_FINGERPRINT: &str = "compare-fingerprint";
     /// Ids and sizes of the disks are as defined.
     pub const CHECK_DISKS: &str = "check-disks";
+    /// Keys of encrypted disks lie on the installer.
+    pub const PLACE_KEYS: &str = "place-disk-keys";
+    /// Secrets, and the host key of the initrd, lie on the installer.
+    pub const PLACE_SECRETS: &str = "place-secrets";
     /// A person confirms what is destroyed.
     pub const CONFIRM_DISKS: &str = "confirm-disks";
     /// The scripts lie on the rescue system.
@@ -97,6 +101,8 @@ static RESERVED: &[Reserved] = &[
     reserved(id::SCAN_INSTALLER_KEY, &[StepKind::Command]),
     gate(id::COMPARE_FINGERPRINT, &[StepKind::Instruction], "no login before its key is compared"),
     gate(id::CHECK_DISKS, &[StepKind::Verify], "no other disk than defined is touched"),
+    reserved(id::PLACE_KEYS, &[StepKind::Copy]),
+    reserved(id::PLACE_SECRETS, &[StepKind::Copy]),
     gate(id::CONFIRM_DISKS, &[StepKind::Instruction], "nothing is lost that somebody wants"),
     reserved(id::COPY_SCRIPTS, &[StepKind::Copy]),
     reserved(id::BUILD_SYSTEM, &[StepKind::Command]),
@@ -152,6 +158,10 @@ pub(super) static INSTALL: &[Gate] = &[
     before(id::COMPARE_FINGERPRINT, id::COPY_SCRIPTS, KNOWN),
     before(id::COPY_SCRIPTS, id::BUILD_SYSTEM, ORDERLY),
     before(id::COPY_SCRIPTS, id::CHECK_DISKS, ORDERLY),
+    before(id::COMPARE_FINGERPRINT, id::PLACE_KEYS, KNOWN),
+    before(id::PLACE_KEYS, id::CHECK_DISKS, ORDERLY),
+    before(id::COMPARE_FINGERPRINT, id::PLACE_SECRETS, KNOWN),
+    before(id::PLACE_SECRETS, id::INSTALL_SYSTEM, KEYS),
     before(id::CHECK_DISKS, id::CONFIRM_DISKS, DESTROY),
     before(id::CONFIRM_DISKS, id::PARTITION_DISKS, DESTROY),
     before(id::COPY_SCRIPTS, id::PARTITION_DISKS, ORDERLY),

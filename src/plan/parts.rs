@@ -37,6 +37,10 @@ parts! {
     ScanKey = SCAN_INSTALLER_KEY, Command, Deployer;
     /// A person compares the fingerprint.
     CompareFingerprint = COMPARE_FINGERPRINT, Instruction, Person;
+    /// Keys of encrypted disks lie on the installer.
+    PlaceKeys = PLACE_KEYS, Copy, Rescue;
+    /// Secrets, and the host key of the initrd, lie on the installer.
+    PlaceSecrets = PLACE_SECRETS, Copy, Rescue;
     /// Ids and sizes of the disks are as defined.
     CheckDisks = CHECK_DISKS, Verify, Rescue;
     /// A person confirms what is destroyed.
@@ -154,7 +158,11 @@ pub(super) struct NewSystem {
     pub(super) installer: Installer,
     pub(super) scripts: CopyScripts,
     pub(super) build: BuildSystem,
+    /// None where no file opens an encrypted disk.
+    pub(super) disk_keys: Option<PlaceKeys>,
     pub(super) disks: Disks,
+    /// None where the host has no secrets.
+    pub(super) secrets: Option<PlaceSecrets>,
     /// None where no pool is defined.
     pub(super) pools: Option<Pools>,
     pub(super) mount: MountTarget,
@@ -216,7 +224,9 @@ impl InstallParts {
                     installer,
                     scripts,
                     build,
+                    disk_keys,
                     disks,
+                    secrets,
                     pools,
                     mount,
                     keys,
@@ -227,9 +237,13 @@ impl InstallParts {
                 } = *new;
                 steps.extend(installer.build.map(|build| build.0));
                 steps.extend([installer.start.0, installer.scan.0, installer.compare.0]);
-                steps.extend([scripts.0, build.0, disks.check.0, disks.confirm.0, disks.partition.0]);
+                steps.extend([scripts.0, build.0]);
+                steps.extend(disk_keys.map(|keys| keys.0));
+                steps.extend([disks.check.0, disks.confirm.0, disks.partition.0]);
                 steps.extend(pools.into_iter().flat_map(|pools| [pools.host_id.0, pools.create.0]));
-                steps.extend([mount.0, keys.place.0, keys.record.0, copy.0, install.0, export.0, first_boot.0]);
+                steps.push(mount.0);
+                steps.extend(secrets.map(|secrets| secrets.0));
+                steps.extend([keys.place.0, keys.record.0, copy.0, install.0, export.0, first_boot.0]);
             }
             Origin::Running(running) => steps.extend([running.instruction.0, running.keys.0]),
         }

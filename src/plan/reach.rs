@@ -16,6 +16,8 @@ pub(super) enum Who {
     Installer,
     /// The host's own system.
     System,
+    /// The host's initrd, which waits for a passphrase.
+    Initrd,
 }
 
 /// The way to a machine.
@@ -24,15 +26,23 @@ pub(super) struct Reach {
     host: String,
     target: Target,
     jump: Vec<String>,
+    /// Jump hosts and settings, as words of ssh.
+    way: Vec<String>,
+    /// The initrd's ssh server: its port, and its address where that is another one.
+    initrd: Option<(u16, Option<String>)>,
 }
 
 impl Reach {
     /// Returns the way to a host; none when its definition names no target.
     pub(super) fn of(host: &ResolvedHost<'_>) -> Option<Self> {
         let deploy = host.def.deploy.as_ref()?;
-        let jump =
-            deploy.jump.iter().filter(|jump| jump.value != Target::Local).map(|jump| jump_word(&jump.value)).collect();
-        Some(Self { host: host.name.to_owned(), target: deploy.target.as_ref()?.value.clone(), jump })
+        let jump = deploy.jump.iter().filter_map(|jump| jump.value.jump_word()).collect();
+        let way = deploy.ssh_words();
+        let initrd = host.initrd_network().map(|initrd| {
+            let own = initrd.def.addresses.first().map(|address| address.address.to_string());
+            (initrd.def.port.value, own)
+        });
+        Some(Self { host: host.name.to_owned(), target: deploy.target.as_ref()?.value.clone(), jump, way, initrd })
     }
 
     /// Tells whether the machine is the deployer itself.
@@ -54,6 +64,7 @@ impl Reach {
     pub(super) fn alias(&self, who: Who) -> String {
         match who {
             Who::Installer => format!("{}-installer", self.host),
+            Who::Initrd => format!("{}-initrd", self.host),
             Who::System | Who::Stranger => self.host.clone(),
         }
     }
@@ -73,14 +84,10 @@ impl Reach {
         .collect()
     }
 
-    fn jump_options(&self) -> Vec<String> {
-        if self.jump.is_empty() { Vec::new() } else { vec!["-J".to_owned(), self.jump.join(",")] }
-    }
-
-    /// Returns the account that logs in: root in every installer, else that of the target.
+    /// Returns the account that logs in: root in every installer and initrd, else that of the target.
     fn user(&self, who: Who) -> Option<&str> {
         match (&self.target, who) {
-            (_, Who::Installer) => Some("root"),
+            (_, Who::Installer | Who::Initrd) => Some("root"),
             (Target::Ssh { user, .. }, _) => user.as_ref().map(Account::as_str),
             (Target::Local, _) => None,
         }
@@ -100,14 +107,18 @@ impl Reach {
 
     /// Returns the port; an installer listens on ssh's own.
     fn port(&self, who: Who) -> Option<u16> {
-        self.address().and_then(|(_, port)| port).filter(|_| who != Who::Installer)
+        match who {
+            Who::Installer => None,
+            Who::Initrd => self.initrd.as_ref().map(|(port, _)| *port),
+            Who::Stranger | Who::System => self.address().and_then(|(_, port)| port),
+        }
     }
 
     /// Returns the words that ssh is called with, up to and with the host.
     pub(super) fn ssh_words(&self, who: Who) -> Vec<String> {
         let mut words = vec!["ssh".to_owned()];
         words.extend(self.options(who));
-        words.extend(self.jump_options());
+        words.extend(self.way.iter().cloned());
         words.extend(self.port(who).into_iter().flat_map(|port| ["-p".to_owned(), port.to_string()]));
         words.push("--".to_owned());
         words.push(self.login(who));
@@ -115,12 +126,17 @@ impl Reach {
     }
 
     fn login(&self, who: Who) -> String {
-        let host = self.address().map_or("localhost", |(host, _)| host);
+        let own = self.initrd.as_ref().and_then(|(_, address)| address.as_deref()).filter(|_| who == Who::Initrd);
+        let host = own.or(self.address().map(|(host, _)| host)).unwrap_or("localhost");
         self.user(who).map_or_else(|| host.to_owned(), |user| format!("{user}@{host}"))
     }
 
     /// Returns a command that runs another as root on the machine.
     pub(super) fn run(&self, who: Who, remote: &ShellCommand) -> ShellCommand {
+        self.run_by(&["ssh"], who, remote)
+    }
+
+    fn run_by(&self, ssh: &[&str], who: Who, remote: &ShellCommand) -> ShellCommand {
         let rooted = if self.needs_sudo(who) {
             ShellCommand::new("sudo").args(["sh", "-c"]).arg(remote.as_str())
         } else {
@@ -129,10 +145,14 @@ impl Reach {
         if self.is_local() {
             return rooted;
         }
-        let words = self.ssh_words(who);
-        let mut words = words.iter();
-        let program = words.next().map_or("ssh", String::as_str);
+        let mut words = ssh.iter().map(|word| (*word).to_owned()).chain(self.ssh_words(who).into_iter().skip(1));
+        let program = words.next().unwrap_or_else(|| "ssh".to_owned());
         ShellCommand::new(program).args(words).arg(rooted.as_str())
+    }
+
+    /// The same for a command that asks a person: with a terminal.
+    pub(super) fn run_at_terminal(&self, who: Who, remote: &ShellCommand) -> ShellCommand {
+        self.run_by(&["ssh", "-t"], who, remote)
     }
 
     /// Returns a command that copies a folder with all in it to a path on the machine.
@@ -149,7 +169,7 @@ impl Reach {
     /// Returns a command that copies the closure of a store path or of a link to one to the machine, below `root`.
     pub(super) fn copy_closure(&self, who: Who, path: &str, root: Option<&str>) -> ShellCommand {
         let mut options = self.options(who);
-        options.extend(self.jump_options());
+        options.extend(self.way.iter().cloned());
         options.extend(self.port(who).into_iter().flat_map(|port| ["-p".to_owned(), port.to_string()]));
         let login = self.login(who);
         let host = match login.rsplit_once('@') {
@@ -194,13 +214,4 @@ impl Reach {
         let name = ShellCommand::new("sed").args(["-n", &format!("s/^[^# ][^ ]*/{}/p", self.alias(who))]);
         scan.then("|", &name)
     }
-}
-
-/// Returns a jump host as `-J` takes it.
-fn jump_word(target: &Target) -> String {
-    let Target::Ssh { user, host, port } = target else { return String::new() };
-    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-    let user = user.as_ref().map_or_else(String::new, |user| format!("{user}@"));
-    let port = port.map_or_else(String::new, |port| format!(":{port}"));
-    format!("{user}{host}{port}")
 }

@@ -22,9 +22,14 @@ const FILES: &[(&str, &str)] = &[
 
 /// Returns the plan of a host of the example with this text of its host.toml changed.
 fn plan_of(host: &str, from: &str, to: &str) -> Plan {
+    plan_with(host, |text| text.replace(from, to))
+}
+
+/// Returns the plan of a host of the example with its host.toml edited.
+fn plan_with(host: &str, edit: impl Fn(&str) -> String) -> Plan {
     let path = format!("hosts/{host}/host.toml");
     let texts = FILES.iter().map(|(name, text)| {
-        let text = if *name == path { text.replace(from, to) } else { (*text).to_owned() };
+        let text = if *name == path { edit(text) } else { (*text).to_owned() };
         ((*name).to_owned(), text)
     });
     let mut files = FleetFiles::in_memory(texts);
@@ -60,7 +65,75 @@ fn forms() -> Vec<Plan> {
         plan_of("lufta", "method = \"kexec\"", "method = \"existing\""),
         plan_of("lufta", "method = \"kexec\"", "method = \"rescue\""),
         plan_of("lufta", "[deploy]\n", "[deploy]\nbuild-on = \"target\"\n"),
+        encrypted(),
     ]
+}
+
+/// A plan with everything that an encrypted host asks for: a key file, typed passphrases, a secret, an initrd that answers ssh.
+fn encrypted() -> Plan {
+    plan_of(
+        "lufta",
+        "  { name = \"slog\", role = \"zfs\", size = \"16GiB\" },\n]",
+        "  { name = \"slog\", role = \"zfs\", size = \"16GiB\", luks = { name = \"slog\", key-file = \"/etc/keys/slog\" } },\n\
+           { name = \"data\", role = \"filesystem\", size = \"16GiB\", format = \"ext4\", luks = { name = \"data\" } },\n]\n\
+         [secrets.items.token]\n[boot.initrd-ssh]\nhost-key = \"/etc/secrets/initrd/key\"\n\
+         [zfs.pools.rpool.encryption]\nkey-format = \"passphrase\"\nkey-location = \"file:///etc/zfs/rpool\"\n",
+    )
+}
+
+#[test]
+fn what_an_encrypted_host_needs_is_brought_before_it_is_wanted() {
+    let plan = encrypted();
+    let step = |id: &str| plan.step(id).unwrap_or_else(|| panic!("{id}"));
+    let lines = |id: &str| step(id).commands().join("\n");
+    let number = |id: &str| plan.number(id).unwrap();
+
+    let keys = step(id::PLACE_KEYS);
+    assert_eq!(keys.checks_before(), ["test -s state/lufta/keys/slog", "test -s state/lufta/keys/rpool"]);
+    assert!(lines(id::PLACE_KEYS).contains("install -D -m 0400 -- /root/hostwright-keys/rpool /etc/zfs/rpool"));
+    assert!(number(id::PLACE_KEYS) < number(id::CHECK_DISKS), "the dry run opens what is there");
+    for id in [id::PARTITION_DISKS, id::MOUNT_TARGET, id::INSTALL_SYSTEM] {
+        assert!(lines(id).contains("env HOSTWRIGHT_KEYS=/root/hostwright-keys bash "), "{}", lines(id));
+    }
+    assert!(lines(id::PARTITION_DISKS).starts_with("ssh -t ") && step(id::PARTITION_DISKS).reason().contains(" data "));
+    assert!(lines(id::CREATE_POOLS).starts_with("ssh -o "), "nothing is typed for a key in a file");
+
+    let secrets = step(id::PLACE_SECRETS);
+    assert_eq!(secrets.checks_before(), ["test -s state/lufta/secrets/token"]);
+    assert!(lines(id::PLACE_SECRETS).contains("s/^ssh-/lufta-initrd ssh-/p"), "{}", lines(id::PLACE_SECRETS));
+    assert!(number(id::PLACE_SECRETS) < number(id::INSTALL_SYSTEM));
+    assert!(lines(id::INSTALL_SYSTEM).contains("--secrets /root/hostwright-secrets --system"));
+    assert!(step(id::FIRST_BOOT).reason().contains("type it at the console"));
+    assert!(lufta().step(id::PLACE_KEYS).is_none() && lufta().step(id::PLACE_SECRETS).is_none());
+}
+
+#[test]
+fn disks_are_opened_at_every_boot_by_whoever_the_definition_names() {
+    let luks = |boot: &str, machine: &str| {
+        let data = "{ name = \"data\", role = \"filesystem\", size = \"16GiB\", format = \"ext4\", luks = { name = \"data\" } }";
+        plan_with("lufta", |text| {
+            text.replace("\n]\n\n[disks.hdd0]", &format!("\n  {data},\n]\n\n[disks.hdd0]"))
+                .replace("generations = 10\n", &format!("generations = 10\n{boot}"))
+                .replace("firmware = \"bios\"\n", &format!("firmware = \"bios\"\n{machine}"))
+        })
+    };
+    let boots = [id::FIRST_BOOT, id::BASELINE_ONCE, id::BASELINE_DEFAULT, id::REBOOT_TEST];
+    let count = |plan: &Plan, is: &dyn Fn(&Step) -> bool| boots.iter().filter(|id| is(plan.step(id).unwrap())).count();
+    assert_eq!(count(&lufta(), &|step| step.reason().contains("passphrase")), 0);
+    assert_eq!(count(&luks("", ""), &|step| step.reason().contains("type it at the console")), 4);
+    let ssh = luks("unlock = \"ssh\"\ninitrd-ssh = { port = 2022, host-key = \"/etc/k\" }\n", "");
+    let login = "HostKeyAlias=lufta-initrd -p 2022 -- root@135.181.162.99 systemd-tty-ask-password-agent";
+    assert_eq!(count(&ssh, &|step| step.reason().contains(login)), 4);
+    let hook = luks("", "hooks.unlock = \"./open 'lufta'\"\n");
+    let hooked = |step: &Step| {
+        let at = |text: &str| step.commands().iter().position(|line| line.contains(text)).unwrap_or(0);
+        at("systemctl reboot") < at("./open") && at("./open") < at("wait.sh")
+    };
+    assert_eq!(count(&hook, &hooked), 4);
+    let tpm = luks("unlock = \"tpm2\"\n", "");
+    assert_eq!(count(&tpm, &|step| step.reason().contains("TPM")), 1, "what it was taught it does by itself");
+    let first = tpm.step(id::FIRST_BOOT).unwrap().commands().last().unwrap();
+    assert!(first.starts_with("ssh -t ") && first.contains("systemd-cryptenroll --tpm2-device=auto "), "{first}");
 }
 
 fn violations(plan: &Plan, steps: &[Step]) -> Vec<Violation> {
@@ -76,7 +149,8 @@ fn every_form_of_the_plan_keeps_every_gate() {
 
 /// The image may come from elsewhere, and what lies behind the reboot test holds nothing back.
 fn may_be_missing(plan: &Plan, step: &Step) -> bool {
-    step.id == id::BUILD_INSTALLER || plan.number(&step.id) > plan.number(id::REBOOT_TEST)
+    let optional = [id::BUILD_INSTALLER, id::PLACE_KEYS, id::PLACE_SECRETS];
+    optional.contains(&step.id.as_str()) || plan.number(&step.id) > plan.number(id::REBOOT_TEST)
 }
 
 #[test]

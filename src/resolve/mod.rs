@@ -32,7 +32,7 @@ use crate::source::{Diagnostic, Diagnostics, Place, Spanned, nearest, quoted, sh
 use crate::units::lies_in;
 
 pub use boot::{NoWayBack, Obstacle};
-pub use boot_files::{BootFile, boot_files};
+pub use boot_files::{BootFile, BootFileKind, boot_files};
 pub use boot_places::{BootPlaces, Mirror, grub_disks};
 pub use hardware::{Driver, module_name};
 pub use network::{DeviceName, InitrdNetwork, LONGEST_NAME, is_kernel_name, named_in_rules};
@@ -152,6 +152,12 @@ impl<'f> ResolvedHost<'f> {
     pub fn interfaces(&self) -> impl Iterator<Item = (&'f str, &'f Interface)> {
         let interfaces = self.def.network.as_ref().map(|network| &network.interfaces.map);
         interfaces.into_iter().flatten().map(|(name, interface)| (name.as_str(), &interface.value))
+    }
+
+    /// Returns the folder in which the members of a pool are looked for.
+    pub fn dev_nodes<'a>(&'a self, pool: &'a ResolvedPool<'_>) -> &'a str {
+        let own = pool.def.dev_nodes.as_ref().map(|nodes| nodes.as_str());
+        own.unwrap_or_else(|| self.def.zfs.as_ref().map_or("/dev/disk/by-id", |zfs| zfs.dev_nodes.value.as_str()))
     }
 
     /// Returns a secret by its name.

@@ -2,6 +2,7 @@
 
 use jsonc_parser::ast::Value;
 use jsonc_parser::common::Ranged as _;
+use jsonc_parser::errors::ParseErrorKind;
 use jsonc_parser::{CollectOptions, CommentCollectionStrategy, ParseOptions, parse_to_ast};
 
 use super::files::place_in;
@@ -37,10 +38,22 @@ pub fn parse_json(sources: &Sources, file: FileId, rule: &'static str, found: &m
         Err(error) => {
             let range = error.range();
             let place = reader.place(range.start, range.end);
-            found.push(Diagnostic::error(rule, place, format!("not valid JSON: {}", error.kind())));
+            let said = format!("not valid JSON: {}", error.kind());
+            found.push(if is_cut_off(error.kind()) {
+                let end = text.trim_end().len();
+                let finding = Diagnostic::error(rule, reader.place(end, end), said).label("the file ends here");
+                finding.related(reader.place(range.start, range.start + 1), "and this is still open")
+            } else {
+                Diagnostic::error(rule, place, said)
+            });
             None
         }
     }
+}
+
+/// Tells whether an error is that the text ends before it is whole.
+fn is_cut_off(kind: &ParseErrorKind) -> bool {
+    matches!(kind, ParseErrorKind::UnterminatedArray | ParseErrorKind::UnterminatedObject)
 }
 
 struct Reader<'a> {

@@ -1,10 +1,10 @@
 //! Reads a fleet's folder: the one place where definitions come from the disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::{Diagnostic, Diagnostics, FileId, Sources};
+use super::{Diagnostic, Diagnostics, FileId, Node, Sources, parse_toml};
 
 /// The largest file that is read, in bytes. A definition is a page of text; what is larger is a mistake.
 pub const MAX_FILE_BYTES: u64 = 4 << 20;
@@ -84,6 +84,9 @@ pub fn load(root: &Path) -> Result<FleetFiles, LoadError> {
     }
     let mut loader = Loader { root: &root_real, fleet: &mut fleet };
     loader.read("fleet.toml");
+    for lock in loader.locks() {
+        loader.read(&lock);
+    }
     for host in loader.names("hosts") {
         let folder = format!("hosts/{host}");
         for name in loader.names(&folder) {
@@ -185,6 +188,19 @@ impl Loader<'_> {
             names.push(name);
         }
         names
+    }
+
+    /// Returns the paths of the flake.locks that channels name, those that are there; an absent one is reported where it is named.
+    fn locks(&self) -> Vec<String> {
+        let Some(file) = self.fleet.files.get("fleet.toml") else { return Vec::new() };
+        let tree = parse_toml(&self.fleet.sources, *file, &mut Diagnostics::new());
+        let channels = tree.at(&["channels"]).and_then(Node::as_table).into_iter().flatten();
+        let locks = channels.filter_map(|(_, channel)| channel.node.at(&["lock"])?.as_str());
+        let paths = locks.map(|lock| lock.split_once('#').map_or(lock, |(path, _)| path));
+        let plain = |path: &&str| path.split('/').all(|part| !matches!(part, "" | "." | ".."));
+        let there = |path: &&str| std::fs::symlink_metadata(self.root.join(path)).is_ok();
+        let paths: BTreeSet<&str> = paths.filter(plain).filter(there).collect();
+        paths.into_iter().filter(|path| !self.fleet.files.contains_key(*path)).map(str::to_owned).collect()
     }
 
     fn read(&mut self, path: &str) {

@@ -196,7 +196,58 @@ pub(crate) fn is_host_name(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Any network of either family.
+    fn any_cidr() -> impl Strategy<Value = Cidr> {
+        let v4 = (any::<u32>(), 0u8..=32)
+            .prop_map(|(bits, prefix)| (IpAddr::from(std::net::Ipv4Addr::from_bits(bits)), prefix));
+        let v6 = (any::<u128>(), 0u8..=128)
+            .prop_map(|(bits, prefix)| (IpAddr::from(std::net::Ipv6Addr::from_bits(bits)), prefix));
+        prop_oneof![v4, v6].prop_map(|(address, prefix)| Cidr { address, prefix })
+    }
+
+    /// An address with some of its lower bits turned over: within the network, or next to it.
+    fn near(cidr: &Cidr, bits: u128, width: u8) -> IpAddr {
+        let flip = bits.checked_shr(u32::from(128 - width.min(128))).unwrap_or(0);
+        match cidr.address {
+            IpAddr::V4(a) => {
+                std::net::Ipv4Addr::from_bits(a.to_bits() ^ u32::try_from(flip & u128::from(u32::MAX)).unwrap()).into()
+            }
+            IpAddr::V6(a) => std::net::Ipv6Addr::from_bits(a.to_bits() ^ flip).into(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_network_is_its_own_covers_what_it_contains_and_nothing_more(cidr in any_cidr(), bits in any::<u128>(), width in 0u8..=128) {
+            let network = cidr.network();
+            prop_assert_eq!(network.network(), network);
+            prop_assert!(network.covers(&cidr) && cidr.covers(&network), "the host's bits change no network");
+            prop_assert!(cidr.contains(network.address) && cidr.contains(cidr.address));
+            prop_assert_eq!(cidr.to_string().parse::<Cidr>(), Ok(cidr));
+            let widest = if cidr.address.is_ipv4() { 30 } else { 126 };
+            prop_assert!(network.is_network_address() || cidr.prefix > widest);
+
+            let other = near(&cidr, bits, width);
+            let alone = Cidr::host(other);
+            prop_assert_eq!(cidr.contains(other), cidr.covers(&alone));
+            let same = Cidr { address: other, ..cidr }.network() == network;
+            prop_assert_eq!(cidr.contains(other), same);
+            prop_assert_eq!(alone.covers(&cidr), alone == cidr);
+        }
+
+        #[test]
+        fn networks_cover_each_other_in_an_order(cidr in any_cidr(), first in 0u8..=128, second in 0u8..=128) {
+            let longest = if cidr.address.is_ipv4() { 32 } else { 128 };
+            let of = |prefix: u8| Cidr { prefix: prefix.min(longest), ..cidr };
+            let (wide, narrow) = (of(first.min(second)), of(first.max(second)));
+            prop_assert!(wide.covers(&narrow));
+            prop_assert_eq!(narrow.covers(&wide), wide.prefix == narrow.prefix);
+        }
+    }
 
     #[test]
     fn a_network_contains_its_addresses_whatever_the_prefix() {

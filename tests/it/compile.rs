@@ -166,3 +166,46 @@ fn a_pool_has_no_feature_that_a_system_which_may_import_it_lacks() {
     let off = |text: String| text.replace("[zfs.pools.rpool]", "[zfs.pools.rpool]\ncompatibility = \"off\"");
     assert_eq!(set(&off).0, "none");
 }
+
+#[test]
+fn what_the_page_on_booting_names_is_in_the_compiled_hosts() {
+    let page = std::fs::read_to_string(root().join("docs/boot.md")).unwrap();
+    let forms = compile_files(&mut forms(), &Facts::embedded()).unwrap();
+    let all: String = example().files.iter().chain(&forms.files).map(|file| file.text.as_str()).collect();
+    // Settings and words of the kernel's line as they are compiled, each with the words of the page that claim it.
+    for (claim, compiled) in [
+        ("stands for 5 seconds", "timeout = lib.mkDefault 5"),
+        ("Entry 0 is the default and the fallback", "set fallback=0"),
+        ("Entry 0 is the default", "default = \"0\""),
+        ("editor is off", "editor = lib.mkDefault false"),
+        ("`EFI/BOOT` without an entry", "efiInstallAsRemovable = true"),
+        ("(`mirroredBoots`)", "mirroredBoots = ["),
+        ("mounted at `/boot-b`", "path = \"/boot-b\""),
+        ("is `nofail`", "\"nofail\""),
+        ("fails the\n  installation of the loader", "exit 1"),
+        ("`forceImportRoot` and `forceImportAll` are off", "forceImportRoot = false"),
+        ("`forceImportRoot` and `forceImportAll` are off", "forceImportAll = false"),
+        ("`panic=30`", "\"panic=30\""),
+        ("`oops=panic`", "\"oops=panic\""),
+        ("`spl.spl_panic_halt=1`", "\"spl.spl_panic_halt=1\""),
+        ("`boot.panic_on_fail`", "\"boot.panic_on_fail\""),
+        ("Emergency mode is off", "enableEmergencyMode = false"),
+        ("1 min while it runs", "RuntimeWatchdogSec = lib.mkDefault \"1min\""),
+        ("10 min while it reboots", "RebootWatchdogSec = lib.mkDefault \"10min\""),
+        ("`give-up-after` (10 min)", "OnBootSec = \"600s\""),
+        ("`initrd-give-up-after` (5 min)", "sleep 300"),
+        ("`HOSTWRIGHT_UNTESTED=1`", "HOSTWRIGHT_UNTESTED-"),
+        ("last `console=`", "\"console=tty0\""),
+    ] {
+        assert!(page.contains(claim), "the page no longer says {claim:?}");
+        assert!(all.contains(compiled), "the page says {claim:?}, and nothing compiles to {compiled:?}");
+    }
+    // A rule that the page names is one.
+    for slug in page.split('`').skip(1).step_by(2).filter(|word| word.contains('-')) {
+        let is_rule = hostwright::check::rules::find(slug).is_some();
+        let schema = std::fs::read_to_string(root().join("docs/schema.md")).unwrap();
+        let is_key = schema.contains(&format!("| {slug} |")) || schema.contains(&format!("**{slug}**"));
+        let other = ["systemd-boot", "bios-boot", "/boot-b"].contains(&slug) || slug.contains([' ', '.', '=', '/']);
+        assert!(is_rule || is_key || other, "{slug} is neither a rule nor a key");
+    }
+}

@@ -323,3 +323,35 @@ fn only_an_unconfirmed_trial_boot_is_reset() {
     link("new", &profiles.join("system"));
     assert!(!resets(), "the candidate once it is promoted");
 }
+
+#[test]
+fn secrets_and_initrd_keys_are_placed_from_their_folder_and_what_lacks_is_made_or_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = hostwright::source::load(&super::compile::root().join("tests/fleets/machines")).unwrap();
+    let compiled = compile_files(&mut files, &Facts::embedded()).unwrap();
+    let secrets = folder.path().join("secrets");
+    let given = secrets.display().to_string();
+    let install = |host: &str| {
+        let words = ["--dry-run", "--secrets", given.as_str(), "--flake", "/root/out"];
+        run(&compiled, host, "install", &words, folder.path()).0
+    };
+    put(&secrets, &[("wg0-private", "k"), ("wg0-private.pub", "p"), ("other", "o")]);
+    let site = install("wg-site");
+    let placed = |from: &str, to: &str| format!("+ install -m 0400 -o 0 -g 0 -- {given}/{from} {to}.hostwright\n");
+    assert!(site.contains(&placed("wg0-private", "/mnt/etc/credstore/wg0-private")), "{site}");
+    assert!(site.contains(&placed("other", "/mnt/etc/credstore/other")), "{site}");
+    assert!(!site.contains("wg0-private.pub"), "the public half of what is placed is no secret: {site}");
+    assert!(site.contains("wg0-site: nothing brings this secret"), "{site}");
+    assert_eq!(site.matches("credstore/wg0-private.hostwright\n").count(), 2, "placed once, synced once: {site}");
+
+    let key = "/mnt/etc/secrets/initrd/ssh_host_ed25519_key";
+    let made = format!("+ ssh-keygen -q -t ed25519 -N '' -C root@initrd-ssh -f {key}\n");
+    let initrd = install("initrd-ssh");
+    assert!(initrd.contains(&made), "{initrd}");
+    put(&secrets, &[("ssh_host_ed25519_key", "k"), ("ssh_host_ed25519_key.pub", "p")]);
+    let initrd = install("initrd-ssh");
+    assert!(!initrd.contains(&made) && !initrd.contains("ssh_host_ed25519_key.pub.hostwright"), "{initrd}");
+    assert!(initrd.contains(&format!("{given}/ssh_host_ed25519_key {key}.hostwright\n")), "{initrd}");
+    let first = |what: &str| initrd.find(what).unwrap();
+    assert!(first(&format!("{key}.hostwright")) < first("+ nixos-install"), "the loader's installer reads the key");
+}

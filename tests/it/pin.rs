@@ -92,3 +92,48 @@ fn what_cannot_be_pinned_is_refused_and_nothing_is_written() {
         assert_eq!(sandbox.read("fleet.toml"), channel(), "{arguments:?}");
     }
 }
+
+#[test]
+fn a_channel_that_names_a_lock_is_pinned_by_it_and_what_is_wrong_there_is_said_there() {
+    let sandbox = Sandbox::small();
+    let pinned = sandbox.read("fleet.toml");
+    let is_pin = |line: &&str| ["rev =", "hash ="].iter().any(|key| line.starts_with(key));
+    let unpinned: String = pinned.lines().filter(|line| !is_pin(line)).flat_map(|line| [line, "\n"]).collect();
+    let locked = unpinned.replace("[channels.stable]\n", "[channels.stable]\nlock = \"nix/flake.lock#same\"\n");
+    sandbox.write("fleet.toml", &locked);
+    sandbox.run(&["check"]).ends(2).says("error[reference-unknown]").says("there is no `nix/flake.lock` in the fleet");
+
+    let text = lock("nixos-26.05");
+    sandbox.write("nix/flake.lock", &text);
+    sandbox.run(&["check"]).ends(0);
+    sandbox.run(&["build"]).ends(0);
+    let out = sandbox.read("out/flake.lock");
+    assert!(out.contains(REV) && out.contains(HASH) && out.contains("1790000000"), "{out}");
+    assert!(sandbox.read("out/manifest.json").contains("\"nix/flake.lock\""), "a change of the lock makes out/ stale");
+    sandbox.run(&["build", "--check"]).ends(0);
+    sandbox.write("nix/flake.lock", format!("{text}\n"));
+    sandbox.run(&["build", "--check"]).ends(1);
+    sandbox.run(&["pin", "stable", "--rev", REV, "--hash", HASH]).ends(2).complains("pinned by its `lock`");
+
+    for (lock, rule, said) in [
+        (&text[..text.len() - 1], "value-invalid", "nix/flake.lock:8:100"),
+        ("{}", "key-missing", "nix/flake.lock:1:1"),
+        (&text.replace("\"same\"", "\"other\""), "reference-unknown", "no node `same`"),
+        (&text.replace("NixOS", "me"), "value-invalid", "no nixpkgs of github:NixOS/nixpkgs"),
+        (&text.replace(HASH, "sha256-x"), "value-invalid", "nix/flake.lock:7"),
+        (&text.replace("26.05", "25.11"), "value-invalid", "its lock follows 25.11"),
+    ] {
+        sandbox.write("nix/flake.lock", lock);
+        let run = sandbox.run(&["check"]).ends(2).says(&format!("error[{rule}]")).says(said);
+        assert!(!run.out.contains("channel-unpinned"), "{}", run.out);
+    }
+    sandbox.write("nix/flake.lock", b"\xff");
+    sandbox.run(&["check"]).ends(2).says("error[file-unreadable]").says("nix/flake.lock");
+    std::fs::remove_file(sandbox.path().join("nix/flake.lock")).unwrap();
+    std::os::unix::fs::symlink("/etc/hostname", sandbox.path().join("nix/flake.lock")).unwrap();
+    sandbox.run(&["check"]).ends(2).says("leads out of the fleet");
+    sandbox.write("fleet.toml", locked.replace("nix/flake.lock#same", "../flake.lock"));
+    sandbox.run(&["check"]).ends(2).says("a lock is `flake.lock#nixpkgs`");
+    sandbox.write("fleet.toml", locked.replace("lock =", &format!("rev = \"{REV}\"\nlock =")));
+    sandbox.run(&["check"]).ends(2).says("is pinned twice");
+}

@@ -159,3 +159,68 @@ fn a_target_is_asked_through_ssh_whose_words_cannot_be_options() {
         assert_eq!(probe(hostile).status.code(), Some(2), "{hostile}");
     }
 }
+
+#[test]
+fn a_host_of_the_fleet_is_reached_as_its_definition_says_and_asked_as_root() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let sandbox = Sandbox::small();
+    let host = "[deploy]\ntarget = 'admin@[2001:db8::7]:2222'\njump = ['gate@192.0.2.1:2022', '2001:db8::1']\n\
+                ssh-options = { IdentityFile = '~/.ssh/id_a', Compression = 'yes' }\n\
+                [access]\nhost-keys = ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPuuBBsCxB7Q/YpO+wObx4DdavSh8MQg9CVhrnBd2kP+ root@a']\n\
+                # what cannot be checked can be probed\nnonsense = 1\n";
+    sandbox.write("hosts/a/host.toml", host);
+    // The remote shell reads the last word, as sshd has it done; sudo and id are those of an account that is not root.
+    let programs = [
+        (
+            "ssh",
+            "printf '%s\\n' \"$@\" >\"$HOME/words\"\nfor word; do case $word in GlobalKnown*) known=$word ;; esac; done\n\
+                 known=${known#*\\\"}\ncat \"${known%%\\\"*}\" >\"$HOME/known\"\nexec sh -c \"$word\"\n",
+        ),
+        ("sudo", "printf '%s\n' \"$*\" >>\"$HOME/sudo\"\nshift\nexec \"$@\"\n"),
+        ("id", "echo 1000\n"),
+    ];
+    for (name, text) in programs {
+        sandbox.write(&format!("bin/{name}"), format!("#!/bin/sh\n{text}"));
+        let path = sandbox.path().join("bin").join(name);
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let probe = || {
+        Command::new(env!("CARGO_BIN_EXE_hostwright"))
+            .args(["probe", "a"])
+            .current_dir(sandbox.path())
+            .env("HOME", sandbox.path())
+            .env("TMPDIR", sandbox.path())
+            .env("PATH", format!("{}:/usr/bin:/bin", sandbox.path().join("bin").display()))
+            .output()
+            .unwrap()
+    };
+    let output = probe();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let facts: serde_json::Value = serde_json::from_str(&sandbox.read("hosts/a/facts.json")).unwrap();
+    assert!(facts["boot_id"].is_string() && facts["host"] == "a", "{facts}");
+    let words = sandbox.read("words");
+    let words: Vec<&str> = words.lines().collect();
+    let has = |pair: [&str; 2]| assert!(words.windows(2).any(|two| two == pair), "{pair:?}: {words:?}");
+    has(["-o", "IdentityFile=~/.ssh/id_a"]);
+    has(["-o", "Compression=yes"]);
+    has(["-J", "gate@192.0.2.1:2022,[2001:db8::1]"]);
+    has(["-p", "2222"]);
+    has(["-l", "admin"]);
+    has(["--", "2001:db8::7"]);
+    let known = "[2001:db8::7]:2222 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPuuBBsCxB7Q/YpO+wObx4DdavSh8MQg9CVhrnBd2kP+\n";
+    assert_eq!(sandbox.read("known"), known);
+    assert_eq!(sandbox.read("sudo"), "-n true\n-n sh\n", "root's view, without a password that nobody could type");
+    let left = std::fs::read_dir(sandbox.path()).unwrap().flatten();
+    let left: Vec<_> = left.filter(|entry| entry.file_name().to_string_lossy().contains("known-hosts")).collect();
+    assert!(left.is_empty(), "{left:?}");
+
+    for (was, is) in [
+        ("IdentityFile = '~/.ssh/id_a'", "ProxyCommand = 'true'"),
+        ("'yes'", "'yes -oProxyCommand=true'"),
+        ("'gate@192.0.2.1:2022'", "'-oProxyCommand=true'"),
+    ] {
+        sandbox.write("hosts/a/host.toml", host.replace(was, is));
+        let output = probe();
+        assert_eq!(output.status.code(), Some(2), "{is}");
+    }
+}

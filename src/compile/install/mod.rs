@@ -19,7 +19,7 @@ use super::{HostCx, OutFile};
 use crate::fleet::schema::disks::{PartitionSize, Role, Table};
 use crate::fleet::schema::machine::Loader;
 use crate::resolve::ResolvedDisk;
-use crate::resolve::{BootFile, BootPlaces, boot_files, persistent_path};
+use crate::resolve::{BootFile, BootFileKind, BootPlaces, boot_files, persistent_path};
 use crate::source::Diagnostics;
 
 /// Returns sgdisk's type code of a partition (sgdisk(8), `-L`).
@@ -71,9 +71,10 @@ struct FilePlan {
     name: String,
     path: String,
     mode: String,
-    owner: String,
-    /// `key` for one that can be made on the machine, else nothing.
-    make: &'static str,
+    /// The permissions of its folder, where that is not there.
+    folder_mode: &'static str,
+    /// `key` for one that can be made on the machine, `secret` for one that the boot does without.
+    kind: &'static str,
 }
 
 #[derive(Serialize)]
@@ -127,8 +128,12 @@ fn disk_plan<'a>(disk: &'a ResolvedDisk<'a>) -> DiskPlan<'a> {
 
 impl From<BootFile> for FilePlan {
     fn from(file: BootFile) -> Self {
-        let make = if file.host_key { "key" } else { "" };
-        Self { name: file.name, path: file.path, mode: file.mode, owner: file.owner, make }
+        let (kind, folder_mode) = match file.kind {
+            BootFileKind::HostKey => ("key", "0700"),
+            BootFileKind::Secret => ("secret", "0700"),
+            BootFileKind::SharedSecret => ("secret", "0755"),
+        };
+        Self { name: file.name, path: file.path, mode: file.mode, folder_mode, kind }
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn mounts(cx: &HostCx<'_>) -> Vec<MountPlan> {
         .iter()
         .filter_map(|mount| match &mount.source {
             // What the installed system needs before its network is up; all else has no part in an installation.
-            MountSource::Foreign(_) if !crate::compile::layers::is_early(cx.host, mount) => None,
+            MountSource::Foreign(_) if !cx.host.is_early(mount) => None,
             MountSource::Partition { .. }
             | MountSource::Array { .. }
             | MountSource::Foreign(_)

@@ -66,12 +66,6 @@ fn encryption_options(encryption: &Encryption) -> [(String, String); 3] {
     ]
 }
 
-/// Returns where the members of a pool are looked for.
-fn dev_nodes<'a>(cx: &HostCx<'a>, pool: &'a ResolvedPool<'_>) -> &'a str {
-    let own = pool.def.dev_nodes.as_ref().map(|nodes| nodes.as_str());
-    own.unwrap_or_else(|| cx.host.def.zfs.as_ref().map_or("/dev/disk/by-id", |zfs| zfs.dev_nodes.value.as_str()))
-}
-
 /// A dataset as it is created.
 #[derive(Debug, Serialize)]
 pub(in crate::compile) struct DatasetPlan {
@@ -140,7 +134,7 @@ impl<'a> PoolPlan<'a> {
             uneven: is_uneven(pool),
             datasets,
             key: def.encryption.as_ref().map(|encryption| KeyPlan::of(pool.name, encryption)),
-            dev_nodes: dev_nodes(cx, pool).to_owned(),
+            dev_nodes: cx.host.dev_nodes(pool).to_owned(),
             reserve,
             manual: !crate::compile::zfs::is_imported(cx.host, pool.name),
         }

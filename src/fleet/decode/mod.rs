@@ -211,6 +211,12 @@ impl<K, T> std::ops::Deref for Named<K, T> {
     }
 }
 
+impl<K, T> std::ops::DerefMut for Named<K, T> {
+    fn deref_mut(&mut self) -> &mut Map<T> {
+        &mut self.map
+    }
+}
+
 impl<K, T> Default for Named<K, T> {
     fn default() -> Self {
         Self { map: Map::new(), key: std::marker::PhantomData }

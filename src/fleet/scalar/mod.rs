@@ -3,13 +3,17 @@
 //! Each is checked when it is read, so that what later becomes an argument, a path or an attribute name is safe by its type:
 //! none begins with `-`, none holds control characters, no path climbs.
 
+mod lock_node;
 mod source_url;
+mod ssh;
 mod zfs_value;
 
 use std::fmt;
 use std::str::FromStr;
 
+pub use lock_node::LockNode;
 pub use source_url::{Forge, SourceUrl};
+pub use ssh::{SshKeyword, SshValue};
 pub use zfs_value::{KeyLocation, Mountpoint, PropertyValue};
 
 use super::decode::{Cx, Decode, MapKey, from_string};
@@ -327,6 +331,7 @@ from_string! {
     PackageAttr, "package", None, "an attribute of nixpkgs, in quotes";
     OutputPath, "output", None, "an output of a flake, in quotes";
     SourceUrl, "source", None, "where the source comes from, in quotes: `github:OWNER/REPO`";
+    LockNode, "lock", None, "a node of a flake.lock, in quotes: `flake.lock#nixpkgs`";
     OptionPath, "option", None, "the path of a NixOS option, in quotes";
     KernelWord, "word", Some("^[!-~]+$"), "one word, in quotes";
     Account, "account", Some("^[a-z_][a-z0-9_-]{0,30}$"), "an account name, in quotes";
@@ -455,6 +460,23 @@ mod tests {
         }
         for good in ["github:Mic92/sops-nix", "gitlab:rycee/nur-expressions", "https://x.org/a-1.2.tar.gz"] {
             assert_eq!(good.parse::<SourceUrl>().map(|url| url.to_string()).as_deref(), Ok(good));
+        }
+        for bad in [
+            "",
+            "#nixpkgs",
+            "/flake.lock",
+            "../flake.lock#a",
+            "a/../b",
+            "-a.lock",
+            "a\\b",
+            "flake.lock#",
+            "a#b\nc",
+            "./a",
+        ] {
+            assert!(bad.parse::<LockNode>().is_err(), "{bad}");
+        }
+        for good in ["flake.lock", "flake.lock#nixpkgs", "nix/flake.lock#nixpkgs_2"] {
+            assert_eq!(good.parse::<LockNode>().map(|lock| lock.to_string()).as_deref(), Ok(good));
         }
         for bad in ["", "-a", "a b", "a/b", "control", "é", "$(x)", ".."] {
             assert!(bad.parse::<LuksName>().is_err(), "{bad}");

@@ -1,8 +1,8 @@
 //! How a host is deployed, watched and tested.
 
 use super::fleet_file::BuildOn;
-use crate::fleet::decode::{Cx, Decode, Setting, table};
-use crate::fleet::scalar::{HttpUrl, Name, Target};
+use crate::fleet::decode::{Cx, Decode, Named, Setting, table};
+use crate::fleet::scalar::{HttpUrl, Name, SshKeyword, SshValue, Target};
 use crate::fleet::shape::Shape;
 use crate::source::{Kind, Node, Place, Spanned};
 use crate::units::{SocketAddress, TimeSpan};
@@ -16,6 +16,8 @@ table! {
         "build-on" => build_on: Option<Spanned<BuildOn>>,
         /// Jump hosts on the way, in order.
         "jump" => jump: Vec<Spanned<Target>>,
+        /// Further settings of ssh on the way, by the keywords of ssh_config(5).
+        "ssh-options" => ssh_options: Named<SshKeyword, Spanned<SshValue>>,
         /// Words by which colmena selects hosts.
         "tags" => tags: Vec<Spanned<Name>>,
         /// Whether the host fetches what binary caches have from there instead of from the deployer.
@@ -25,7 +27,19 @@ table! {
         /// Tunes the reboot test, which cannot be left out.
         "reboot-test" => reboot_test: Option<RebootTest>,
     }
-    later { "sudo", "canary", "ssh-options", "copy-rate" }
+    later { "sudo", "canary", "copy-rate" }
+}
+
+impl Deploy {
+    /// Returns the words of ssh that lead to the host beyond its name and port: jump hosts, settings.
+    pub fn ssh_words(&self) -> Vec<String> {
+        let jump: Vec<String> = self.jump.iter().filter_map(|jump| jump.value.jump_word()).collect();
+        let mut words = if jump.is_empty() { Vec::new() } else { vec!["-J".to_owned(), jump.join(",")] };
+        for (name, value) in self.ssh_options.iter() {
+            words.extend(["-o".to_owned(), format!("{name}={}", value.value.value)]);
+        }
+        words
+    }
 }
 
 table! {

@@ -91,6 +91,32 @@ table! {
         "bus" => bus: Option<Spanned<Said>>,
         /// Kernel module of its controller.
         "driver" => driver: Option<Spanned<Said>>,
+        /// What tells of content on it and its partitions; absent where no tool could look.
+        "signatures" => signatures: Option<Vec<FactsSignature>>,
+        /// Where it and what lies on it are mounted or held.
+        "mounted" => mounted: Option<Vec<Spanned<Said>>>,
+        /// Its partitions.
+        "partitions" => partitions: Option<Vec<FactsPartition>>,
+    }
+}
+
+table! {
+    /// Something on a disk that says what it is.
+    pub struct FactsSignature [open] {
+        /// The disk or partition that holds it.
+        "at" => at: Option<Spanned<Said>>,
+        /// What it is, as wipefs or lsblk call it.
+        "type" => kind: Spanned<Said>,
+    }
+}
+
+table! {
+    /// A partition.
+    pub struct FactsPartition [open] {
+        /// Its kernel name.
+        "path" => path: Option<Spanned<Said>>,
+        /// Its GPT label.
+        "label" => label: Option<Spanned<Said>>,
     }
 }
 

@@ -1,7 +1,7 @@
 //! fleet.toml: the fleet's name, its channels, its deployer.
 
 use crate::fleet::decode::{Cx, Decode, Named, Setting, choice, table};
-use crate::fleet::scalar::{Name, NameKey, OutputPath, SourceUrl};
+use crate::fleet::scalar::{LockNode, Name, NameKey, OutputPath, SourceUrl};
 use crate::fleet::schema::host::System;
 use crate::fleet::shape::{Scalar, Shape};
 use crate::source::{Kind, Node, Spanned};
@@ -49,12 +49,14 @@ table! {
         "hash" => hash: Option<Spanned<String>>,
         /// Date of the commit in seconds, as in a flake.lock.
         "last-modified" => last_modified: Option<Spanned<u64>>,
+        /// Instead of these three: the node of a flake.lock in the fleet that has them, such as `flake.lock#nixpkgs`.
+        "lock" => lock: Option<Spanned<LockNode>>,
         /// The OpenZFS of a channel that is no official release.
         "zfs" => zfs: Option<Spanned<Version>>,
         /// The Linux of a channel that is no official release.
         "kernel" => kernel: Option<Spanned<Version>>,
     }
-    later { "lock", "options" }
+    later { "options" }
 }
 
 table! {

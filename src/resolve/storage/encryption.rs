@@ -1,7 +1,8 @@
-//! Native encryption of ZFS: where it begins, which datasets share a key, and what is opened in the initrd.
+//! What is mounted in the initrd, and native encryption of ZFS: where it begins, which datasets share a key, what is opened there.
 
 use super::{Mount, MountSource, ResolvedPool};
 use crate::fleet::schema::zfs::{Encryption, Import};
+use crate::resolve::ResolvedHost;
 use crate::source::Place;
 
 /// Paths that NixOS mounts in the initrd (`pathsNeededForBoot` in nixos/lib/utils.nix).
@@ -10,6 +11,25 @@ const NEEDED: [&str; 9] = ["/", "/nix", "/nix/store", "/var", "/var/log", "/var/
 /// Tells whether NixOS mounts a path in the initrd by itself.
 pub fn is_needed_for_boot(path: &str) -> bool {
     NEEDED.contains(&path)
+}
+
+impl ResolvedHost<'_> {
+    /// Tells whether a mount has to be there before stage 2, and NixOS does not know it from the path: what is kept of a root
+    /// that forgets is wanted by the first program that runs, and a dataset that is rolled back, or whose key is typed, is
+    /// mounted where that happens.
+    pub fn is_needed_early(&self, mount: &Mount<'_>) -> bool {
+        let is_kept = self.def.persistence.as_ref().is_some_and(|persistence| {
+            let holds_kept = mount.path != "/" && persistence.root.is_below(mount.path);
+            holds_kept || matches!(mount.source, MountSource::Persisted { .. })
+        });
+        let of_pool = |pool: &ResolvedPool<'_>| pool.is_imported_at_boot() && pool.mounts_in_initrd(mount);
+        !is_needed_for_boot(mount.path) && (is_kept || self.pools.iter().any(of_pool))
+    }
+
+    /// Tells whether a mount is made in the initrd.
+    pub fn is_early(&self, mount: &Mount<'_>) -> bool {
+        is_needed_for_boot(mount.path) || self.is_needed_early(mount)
+    }
 }
 
 /// A dataset at which encryption begins; what lies below shares its key.

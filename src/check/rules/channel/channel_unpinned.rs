@@ -19,12 +19,14 @@ pub(super) static RULE: Rule = Rule {
 fn check(cx: &FleetCx<'_>, found: &mut Findings) {
     for channel in used(cx) {
         let (rev, hash) = (&channel.channel.rev, &channel.channel.hash);
+        // A lock that does not say both is reported where it is read.
+        let is_locked = channel.channel.lock.is_some();
         let missing: Vec<&str> = [("`rev`", rev.is_none()), ("`hash`", hash.is_none())]
             .iter()
             .filter(|(_, none)| *none)
             .map(|(key, _)| *key)
             .collect();
-        if !missing.is_empty() {
+        if !missing.is_empty() && !is_locked {
             let message = format!("`{}` has no {}", channel.name, missing.join(" and no "));
             let finding = Finding::at(channel.channel.key, message).label(format!("used by {}", channel.users()));
             found.report(ways_out(finding, &channel));

@@ -8,6 +8,7 @@ mod boot_filesystem_unreadable;
 mod boot_not_mirrored;
 mod boot_too_small;
 mod configuration_limit_too_low;
+mod disk_has_data;
 mod disk_not_found;
 mod disk_size_mismatch;
 mod disk_unstable_name;
@@ -20,10 +21,12 @@ mod layer_impossible;
 mod loader_firmware_mismatch;
 mod mount_duplicate;
 mod mount_missing_root;
+mod mount_order;
 mod partition_label_too_long;
 mod partitions_overflow;
 mod stage2_emergency_shell;
 mod swap_on_zfs;
+mod swap_on_zvol;
 
 use crate::check::rule::Rule;
 
@@ -33,6 +36,7 @@ pub(super) static RULES: &[&Rule] = &[
     &boot_not_mirrored::RULE,
     &boot_too_small::RULE,
     &configuration_limit_too_low::RULE,
+    &disk_has_data::RULE,
     &disk_not_found::RULE,
     &disk_size_mismatch::RULE,
     &disk_unstable_name::RULE,
@@ -45,8 +49,10 @@ pub(super) static RULES: &[&Rule] = &[
     &loader_firmware_mismatch::RULE,
     &mount_duplicate::RULE,
     &mount_missing_root::RULE,
+    &mount_order::RULE,
     &partition_label_too_long::RULE,
     &partitions_overflow::RULE,
     &stage2_emergency_shell::RULE,
     &swap_on_zfs::RULE,
+    &swap_on_zvol::RULE,
 ];

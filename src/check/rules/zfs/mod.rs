@@ -15,6 +15,9 @@ mod host_id_changed;
 mod host_id_duplicate;
 mod host_id_placeholder;
 mod log_not_mirrored;
+mod members_on_one_disk;
+mod pool_force_import;
+mod pool_member_not_in_dev_nodes;
 mod raidz_too_few_members;
 mod raidz_unequal_members;
 mod raidz_wide;
@@ -35,6 +38,9 @@ pub(super) static RULES: &[&Rule] = &[
     &host_id_duplicate::RULE,
     &host_id_placeholder::RULE,
     &log_not_mirrored::RULE,
+    &members_on_one_disk::RULE,
+    &pool_force_import::RULE,
+    &pool_member_not_in_dev_nodes::RULE,
     &raidz_too_few_members::RULE,
     &raidz_unequal_members::RULE,
     &raidz_wide::RULE,

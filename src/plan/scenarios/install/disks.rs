@@ -1,6 +1,9 @@
 //! From disks as they are to mounted file systems, and the way out again.
 
+use std::collections::BTreeSet;
+
 use super::installer::script;
+use super::keys::{Asks, asking};
 use crate::plan::parts::{
     CheckDisks, ConfirmDisks, CreatePools, Disks, ExportPools, MountTarget, PartitionDisks, Pools, SetHostId,
 };
@@ -55,8 +58,11 @@ pub(super) fn disks(cx: &PlanCx<'_>) -> Disks {
     let run = cut(cx).fold(script(cx, "partition"), |line, disk| line.arg("--yes").arg(disk.def.id.as_str()));
     let partition = PartitionDisks::new("Partition the disks", |step| {
         let step = cut(cx).fold(step, |step, disk| step.destroys("disk", disk.def.id.as_str()));
-        let step = step.why("The disks get the partitions of the definition; what is cut that way already is left.");
-        let step = step.before(&on(cx, &dry)).run(&on(cx, &run));
+        let (run, asked) = asking(cx, &run, Asks::Partition);
+        let step = step.why(format!(
+            "The disks get the partitions of the definition; what is cut that way already is left.{asked}"
+        ));
+        let step = step.before(&on(cx, &dry)).run(&run);
         let parts = || cut(cx).flat_map(|disk| disk.partitions.iter().map(|part| part.device.as_str()));
         step.after(&on(cx, &ShellCommand::new("ls").arg("-l").args(parts())))
             .takes(count.saturating_mul(20).saturating_add(10))
@@ -103,8 +109,8 @@ pub(super) fn pools(cx: &PlanCx<'_>) -> Option<Pools> {
         format!(" The oldest OpenZFS that may have to import them is {zfs}; they get no feature that it does not know.")
     });
     let create = CreatePools::new(format!("Create {}", sizes.join(", ")), |step| {
-        let step =
-            step.why(format!("Pools and datasets as defined, empty.{reader}")).run(&on(cx, &script(cx, "pools")));
+        let (run, asked) = asking(cx, &script(cx, "pools"), Asks::Pools);
+        let step = step.why(format!("Pools and datasets as defined, empty.{reader}{asked}")).run(&run);
         let look = ShellCommand::new("zpool").args(["list", "-o", "name,size,health,compatibility"]).args(&names);
         let step = step.after(&on(cx, &look)).takes(names.len() as u64 * 20);
         names
@@ -118,8 +124,10 @@ pub(super) fn pools(cx: &PlanCx<'_>) -> Option<Pools> {
 pub(super) fn mount(cx: &PlanCx<'_>) -> MountTarget {
     let there = ShellCommand::new("findmnt").args(["-n", "--mountpoint", MNT]);
     MountTarget::new("Mount the file systems", |step| {
-        step.why("What the system will mount at its boot is mounted below /mnt, from the same devices.")
-            .run(&on(cx, &script(cx, "mount")))
+        let (run, asked) = asking(cx, &script(cx, "mount"), Asks::Mount);
+        let words = "What the system will mount at its boot is mounted below /mnt, from the same devices.";
+        step.why(format!("{words}{asked}"))
+            .run(&run)
             .after(&on(cx, &there))
             .undo(&on(cx, &ShellCommand::new("umount").args(["-R", MNT])))
             .takes(seconds::LOOK)
@@ -147,16 +155,14 @@ pub(super) fn export(cx: &PlanCx<'_>) -> ExportPools {
             return step;
         }
         let none = ShellCommand::from_raw("test -z \"$(zpool list -H -o name)\"");
-        let seen = ShellCommand::new("zpool").args(["import", "-d", dev_nodes(cx)]);
-        step.run(&on(cx, &ShellCommand::new("zpool").args(["export", "-a"])))
-            .after(&on(cx, &none))
-            .after(&on(cx, &seen))
-            .undo(&on(cx, &script(cx, "mount")))
+        let step = step.run(&on(cx, &ShellCommand::new("zpool").args(["export", "-a"]))).after(&on(cx, &none));
+        // Each folder in which the host looks for its pools.
+        let folders: BTreeSet<&str> = cx.host.pools.iter().map(|pool| cx.host.dev_nodes(pool)).collect();
+        let step = folders
+            .into_iter()
+            .fold(step, |step, folder| step.after(&on(cx, &ShellCommand::new("zpool").args(["import", "-d", folder]))));
+        step.undo(&on(cx, &script(cx, "mount")))
     })
-}
-
-fn dev_nodes<'a>(cx: &PlanCx<'a>) -> &'a str {
-    cx.host.def.zfs.as_ref().map_or("/dev/disk/by-id", |zfs| zfs.dev_nodes.value.as_str())
 }
 
 #[cfg(test)]

@@ -177,5 +177,10 @@ fn script_path(cx: &PlanCx<'_>, name: &str) -> String {
 
 /// Returns an install script on the installer, as a command there.
 pub(super) fn script(cx: &PlanCx<'_>, name: &str) -> ShellCommand {
-    ShellCommand::new("bash").arg(script_path(cx, name))
+    let path = script_path(cx, name);
+    if name != "pools" && super::keys::has_luks_files(cx) {
+        let keys = format!("HOSTWRIGHT_KEYS={}", super::keys::KEYS);
+        return ShellCommand::new("env").arg(keys).args(["bash", &path]);
+    }
+    ShellCommand::new("bash").arg(path)
 }

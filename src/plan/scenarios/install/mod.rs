@@ -11,6 +11,7 @@ mod access;
 mod after;
 mod disks;
 mod installer;
+mod keys;
 mod reboot;
 mod system;
 
@@ -60,6 +61,8 @@ fn new_system(cx: &PlanCx<'_>, method: Method) -> NewSystem {
         disks: disks::disks(cx),
         pools: disks::pools(cx),
         mount: disks::mount(cx),
+        disk_keys: keys::place_keys(cx),
+        secrets: keys::place_secrets(cx),
         keys: system::host_keys(cx),
         copy: system::copy(cx),
         install: system::install(cx),

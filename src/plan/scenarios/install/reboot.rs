@@ -1,6 +1,7 @@
 //! The first boot, the baseline boots, the reboot test.
 
 use super::access::{console_words, hook, hooks};
+use super::keys::opening;
 use crate::fleet::schema::deploy::WatchKind;
 use crate::fleet::schema::machine::Method;
 use crate::plan::PlanCx;
@@ -31,7 +32,7 @@ fn script(cx: &PlanCx<'_>, name: &str, arguments: &[&str]) -> ShellCommand {
 }
 
 /// Returns the commands that reboot a system and wait until the host's own system answers from another boot.
-fn reboot(cx: &PlanCx<'_>, who: Who, may: u64) -> [ShellCommand; 3] {
+fn reboot(cx: &PlanCx<'_>, who: Who, may: u64) -> Vec<ShellCommand> {
     let boot_id = ShellCommand::new("cat").arg("/proc/sys/kernel/random/boot_id");
     let save = ShellCommand::new("tee").args(["--", &cx.reach.state("boot-id")]);
     // A moment later, so that the connection ends in order. Never kexec, soft-reboot or --force: firmware and loader are
@@ -39,7 +40,15 @@ fn reboot(cx: &PlanCx<'_>, who: Who, may: u64) -> [ShellCommand; 3] {
     let reboot = ShellCommand::new("systemd-run").args(["--on-active=2", "--", "systemctl", "reboot"]);
     let wait = ShellCommand::new("sh").arg(cx.reach.out(&format!("reboot/{WAIT}")));
     let wait = wait.args([may.to_string(), Times::of(cx.host).watched().to_string()]);
-    [cx.reach.run(who, &boot_id).then("|", &save), cx.reach.run(who, &reboot), wait]
+    let mut commands = vec![cx.reach.run(who, &boot_id).then("|", &save), cx.reach.run(who, &reboot)];
+    commands.extend(opening(cx).hook);
+    commands.push(wait);
+    commands
+}
+
+/// Returns a reason with what a person does while an encrypted host boots.
+fn with(why: String, person: &str) -> String {
+    if person.is_empty() { why } else { format!("{why} {person}") }
 }
 
 /// Returns what is watched from outside, as commands on the deployer.
@@ -87,12 +96,13 @@ pub(super) fn first_boot(cx: &PlanCx<'_>, method: Method) -> FirstBoot {
     );
     FirstBoot::new("Leave the installer: first boot from the disks", |step| {
         let step = step
-            .why(format!(
+            .why(with(format!(
                 "Baseline boot 1. {leave} Firmware, loader and initrd find the system, the pools import without force, \
                  and the host answers under its own key. There is no older system to fall back to yet: what fails here \
                  is looked at through the console, and repaired from the installer."
-            ))
+            ), &opening(cx).first))
             .run_all(&reboot(cx, Who::Installer, times.watched()))
+            .run_all(&opening(cx).enroll)
             .after(&on(cx, &booted))
             .after(&on(cx, &ShellCommand::new("systemctl").args(["is-system-running", "--wait"])))
             .takes(times.boot());
@@ -135,6 +145,8 @@ pub(super) fn copy_scripts(cx: &PlanCx<'_>) -> CopyRebootScripts {
 /// Makes the baseline boots of the good system.
 pub(super) fn baseline(cx: &PlanCx<'_>) -> BaselineBoots {
     let times = Times::of(cx.host);
+    // What the TPM was taught it does by itself.
+    let opening = opening(cx);
     let way_back = if cx.host.boots_once() {
         let loader = match cx.places.loader {
             crate::fleet::schema::machine::Loader::SystemdBoot => {
@@ -144,11 +156,11 @@ pub(super) fn baseline(cx: &PlanCx<'_>) -> BaselineBoots {
         };
         WayBack::Once(BaselineOnce::new("Boot the good system once, through the one-shot entry", |step| {
             let step = step
-                .why(format!(
+                .why(with(format!(
                     "{loader}. Done with the good system this proves at no risk that firmware and loader honour the \
                      one-shot, that they clear it, and that the way back is open. A machine that fails here never gets a \
                      candidate."
-                ))
+                ), &opening.later))
                 .before(&script(cx, "judge", &["first"]))
                 .before(&script(cx, "ready", &[]))
                 .run(&script(cx, "record", &[]))
@@ -175,10 +187,10 @@ pub(super) fn baseline(cx: &PlanCx<'_>) -> BaselineBoots {
     let default = BaselineDefault::new("Boot the good system by default", |step| {
         let step = if once { step.run(&script(cx, "disarm", &[])) } else { step };
         let step = step
-            .why(
+            .why(with(
                 "The second half of the baseline: without arming anything, the loader boots the good system by default, \
-                 and nothing of the one-shot is left. The machine has a last good system from here on.",
-            )
+                 and nothing of the one-shot is left. The machine has a last good system from here on."
+                .to_owned(), &opening.later))
             .run(&script(cx, "record", &[]))
             .run_all(&reboot(cx, Who::System, times.max_downtime))
             .after(&script(cx, "judge", &["default"]))
@@ -209,13 +221,14 @@ pub(super) fn test(cx: &PlanCx<'_>) -> RebootTestStep {
         )
     };
     RebootTestStep::new("Reboot test", |step| {
-        let mut step = step.why(format!(
+        let why = format!(
             "{how} Away for {} at most, watched for {} since until then the last good system may return; judged {} after \
              it is up. No data comes before this passes, and everything after it refuses to start without it.",
             span(times.max_downtime),
             span(times.watched()),
             span(times.settle)
-        ));
+        );
+        let mut step = step.why(with(why, &opening(cx).later));
         let watches = watches(cx);
         if once {
             step = step.before(&script(cx, "ready", &[CANDIDATE]));

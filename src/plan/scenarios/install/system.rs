@@ -2,10 +2,11 @@
 
 use super::disks::MNT;
 use super::installer::{FOLDER, SYSTEM_FILE, builds_on_host, script};
-use super::record_keys;
+use super::{keys, record_keys};
 use crate::plan::parts::{BuildSystem, CopySystem, HostKeys, InstallSystem, PlaceHostKeys};
 use crate::plan::reach::Who;
 use crate::plan::{PlanCx, seconds};
+use crate::resolve::persistent_path;
 use crate::text::{ShellCommand, nix_attribute};
 
 fn on(cx: &PlanCx<'_>, command: &ShellCommand) -> ShellCommand {
@@ -71,7 +72,7 @@ pub(super) fn copy(cx: &PlanCx<'_>) -> CopySystem {
 
 /// Makes the steps that place the host keys and record them.
 pub(super) fn host_keys(cx: &PlanCx<'_>) -> HostKeys {
-    let folder = format!("{MNT}/etc/ssh");
+    let folder = format!("{MNT}{}", persistent_path(cx.host, "/etc/ssh"));
     let key = |kind: &str| format!("{folder}/ssh_host_{kind}_key");
     let known: Vec<&str> =
         cx.host.def.access.iter().flat_map(|access| access.host_keys.iter().map(|key| key.value.as_str())).collect();
@@ -119,7 +120,9 @@ pub(super) fn host_keys(cx: &PlanCx<'_>) -> HostKeys {
 
 /// Makes the step that installs the system and the boot loader.
 pub(super) fn install(cx: &PlanCx<'_>) -> InstallSystem {
-    let run = script(cx, "install").arg("--system").raw("\"$(cat").arg(SYSTEM_FILE).raw(")\"");
+    let run = script(cx, "install");
+    let run = if keys::has_secrets(cx) { run.args(["--secrets", keys::SECRETS]) } else { run };
+    let run = run.arg("--system").raw("\"$(cat").arg(SYSTEM_FILE).raw(")\"");
     InstallSystem::new("Install the system and the boot loader", |step| {
         step.why("nixos-install activates the system on the new disks and writes the loader of every disk that boots.")
             .run(&on(cx, &run))

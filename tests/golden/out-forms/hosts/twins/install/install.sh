@@ -212,18 +212,18 @@ place_host_keys() {
   done
 }
 
-# Places a file that the first boot needs: from the folder of secrets, else it must be there, or can be made.
+# Places a file that is there before the first boot: from the folder of secrets, else it is there, can be made, or is said to lack.
 needed_file() {
-  local name=$1 path=${target%/}$2 mode=$3 owner=$4 make=$5
-  run mkdir -p -m 0700 -- "${path%/*}"
+  local name=$1 path=${target%/}$2 mode=$3 folder_mode=$4 kind=$5
+  run mkdir -p -m "$folder_mode" -- "${path%/*}"
   if [ -n "$secrets" ] && [ -f "$secrets/$name" ]; then
-    place_file "$secrets/$name" "$path" "$mode" "$owner"
-  elif [ "$make" = key ]; then
+    place_file "$secrets/$name" "$path" "$mode" 0:0
+  elif [ "$kind" = key ]; then
     make_key ed25519 "$path"
   elif [ -s "$path" ]; then
     say "$path: is there"
   else
-    refuse "$2 is needed at boot and nothing brings it: put a file $name into a folder and name it with --secrets"
+    say "$name: nothing brings this secret, and what uses it does not work until it is in $2 (--secrets places it)"
   fi
 }
 
@@ -240,7 +240,7 @@ other_secrets() {
   for file in "$secrets"/*; do
     name=${file##*/}
     case " $named " in
-      *" $name "*) continue ;;
+      *" $name "* | *" ${name%.pub} "*) continue ;;
     esac
     if [ -f "$file" ]; then
       run mkdir -p -m 0700 -- "$folder"
