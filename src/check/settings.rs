@@ -85,8 +85,11 @@ impl<'a> Settings<'a> {
             Fault::Unknown => {
                 let route: Vec<&str> = setting.fault.route.iter().map(String::as_str).collect();
                 setting.dropped = beside.dropped(&route);
-                setting.elsewhere = beside.has(&route);
-                let contested = setting.elsewhere.is_some_and(|release| !beside.is_much_nearer_than(release));
+                let other = beside.has(&route);
+                setting.elsewhere = other.map(|other| other.release);
+                let contested = other.is_some_and(|other| {
+                    !beside.is_much_nearer_than(other) || (beside.index.visible_only && other.is_unlisted(&route))
+                });
                 if contested && setting.dropped.is_none() {
                     self.unsure.insert(join_name(&setting.fault.route));
                     return;
@@ -113,7 +116,7 @@ impl<'a> Beside<'a> {
         let asked = index.asked.base();
         let mut others: Vec<_> =
             cx.facts.option_indexes().filter(|other| other.release.base() != index.release.base()).collect();
-        others.sort_by_key(|other| other.release.half_years_to(asked).unsigned_abs());
+        others.sort_by_key(|other| other.months_from(asked));
         let is_older = |release: Release| release.base() < asked;
         let across =
             others.iter().find(|other| is_older(other.release) != is_older(index.release)).filter(|_| !index.exact);
@@ -122,9 +125,9 @@ impl<'a> Beside<'a> {
 
     /// Tells whether the answering index is the release's own, or much nearer to it than another release: a name that the
     /// two differ in came or went somewhere between them.
-    fn is_much_nearer_than(&self, other: Release) -> bool {
-        let distance = |release: Release| release.half_years_to(self.index.asked).unsigned_abs();
-        self.index.exact || distance(other) >= MUCH * distance(self.index.release)
+    fn is_much_nearer_than(&self, other: OptionIndex<'_>) -> bool {
+        let distance = |index: OptionIndex<'_>| index.months_from(self.index.asked);
+        self.index.exact || distance(other) >= MUCH * distance(self.index)
     }
 
     /// Splits an unknown name into those below it, where an older release has old names among them.
@@ -157,12 +160,12 @@ impl<'a> Beside<'a> {
         })
     }
 
-    /// Returns a release that takes a name which the answering index does not know.
-    fn has(&self, route: &[&str]) -> Option<Release> {
+    /// Returns the nearest index that takes a name which the answering one does not know.
+    fn has(&self, route: &[&str]) -> Option<OptionIndex<'a>> {
         let takes = |other: &&OptionIndex<'_>| {
             matches!(other.lookup(route), Found::Option(_) | Found::Prefix | Found::Free(_) | Found::Alias(_))
         };
-        self.others.iter().find(takes).map(|other| other.release)
+        self.others.iter().find(takes).copied()
     }
 }
 
@@ -330,7 +333,7 @@ mod tests {
                 "warning 3:6 option-renamed: `boot.cleanTmpDir` was renamed to `boot.tmp.cleanOnBoot`",
                 "warning 4:15 option-removed: `boot.bootspec.enable` was removed",
                 "error 5:28 option-type: `services.fail2ban.enable` cannot be `\"yes\"`",
-                "warning 6:24 option-type: `boot.tmp.cleanOnBoot` cannot be `\"yes\"`",
+                "error 6:24 option-type: `boot.tmp.cleanOnBoot` cannot be `\"yes\"`",
                 "warning 7:31 option-renamed: `hardware.nvidia.optimus_prime.enable` was renamed to \
                  `hardware.nvidia.prime.sync.enable`, and the old name is gone",
                 "warning 8:19 option-unknown: there is no option `services.dovecot2.group`",
@@ -362,7 +365,7 @@ mod tests {
 
     #[test]
     fn what_came_or_went_halfway_between_two_releases_is_not_judged() {
-        let lines = of("23.05", "boot.tmp.cleanOnBoot = true\n");
+        let lines = of("22.05", "boot.tmp.cleanOnBoot = true\n");
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(lines[0].starts_with("unchecked option-unknown:") && lines[0].contains("`boot.tmp`"), "{lines:?}");
     }
