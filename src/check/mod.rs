@@ -35,4 +35,4 @@ pub use engine::{Checked, Outcome, check, check_files};
 pub use example::{Example, Expected, SCAFFOLD, examples, page};
 pub use lint_nix::lint_nix;
 pub use rule::{Check, Finding, Findings, FleetCx, Group, HostCx, Rule, Unchecked};
-pub use settings::{Setting, Settings};
+pub use settings::{Setting, Settings, options_set};

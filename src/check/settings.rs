@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 
 use super::rule::{Findings, HostCx};
 use crate::facts::{Alias, AliasKind, Fault, Found, OptionIndex, TypeFault, check_value, join_name, split_name};
+use crate::resolve::ResolvedHost;
 use crate::source::{Kind, Node, Place, printable};
 use crate::units::Release;
 
@@ -62,7 +63,7 @@ impl<'a> Settings<'a> {
         let Some(index) = cx.facts.options(release) else { return Self::default() };
         let mut settings = Self { index: Some(index), ..Self::default() };
         let beside = Beside::new(cx, index);
-        for definitions in definitions(cx) {
+        for definitions in definitions(cx.host) {
             let faults = definitions.check(index);
             let mut across = None;
             for fault in faults {
@@ -192,14 +193,14 @@ impl Definitions<'_> {
 }
 
 /// Returns the definitions of a host: its `[nixos]`, and of each service what its module sets for it and its `options`.
-fn definitions<'a>(cx: &HostCx<'a>) -> Vec<Definitions<'a>> {
+fn definitions<'a>(host: &ResolvedHost<'a>) -> Vec<Definitions<'a>> {
     use std::borrow::Cow::{Borrowed, Owned};
 
     let mut all = Vec::new();
-    if let Some(nixos) = &cx.host.def.nixos {
+    if let Some(nixos) = &host.def.nixos {
         all.push(Definitions { prefix: Vec::new(), node: Borrowed(nixos) });
     }
-    for service in &cx.host.services {
+    for service in &host.services {
         let Some(prefix) = service.module.file.prefix.as_ref().map(|prefix| split_name(prefix.as_str())) else {
             continue;
         };
@@ -217,6 +218,27 @@ fn definitions<'a>(cx: &HostCx<'a>) -> Vec<Definitions<'a>> {
         }
     }
     all
+}
+
+/// Returns the names of the options that a host's definitions set, sorted: each that one of the indexes declares, and each value.
+pub fn options_set(host: &ResolvedHost<'_>, indexes: &[OptionIndex<'_>]) -> BTreeSet<Vec<String>> {
+    fn walk(indexes: &[OptionIndex<'_>], name: &mut Vec<String>, node: &Node, set: &mut BTreeSet<Vec<String>>) {
+        let loc: Vec<&str> = name.iter().map(String::as_str).collect();
+        let is_declared = indexes.iter().any(|index| matches!(index.lookup(&loc), Found::Option(_)));
+        if is_declared || node.as_table().is_none() {
+            set.insert(name.clone());
+        }
+        for (segment, entry) in node.as_table().into_iter().flatten() {
+            name.push(segment.clone());
+            walk(indexes, name, &entry.node, set);
+            name.pop();
+        }
+    }
+    let mut set = BTreeSet::new();
+    for mut definitions in definitions(host) {
+        walk(indexes, &mut definitions.prefix, &definitions.node, &mut set);
+    }
+    set
 }
 
 /// What became of a name.

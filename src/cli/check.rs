@@ -9,7 +9,6 @@ use super::context::{self, Report};
 use super::terminal::Terminal;
 use super::{ExitStatus, Failure};
 use crate::check::check_files;
-use crate::facts::Facts;
 use crate::report::Format;
 use crate::source::Level;
 use crate::units::Date;
@@ -91,7 +90,7 @@ pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<Exi
     context::known_hosts(&files, &args.hosts)?;
     let today = context::today(args.today)?;
     let fail_on = args.fail_on.level();
-    check_files(&mut files, &Facts::embedded(), &args.hosts, today, |_, outcome, sources| {
+    check_files(&mut files, &context::facts(folder)?, &args.hosts, today, |_, outcome, sources| {
         let report = Report::new(&outcome, sources);
         // A report that is compared between runs carries no time; on a terminal people like to see it.
         let elapsed = terminal.is_interactive().then(|| started.elapsed());

@@ -10,6 +10,7 @@
 
 mod boot_sizes;
 mod bytes;
+mod diff;
 mod history;
 mod name;
 mod nearest;
@@ -31,6 +32,7 @@ use bytes::Packed;
 use pack::TableKind;
 
 pub use boot_sizes::{InitrdParts, generation_bytes};
+pub use diff::{OptionChange, compare};
 pub use history::{Change, History};
 pub use name::{join_name, split_name};
 pub use options::{Alias, AliasKind, Found, OptionIndex, OptionRef};

@@ -156,6 +156,22 @@ impl<'a> OptionIndex<'a> {
         Self { asked, exact, ..self }
     }
 
+    /// Returns how many options and how many old names there are.
+    pub fn counts(self) -> (usize, usize) {
+        let nodes = u32::try_from(self.table.section(NODES).len() / NODE).unwrap_or(0);
+        let options = (0..nodes).filter(|node| self.flags(*node) & flag::OPTION != 0).count();
+        (options, self.table.section(ALIASES).len() / ALIAS)
+    }
+
+    /// Returns the names of the releases that it is exact for.
+    pub fn exact_for(self) -> Vec<String> {
+        let list = self.table.section(1).u32(12).and_then(|at| self.table.text(at));
+        match list {
+            Some(list) => list.split_whitespace().map(str::to_owned).collect(),
+            None => vec![self.release.to_string()],
+        }
+    }
+
     /// Returns how far in time its source is from a release, in months.
     pub fn months_from(self, release: Release) -> u32 {
         self.taken().abs_diff(months(release))

@@ -14,6 +14,7 @@ mod compile_nix;
 mod compile_shell;
 mod disko;
 mod engines;
+mod facts;
 mod hostile;
 mod incident;
 mod layers;

@@ -6,7 +6,9 @@
 //! Invariant: the same JSON gives the same bytes, and every reference points backwards to something already written, so
 //! that no table can hold a cycle.
 
+mod described;
 mod history;
+mod import;
 mod options;
 mod packages;
 mod releases;
@@ -17,6 +19,8 @@ mod zfs;
 use std::io::Read as _;
 
 use serde_json::Value;
+
+pub use import::{Imported, import};
 
 /// Why facts cannot be packed.
 #[derive(Debug, thiserror::Error)]
