@@ -176,6 +176,7 @@ fn kind(fault: &Fault<'_>) -> u8 {
         Fault::Type => 1,
         Fault::ReadOnly => 2,
         Fault::Alias(_) => 3,
+        Fault::Missing => 4,
     }
 }
 

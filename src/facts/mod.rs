@@ -19,6 +19,7 @@ pub mod pack;
 mod packages;
 mod pattern;
 mod releases;
+mod section;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -38,6 +39,7 @@ pub use name::{join_name, split_name};
 pub use options::{Alias, AliasKind, Found, OptionIndex, OptionRef};
 pub use packages::{PackageFact, Packages};
 pub use releases::{Figure, ReleaseFacts, Releases, StateDefault};
+pub use section::SectionCheck;
 pub use types::{Literal, Shape, Type};
 pub use value::{Fault, TypeFault, check_value};
 pub use zfs::{Feature, Features, Grub, Import, ImportVerdict, Line, PointRelease, Zfs};

@@ -252,7 +252,11 @@ impl<'a> OptionIndex<'a> {
     /// some in certain settings only (nginx's `sslCertificate`): no error follows from this alone.
     pub fn required_members(self, loc: &[&str]) -> Vec<(&'a str, OptionRef<'a>)> {
         let spot = loc.iter().try_fold(Spot::ROOT, |spot, segment| self.step(spot, segment));
-        let Some(node) = spot.and_then(|spot| spot.node) else { return Vec::new() };
+        spot.and_then(|spot| spot.node).map(|node| self.required_below(node)).unwrap_or_default()
+    }
+
+    /// Returns the required members of a submodule's instance.
+    pub(super) fn required_below(self, node: u32) -> Vec<(&'a str, OptionRef<'a>)> {
         let hidden = flag::HIDDEN | flag::INTERNAL | flag::READ_ONLY | flag::ALIAS | flag::PLACEHOLDER;
         self.children(node)
             .filter(|child| self.flags(*child) & (hidden | flag::REQUIRED) == flag::REQUIRED)
@@ -492,7 +496,7 @@ impl<'a> OptionRef<'a> {
 fn below<'a>(ty: Type<'a>, segment: &str, opaque: bool) -> Option<Type<'a>> {
     match ty.shape() {
         Shape::NullOr(element) | Shape::Unique(element) => below(element, segment, opaque),
-        Shape::AttrsOf { element, .. } | Shape::LoaOf(element) => Some(element),
+        Shape::AttrsOf { element, .. } | Shape::Section { element, .. } | Shape::LoaOf(element) => Some(element),
         Shape::Submodule { free: Some(free) } => below(free, segment, opaque),
         Shape::Submodule { free: None } => opaque.then(Type::anything),
         Shape::Coerced { to, from } => {

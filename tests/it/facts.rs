@@ -122,7 +122,6 @@ fn channels_file(release: &str) -> Value {
 #[test]
 fn a_channels_own_list_answers_for_its_release() {
     let sandbox = Sandbox::small();
-    sandbox.edit("fleet.toml", "release = \"26.11\"", "release = \"26.05\"");
     sandbox.write(
         "hosts/a/host.toml",
         "[nixos]\nservices.brandNew.enable = true\nservices.fail2ban.enabel = true\nboot.cleanTmpDir = true\n\

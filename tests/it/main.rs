@@ -22,6 +22,7 @@ mod machines;
 mod mirrored_esp;
 mod network;
 mod new;
+mod option_cases;
 mod pin;
 mod plan;
 mod plans;

@@ -91,6 +91,8 @@ pub fn import(release: Release, text: &[u8], known: Option<OptionIndex<'_>>) -> 
         types: &types,
         aliases: None,
         defaults: Some(&defaults),
+        sections: None,
+        provided: None,
         index: Some(&json!({ "visible_only": true })),
     };
     Ok(Imported { table: pack(&parts)?, options: file.len(), unchecked })

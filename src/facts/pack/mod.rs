@@ -125,7 +125,14 @@ pub const RECIPES: &[Recipe] = &[
     Recipe {
         table: "options-26.11.bin",
         kind: TableKind::Options,
-        sources: &["types-26.11.json.zst", "aliases-26.11.json", "defaults-26.11.json.zst", "indexes.json"],
+        sources: &[
+            "types-26.11.json.zst",
+            "aliases-26.11.json",
+            "defaults-26.11.json.zst",
+            "sections-26.11.json",
+            "provided-26.11.json",
+            "indexes.json",
+        ],
     },
     Recipe { table: "packages.bin", kind: TableKind::Packages, sources: &["packages.json"] },
     Recipe { table: "releases.bin", kind: TableKind::Releases, sources: &["releases.json"] },
@@ -149,6 +156,8 @@ pub fn pack(kind: TableKind, sources: &[(&str, Vec<u8>)]) -> Result<Vec<u8>, Pac
                 types: &first.1,
                 aliases: beside("aliases-"),
                 defaults: beside("defaults-"),
+                sections: beside("sections-"),
+                provided: beside("provided-"),
                 index: beside("indexes").and_then(|indexes| indexes.get(named)),
             })
         }

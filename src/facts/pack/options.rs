@@ -1,6 +1,6 @@
 //! `types-REL.json` and what stands beside it -> `options-REL.bin`. The layout stands in [`crate::facts::options`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -56,6 +56,10 @@ pub(super) struct Parts<'a> {
     pub(super) aliases: Option<&'a Value>,
     /// `defaults-REL.json`.
     pub(super) defaults: Option<&'a Value>,
+    /// `sections-REL.json`.
+    pub(super) sections: Option<&'a Value>,
+    /// `provided-REL.json`.
+    pub(super) provided: Option<&'a Value>,
     /// What `indexes.json` says of it.
     pub(super) index: Option<&'a Value>,
 }
@@ -67,9 +71,23 @@ pub(super) fn pack(parts: &Parts<'_>) -> Result<Vec<u8>, String> {
     let mut writer = Writer::default();
     let mut types = Types::default();
     let mut root = Tree::default();
+    let section = |name: &str| parts.sections.and_then(|sections| sections["sections"].get(name));
+    let provided: BTreeSet<&str> =
+        parts.provided.map(|provided| texts(&provided["provided"]).collect()).unwrap_or_default();
     for (name, option) in table(parts.types, "options")? {
-        let tree = root.insert(&split_name(name));
-        tree.type_at = Some(types.add(&mut writer, &option["type"]));
+        let segments = split_name(name);
+        let ty = &option["type"];
+        let at = match (section(name), section(&format!("{name}.*"))) {
+            (Some(section), _) => types.add_section(&mut writer, ty, section)?,
+            (_, Some(section)) if ty["t"] == "listOf" => {
+                let element = types.add_section(&mut writer, &ty["e"], section)?;
+                root.insert(&[segments.as_slice(), &["*".to_owned()]].concat()).type_at = Some(element);
+                types.add(&mut writer, ty)
+            }
+            _ => types.add(&mut writer, ty),
+        };
+        let tree = root.insert(&segments);
+        tree.type_at = Some(at);
         tree.flags |= flag::OPTION;
         for (key, bit) in [
             ("hidden", flag::HIDDEN),
@@ -77,7 +95,7 @@ pub(super) fn pack(parts: &Parts<'_>) -> Result<Vec<u8>, String> {
             ("readOnly", flag::READ_ONLY),
             ("required", flag::REQUIRED),
         ] {
-            if option[key] == true {
+            if option[key] == true && !(key == "required" && provided.contains(name.as_str())) {
                 tree.flags |= bit;
             }
         }
@@ -106,6 +124,10 @@ pub(super) fn pack(parts: &Parts<'_>) -> Result<Vec<u8>, String> {
     writer.section(types.finish());
     writer.section(alias_rows);
     Ok(writer.finish(TableKind::Options))
+}
+
+fn texts(list: &Value) -> impl Iterator<Item = &str> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 
 /// Reads `YYYY-MM` as months since the year 0.
