@@ -7,7 +7,7 @@
 //! attribute set, in an open submodule or in a JSON value. Where the tables cannot tell, a name is legal.
 //!
 //! Layout, sections after the strings: 1 release, base, month of the source, releases it is exact for,
-//! 1 when hidden options are missing; 2 nodes (20 bytes: segment, first child, number of children with [`flag`]s in the
+//! 1 when hidden options are missing, 1 when it is known which members modules fill in; 2 nodes (20 bytes: segment, first child, number of children with [`flag`]s in the
 //! top byte, type or none, default or none), breadth first, children sorted with placeholders first; 3 types (see
 //! `types`); 4 aliases by node (28 bytes: node, kind, target, end of a chain (empty: a removal), text, file, since).
 
@@ -154,6 +154,11 @@ impl<'a> OptionIndex<'a> {
         let own = || asked.base() == self.release.base();
         let exact = exact.map_or_else(own, |list| list.split(' ').any(|name| name.parse() == Ok(asked)));
         Self { asked, exact, ..self }
+    }
+
+    /// Tells whether it is known which members of submodules have a value although they declare no default.
+    pub(super) fn knows_provided(self) -> bool {
+        self.table.section(1).u32(20) == Some(1)
     }
 
     /// Returns how many options and how many old names there are.

@@ -188,8 +188,14 @@ impl<'a> Checker<'a> {
             },
             Shape::AttrsOf { .. } | Shape::AttrTag(_) => self.members(Spot { ty: Some(ty), ..spot }, node),
             Shape::Submodule { .. } => {
+                let before = self.faults.len();
                 self.members(Spot { ty: Some(ty), ..spot }, node);
-                self.missing(spot, node);
+                // A misspelt member is one mistake, not one here and one missing.
+                let misspelt =
+                    |fault: &TypeFault<'_>| fault.fault == Fault::Unknown && fault.route.len() == self.route.len() + 1;
+                if !self.faults.iter().skip(before).any(misspelt) {
+                    self.missing(spot, node);
+                }
             }
             Shape::Section { group, legacy, checks, .. } => self.section(group, legacy, &checks, node),
             Shape::Value { null: false, text } => self.no_null(text, node),
@@ -232,13 +238,25 @@ impl<'a> Checker<'a> {
     /// Reports members that have no default and are not there. Members of a set that is not there itself are nobody's.
     fn missing(&mut self, spot: Spot<'a>, node: &Node) {
         let (Some(at), Some(table)) = (spot.node, node.as_table()) else { return };
+        // Without knowing what modules fill in by themselves, nearly every instance would lack its own name.
+        if !self.index.knows_provided() {
+            return;
+        }
         for (name, option) in self.index.required_below(at) {
-            if table.contains_key(name) {
+            if table.contains_key(name) || table.keys().any(|key| self.leads_to(spot, key, name)) {
                 continue;
             }
             let message = format!("{} has no {}", self.name(), quoted(name));
             self.fault(Fault::Missing, node.place, message, option.ty().describe(), Vec::new());
         }
+    }
+
+    /// Tells whether a member's name is an old one of another member.
+    fn leads_to(&self, spot: Spot<'a>, key: &str, name: &str) -> bool {
+        let child = self.index.step(spot, key).and_then(|child| child.node);
+        let Some(child) = child.filter(|child| self.index.flags(*child) & flag::ALIAS != 0) else { return false };
+        let alias = self.index.alias_at(child, &self.route, self.route.len());
+        alias.and_then(|alias| alias.to).is_some_and(|to| to.last().is_some_and(|last| last == name))
     }
 
     /// Checks the fields of a unit's section.

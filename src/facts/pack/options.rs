@@ -72,8 +72,10 @@ pub(super) fn pack(parts: &Parts<'_>) -> Result<Vec<u8>, String> {
     let mut types = Types::default();
     let mut root = Tree::default();
     let section = |name: &str| parts.sections.and_then(|sections| sections["sections"].get(name));
-    let provided: BTreeSet<&str> =
-        parts.provided.map(|provided| texts(&provided["provided"]).collect()).unwrap_or_default();
+    let provided: BTreeSet<&str> = parts
+        .provided
+        .map(|provided| texts(&provided["provided"]).chain(texts(&provided["conditional"])).collect())
+        .unwrap_or_default();
     for (name, option) in table(parts.types, "options")? {
         let segments = split_name(name);
         let ty = &option["type"];
@@ -118,6 +120,7 @@ pub(super) fn pack(parts: &Parts<'_>) -> Result<Vec<u8>, String> {
     let exact = exact.map(|exact| exact.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "));
     meta.u32(writer.maybe(exact.as_deref()));
     meta.u32(u32::from(parts.index.is_some_and(|index| index["visible_only"] == true)));
+    meta.u32(u32::from(parts.provided.is_some()));
     writer.section(meta);
     let (nodes, alias_rows) = lay_out(&root, &mut writer);
     writer.section(nodes);

@@ -284,7 +284,7 @@ fn a_member_without_a_default_is_missed_and_one_that_its_module_fills_in_is_not(
         ("systemd.services.a = { script = \"true\" }", 0),
         ("services.borgbackup.jobs.a = { paths = \"/home\", encryption.mode = \"none\" }", 1),
         ("services.borgbackup.jobs.a = { paths = \"/home\", encryption.mode = \"none\", repo = \"/mnt\" }", 0),
-        ("security.pam.loginLimits = [{ domain = \"*\", item = \"nofile\" }]", 2),
+        ("security.pam.loginLimits = [{ domain = \"*\", item = \"nofile\" }]", 1),
     ] {
         let found = faults("26.11", text);
         assert_eq!(found.iter().filter(|fault| fault.starts_with("missing")).count(), missing, "{text}: {found:?}");
