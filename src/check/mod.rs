@@ -17,6 +17,7 @@ mod capacity;
 mod channels;
 mod engine;
 mod example;
+mod fix;
 mod lint_nix;
 mod nixos;
 mod phrase;
@@ -33,6 +34,7 @@ mod ssh_key;
 
 pub use engine::{Checked, Outcome, check, check_files};
 pub use example::{Example, Expected, SCAFFOLD, examples, page};
+pub use fix::Rename;
 pub use lint_nix::lint_nix;
 pub use rule::{Check, Finding, Findings, FleetCx, Group, HostCx, Rule, Unchecked};
 pub use settings::{Setting, Settings, options_set};

@@ -262,6 +262,30 @@ pub(super) enum Fate<'a> {
 }
 
 impl<'a> Setting<'a> {
+    /// Tells whether the old name's value goes to the new one as it is.
+    pub(super) fn is_plain_rename(&self) -> bool {
+        match (&self.fault.fault, &self.dropped) {
+            (Fault::Alias(alias), _) | (Fault::Unknown, Some(Dropped { alias, .. })) => {
+                alias.kind == AliasKind::Renamed
+            }
+            _ => false,
+        }
+    }
+
+    /// Returns the name that a misspelt one certainly means: the only near one, with one segment spelt almost the same.
+    pub(super) fn certainly_meant(&self, index: OptionIndex<'_>) -> Option<Vec<String>> {
+        let [near] = self.fault.nearest.as_slice() else { return None };
+        let near = split_name(near);
+        let written = &self.fault.route;
+        if !index.exact || near.len() != written.len() {
+            return None;
+        }
+        let mut differ = near.iter().zip(written).filter(|(near, written)| near != written);
+        let (Some((meant, word)), None) = (differ.next(), differ.next()) else { return None };
+        let same = meant.eq_ignore_ascii_case(word) || strsim::damerau_levenshtein(meant, word) == 1;
+        (same && word.len() > 3).then_some(near)
+    }
+
     /// Returns what became of the setting's name, by the index that answers.
     pub(super) fn fate(&self, index: OptionIndex<'a>) -> Fate<'a> {
         match (&self.fault.fault, &self.dropped) {

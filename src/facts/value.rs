@@ -3,10 +3,10 @@
 //! Here belong: the verdicts of `check` in nixpkgs `lib/types.nix`, for values that stand in a definition as literals.
 //! Not here: rules and their levels (`check`), merging (`resolve`).
 //!
-//! Invariant: no false finding. A Nix expression is never judged; a type that the facts do not know, an alternative that
+//! Invariant: no false finding. A Nix expression other than `null` is never judged; a type that the facts do not know, an alternative that
 //! may fit, a submodule whose members are unknown all accept. A package is written as its attribute name.
 
-use super::name::{is_element, join_name};
+use super::name::{is_element, join_name, split_name};
 use super::options::{Alias, AliasKind, OptionIndex, Spot, flag};
 use super::pattern;
 use super::section::SectionCheck;
@@ -57,7 +57,7 @@ pub fn check_value<'a>(index: OptionIndex<'a>, loc: &[&str], node: &Node) -> Vec
         checker.route.push((*segment).to_owned());
         let Some(next) = index.step(spot, segment) else {
             checker.route.extend(loc.iter().skip(at + 1).map(|segment| (*segment).to_owned()));
-            checker.unknown(node.place);
+            checker.unknown(node.place, None);
             return checker.faults;
         };
         spot = next;
@@ -88,13 +88,36 @@ impl<'a> Checker<'a> {
         quoted(&join_name(&self.route))
     }
 
-    fn unknown(&mut self, place: Place) {
+    fn unknown(&mut self, place: Place, value: Option<&Node>) {
         // A suggestion costs a millisecond, and whoever has hundreds of unknown options needs no suggestions.
-        let route: Vec<&str> = self.route.iter().map(String::as_str).collect();
-        let near = if self.unknown < SUGGESTED { self.index.nearest(&route) } else { Vec::new() };
+        let near = if self.unknown < SUGGESTED { self.near(value) } else { Vec::new() };
         self.unknown += 1;
         let message = format!("there is no option {}", self.name());
         self.fault(Fault::Unknown, place, message, String::new(), near);
+    }
+
+    /// Returns names near the route. What stands below an unknown name tells which of the known ones is meant.
+    fn near(&self, value: Option<&Node>) -> Vec<String> {
+        let mut route: Vec<&str> = self.route.iter().map(String::as_str).collect();
+        let mut below = value;
+        while let Some((name, entry)) = below.and_then(Node::as_table).and_then(|table| table.first()) {
+            route.push(name);
+            below = Some(&entry.node);
+        }
+        let own = self.route.len();
+        let tail = route.get(own..).unwrap_or_default();
+        let mut names = Vec::new();
+        for name in self.index.nearest(&route) {
+            let segments = split_name(&name);
+            let name = match segments.split_at_checked(own) {
+                Some((front, rest)) if !tail.is_empty() && rest == tail => join_name(front),
+                _ => name,
+            };
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
     }
 
     /// Checks what stands at a spot that was reached by name: aliases and read-only options first.
@@ -146,9 +169,16 @@ impl<'a> Checker<'a> {
     }
 
     fn value(&mut self, spot: Spot<'a>, node: &Node) {
-        if matches!(node.kind, Kind::Nix(_)) {
-            return;
+        if is_null(node) {
+            // TOML has no null: this is how a definition writes it.
+            return self.literal(spot, &Node { kind: Kind::Null, ..node.clone() });
         }
+        if !matches!(node.kind, Kind::Nix(_)) {
+            self.literal(spot, node);
+        }
+    }
+
+    fn literal(&mut self, spot: Spot<'a>, node: &Node) {
         match spot.ty {
             Some(ty) => self.typed(spot, ty, node),
             None => match &node.kind {
@@ -168,7 +198,7 @@ impl<'a> Checker<'a> {
             self.route.push(name.clone());
             match self.index.step(spot, name) {
                 Some(next) => self.option(next, &entry.node, entry.key),
-                None => self.unknown(entry.key),
+                None => self.unknown(entry.key, Some(&entry.node)),
             }
             self.route.pop();
         }
@@ -294,7 +324,7 @@ impl<'a> Checker<'a> {
     /// Reports nulls in a value of a format that has none.
     fn no_null(&mut self, format: &str, node: &Node) {
         match &node.kind {
-            Kind::Null => {
+            _ if is_null(node) => {
                 let message = format!("{} cannot be null", self.name());
                 self.fault(Fault::Type, node.place, message, format.to_owned(), Vec::new());
             }
@@ -329,6 +359,15 @@ impl<'a> Checker<'a> {
         let wanted = ty.describe();
         let message = format!("{} cannot be {}", self.name(), shown(node));
         self.fault(Fault::Type, node.place, message, wanted, near);
+    }
+}
+
+/// Tells whether a value is null, as JSON or as a definition writes it.
+fn is_null(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Null => true,
+        Kind::Nix(text) => text.trim() == "null",
+        _ => false,
     }
 }
 
@@ -381,8 +420,8 @@ fn at_root(ty: Type<'_>, node: &Node) -> Result<(), Vec<String>> {
             Kind::Float(float) => (min..=max).contains(&float),
             _ => false,
         }),
-        // A package is written as its attribute name, so any string may be one.
-        Shape::Separated(_) | Shape::Package | Shape::Str { check: None } => verdict(text.is_some()),
+        Shape::Separated(_) | Shape::Str { check: None } => verdict(text.is_some()),
+        Shape::Package => verdict(text.is_some_and(may_be_attribute)),
         Shape::Str { check: Some(check) } => verdict(text.is_some_and(|text| passes(check, text))),
         Shape::NonEmptyStr => verdict(text.is_some_and(|text| text.chars().any(|c| !matches!(c, ' ' | '\t' | '\n')))),
         Shape::SingleLineStr => verdict(text.is_some_and(|text| {
@@ -436,6 +475,11 @@ fn at_root(ty: Type<'_>, node: &Node) -> Result<(), Vec<String>> {
             Err(text.map(|text| nearest(text, names)).unwrap_or_default().into_iter().map(str::to_owned).collect())
         }
     }
+}
+
+/// Tells whether a string may name a package: an attribute, with dots below another, or a store path.
+fn may_be_attribute(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-'+.\"/@".contains(&byte))
 }
 
 /// Judges a string by the checks of `str` types that nixpkgs writes itself, as far as their descriptions say them.

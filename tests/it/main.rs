@@ -15,6 +15,7 @@ mod compile_shell;
 mod disko;
 mod engines;
 mod facts;
+mod fix;
 mod hostile;
 mod incident;
 mod layers;

@@ -23,15 +23,6 @@ fn toml(value: &Value) -> String {
     }
 }
 
-fn has_null(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Array(items) => items.iter().any(has_null),
-        Value::Object(table) => table.values().any(has_null),
-        _ => false,
-    }
-}
-
 #[test]
 fn what_fails_to_evaluate_is_found_and_what_evaluates_is_no_error() {
     let cases: Vec<Value> = serde_json::from_str(include_str!("../options/cases.json")).unwrap();
@@ -54,7 +45,8 @@ fn what_fails_to_evaluate_is_found_and_what_evaluates_is_no_error() {
         let Some(host) = finding.host.as_deref().and_then(|host| host.strip_prefix('c')?.parse().ok()) else {
             continue;
         };
-        if finding.rule.starts_with("option-") || finding.level == Level::Error {
+        // All hosts have one address and one disk here, which other rules report.
+        if finding.rule.starts_with("option-") {
             said.entry(host).or_default().insert((finding.level, format!("{}: {}", finding.rule, finding.message)));
         }
     }
@@ -65,7 +57,7 @@ fn what_fails_to_evaluate_is_found_and_what_evaluates_is_no_error() {
         let said = said.get(&number).cloned().unwrap_or_default();
         let kind = case["kind"].as_str().unwrap();
         let evaluates = case["evaluates"] == true;
-        let of_options = said.iter().any(|(_, message)| message.starts_with("option-"));
+        let of_options = !said.is_empty();
         let shown = format!("{kind} {} = {}", case["route"], case["value"]);
         // An old name evaluates with a warning, which is the thing to find.
         let to_find = !evaluates || kind == "renamed";
@@ -74,7 +66,7 @@ fn what_fails_to_evaluate_is_found_and_what_evaluates_is_no_error() {
         if to_find {
             counted.1 += usize::from(of_options);
             if !of_options {
-                missed.push(format!("{shown}{}", if has_null(&case["value"]) { " (null: left to Nix)" } else { "" }));
+                missed.push(shown.clone());
             }
         }
         if evaluates && said.iter().any(|(level, _)| *level == Level::Error) {
@@ -91,7 +83,7 @@ fn what_fails_to_evaluate_is_found_and_what_evaluates_is_no_error() {
     let (misses, errors) = (missed.join("\n"), false_errors.join("\n"));
     println!("{figures}found: {found} of {all}\nmissed:\n{misses}\nfalse errors:\n{errors}");
     assert!(false_errors.is_empty(), "errors on what evaluates:\n{errors}");
-    assert!(cases.len() >= 400 && all * 2 >= cases.len() / 3 && (cases.len() - all) * 2 >= all);
+    assert!(all >= 400 && (cases.len() - all) * 2 >= all);
     #[expect(clippy::cast_precision_loss, reason = "a share of some hundreds")]
     let share = found as f64 / all as f64;
     assert!(share >= FOUND, "{found} of {all}\n{figures}missed:\n{misses}");

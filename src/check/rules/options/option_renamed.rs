@@ -19,7 +19,9 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
     let Some((settings, index)) = held_against(cx, found) else { return };
     for setting in &settings.faults {
         let Fate::Renamed { to, dropped } = setting.fate(index) else { continue };
-        let to = option_name(&to);
+        let certain = setting.certain && setting.is_plain_rename();
+        let target = to;
+        let to = option_name(&target);
         let name = option_name(&setting.fault.route);
         let (level, finding) = match dropped {
             Some(release) => (
@@ -35,6 +37,7 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
                     .why(why(index, "the old name warns at every evaluation and goes away with a later release")),
             ),
         };
-        found.report_as(level, finding.help(format!("write {to}")));
+        let finding = finding.help(format!("write {to}"));
+        found.report_as(level, if certain { finding.rename(&setting.fault.route, &target) } else { finding });
     }
 }

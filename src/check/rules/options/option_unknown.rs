@@ -32,6 +32,9 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
             [] => finding.help("remove the setting"),
             near => finding.help(format!("nearest: {}", listed(near))),
         };
+        if let Some(meant) = setting.certainly_meant(index) {
+            finding = finding.rename(&setting.fault.route, &meant);
+        }
         found.report_as(if index.exact { Level::Error } else { Level::Warning }, finding);
     }
     if !settings.unsure.is_empty() {
