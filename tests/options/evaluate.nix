@@ -27,6 +27,9 @@ let
       lib.all (name: value ? ${name} -> force value.${name} definition.${name}) (lib.attrNames definition)
     else if lib.isList value && lib.isList definition && lib.length value == lib.length definition then
       lib.all (pair: force pair.fst pair.snd) (lib.zipLists value definition)
+    else if lib.isList value then
+      # Other modules have added to the list.
+      lib.all (element: builtins.seq element true) value
     else
       builtins.seq value true;
 
