@@ -85,8 +85,8 @@ const CASES: &[(&str, bool)] = &[
     ("security.sudo.extraRules = { users = [\"a\"] }", false),
     ("fileSystems.\"/\" = { device = \"rpool/root\", fsType = \"zfs\", options = [\"zfsutil\"] }", true),
     ("fileSystems.\"/\" = { device = \"rpool/root\", fsTyp = \"zfs\" }", false),
-    ("fileSystems.\"/\" = { options = [] }", false), // a non-empty list
-    ("networking.defaultGateway = \"10.0.0.1\"", true), // converted to a submodule
+    ("fileSystems.\"/\" = { fsType = \"ext4\", options = [] }", false), // a non-empty list
+    ("networking.defaultGateway = \"10.0.0.1\"", true),                 // converted to a submodule
     ("networking.defaultGateway = { address = \"10.0.0.1\", interface = \"eth0\" }", true),
     ("networking.defaultGateway = { adress = \"10.0.0.1\" }", false),
     ("networking.defaultGateway = 10", false),
@@ -235,7 +235,7 @@ proptest! {
     fn any_value_at_any_option_gets_a_verdict_and_a_nix_expression_none(value in any_value(), start in 0_usize..200) {
         let facts = Facts::embedded();
         let index = facts.options("26.11".parse().unwrap()).unwrap();
-        let nix = Node::new(Kind::Nix("null".to_owned()), place());
+        let nix = Node::new(Kind::Nix("config.x".to_owned()), place());
         let mut number = start;
         index.each(&mut |name, option| {
             number += 1;
