@@ -19,6 +19,7 @@ mod channels;
 mod engine;
 mod example;
 mod foreign;
+mod fix;
 mod lint_nix;
 mod nixos;
 mod phrase;
@@ -35,6 +36,7 @@ mod ssh_key;
 
 pub use engine::{Checked, Outcome, check, check_files};
 pub use example::{Example, Expected, SCAFFOLD, examples, page};
+pub use fix::Rename;
 pub use lint_nix::lint_nix;
 pub use rule::{Check, Finding, Findings, FleetCx, Group, HostCx, Rule, Unchecked};
-pub use settings::{Setting, Settings};
+pub use settings::{Setting, Settings, options_set};

@@ -179,6 +179,13 @@ impl Finding {
         Self(self.0.help(help))
     }
 
+    /// Gives the name that is certainly meant in place of the one at the finding's place, by segments.
+    #[must_use]
+    pub fn rename(mut self, from: &[String], to: &[String]) -> Self {
+        self.0.rename = Some((from.to_vec(), to.to_vec()));
+        self
+    }
+
     /// Names the host, for a rule about the fleet whose finding is about one.
     #[must_use]
     pub fn of_host(self, host: &str) -> Self {

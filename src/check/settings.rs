@@ -14,6 +14,7 @@ use super::foreign;
 use super::rule::{Findings, HostCx};
 use crate::facts::{Alias, AliasKind, Facts, Fault, Found, OptionIndex, TypeFault, check_value, join_name, split_name};
 use crate::nix::{Form, ModuleText, read_module};
+use crate::resolve::ResolvedHost;
 use crate::source::{FileId, Kind, Node, Place, printable};
 use crate::units::Release;
 
@@ -65,7 +66,7 @@ impl<'a> Settings<'a> {
     /// Walks over the settings of a host.
     pub(super) fn of(cx: &HostCx<'a>) -> Self {
         let release = cx.host.channel.channel.release.value;
-        let mut settings = Self::over(cx.facts, release, definitions(cx));
+        let mut settings = Self::over(cx.facts, release, definitions(cx.host));
         // What is not Nix is reported by a rule of its own.
         let read = |(_, file): &(String, FileId)| read_module(cx.sources.file(*file).text(), *file).ok();
         let modules: Vec<ModuleText> = cx.host.source.nix.iter().filter_map(read).collect();
@@ -115,8 +116,11 @@ impl<'a> Settings<'a> {
             Fault::Unknown => {
                 let route: Vec<&str> = setting.fault.route.iter().map(String::as_str).collect();
                 setting.dropped = beside.dropped(&route);
-                setting.elsewhere = beside.has(&route);
-                let contested = setting.elsewhere.is_some_and(|release| !beside.is_much_nearer_than(release));
+                let other = beside.has(&route);
+                setting.elsewhere = other.map(|other| other.release);
+                let contested = other.is_some_and(|other| {
+                    !beside.is_much_nearer_than(other) || (beside.index.visible_only && other.is_unlisted(&route))
+                });
                 if contested && setting.dropped.is_none() {
                     self.unsure.insert(join_name(&setting.fault.route));
                     return;
@@ -143,7 +147,7 @@ impl<'a> Beside<'a> {
         let asked = index.asked.base();
         let mut others: Vec<_> =
             facts.option_indexes().filter(|other| other.release.base() != index.release.base()).collect();
-        others.sort_by_key(|other| other.release.half_years_to(asked).unsigned_abs());
+        others.sort_by_key(|other| other.months_from(asked));
         let is_older = |release: Release| release.base() < asked;
         let across =
             others.iter().find(|other| is_older(other.release) != is_older(index.release)).filter(|_| !index.exact);
@@ -152,9 +156,9 @@ impl<'a> Beside<'a> {
 
     /// Tells whether the answering index is the release's own, or much nearer to it than another release: a name that the
     /// two differ in came or went somewhere between them.
-    fn is_much_nearer_than(&self, other: Release) -> bool {
-        let distance = |release: Release| release.half_years_to(self.index.asked).unsigned_abs();
-        self.index.exact || distance(other) >= MUCH * distance(self.index.release)
+    fn is_much_nearer_than(&self, other: OptionIndex<'_>) -> bool {
+        let distance = |index: OptionIndex<'_>| index.months_from(self.index.asked);
+        self.index.exact || distance(other) >= MUCH * distance(self.index)
     }
 
     /// Splits an unknown name into those below it, where an older release has old names among them.
@@ -187,12 +191,12 @@ impl<'a> Beside<'a> {
         })
     }
 
-    /// Returns a release that takes a name which the answering index does not know.
-    fn has(&self, route: &[&str]) -> Option<Release> {
+    /// Returns the nearest index that takes a name which the answering one does not know.
+    fn has(&self, route: &[&str]) -> Option<OptionIndex<'a>> {
         let takes = |other: &&OptionIndex<'_>| {
             matches!(other.lookup(route), Found::Option(_) | Found::Prefix | Found::Free(_) | Found::Alias(_))
         };
-        self.others.iter().find(takes).map(|other| other.release)
+        self.others.iter().find(takes).copied()
     }
 }
 
@@ -202,6 +206,7 @@ fn kind(fault: &Fault<'_>) -> u8 {
         Fault::Type => 1,
         Fault::ReadOnly => 2,
         Fault::Alias(_) => 3,
+        Fault::Missing => 4,
     }
 }
 
@@ -219,12 +224,12 @@ impl Definitions<'_> {
 }
 
 /// Returns the definitions of a host: its `[nixos]`, and of each service what its module sets for it and its `options`.
-fn definitions<'a>(cx: &HostCx<'a>) -> Vec<Definitions<'a>> {
+fn definitions<'a>(host: &ResolvedHost<'a>) -> Vec<Definitions<'a>> {
     let mut all = Vec::new();
-    if let Some(nixos) = &cx.host.def.nixos {
+    if let Some(nixos) = &host.def.nixos {
         all.push(Definitions { prefix: Vec::new(), node: Cow::Borrowed(nixos) });
     }
-    for service in &cx.host.services {
+    for service in &host.services {
         let Some(prefix) = service.module.file.prefix.as_ref().map(|prefix| split_name(prefix.as_str())) else {
             continue;
         };
@@ -242,6 +247,27 @@ fn definitions<'a>(cx: &HostCx<'a>) -> Vec<Definitions<'a>> {
         }
     }
     all
+}
+
+/// Returns the names of the options that a host's definitions set, sorted: each that one of the indexes declares, and each value.
+pub fn options_set(host: &ResolvedHost<'_>, indexes: &[OptionIndex<'_>]) -> BTreeSet<Vec<String>> {
+    fn walk(indexes: &[OptionIndex<'_>], name: &mut Vec<String>, node: &Node, set: &mut BTreeSet<Vec<String>>) {
+        let loc: Vec<&str> = name.iter().map(String::as_str).collect();
+        let is_declared = indexes.iter().any(|index| matches!(index.lookup(&loc), Found::Option(_)));
+        if is_declared || node.as_table().is_none() {
+            set.insert(name.clone());
+        }
+        for (segment, entry) in node.as_table().into_iter().flatten() {
+            name.push(segment.clone());
+            walk(indexes, name, &entry.node, set);
+            name.pop();
+        }
+    }
+    let mut set = BTreeSet::new();
+    for mut definitions in definitions(host) {
+        walk(indexes, &mut definitions.prefix, &definitions.node, &mut set);
+    }
+    set
 }
 
 /// What became of a name.
@@ -264,6 +290,30 @@ pub(super) enum Fate<'a> {
 }
 
 impl<'a> Setting<'a> {
+    /// Tells whether the old name's value goes to the new one as it is.
+    pub(super) fn is_plain_rename(&self) -> bool {
+        match (&self.fault.fault, &self.dropped) {
+            (Fault::Alias(alias), _) | (Fault::Unknown, Some(Dropped { alias, .. })) => {
+                alias.kind == AliasKind::Renamed
+            }
+            _ => false,
+        }
+    }
+
+    /// Returns the name that a misspelt one certainly means: the only near one, with one segment spelt almost the same.
+    pub(super) fn certainly_meant(&self, index: OptionIndex<'_>) -> Option<Vec<String>> {
+        let [near] = self.fault.nearest.as_slice() else { return None };
+        let near = split_name(near);
+        let written = &self.fault.route;
+        if !index.exact || near.len() != written.len() {
+            return None;
+        }
+        let mut differ = near.iter().zip(written).filter(|(near, written)| near != written);
+        let (Some((meant, word)), None) = (differ.next(), differ.next()) else { return None };
+        let same = meant.eq_ignore_ascii_case(word) || strsim::damerau_levenshtein(meant, word) == 1;
+        (same && word.len() > 3).then_some(near)
+    }
+
     /// Returns what became of the setting's name, by the index that answers.
     pub(super) fn fate(&self, index: OptionIndex<'a>) -> Fate<'a> {
         match (&self.fault.fault, &self.dropped) {
@@ -358,7 +408,7 @@ mod tests {
                 "warning 3:6 option-renamed: `boot.cleanTmpDir` was renamed to `boot.tmp.cleanOnBoot`",
                 "warning 4:15 option-removed: `boot.bootspec.enable` was removed",
                 "error 5:28 option-type: `services.fail2ban.enable` cannot be `\"yes\"`",
-                "warning 6:24 option-type: `boot.tmp.cleanOnBoot` cannot be `\"yes\"`",
+                "error 6:24 option-type: `boot.tmp.cleanOnBoot` cannot be `\"yes\"`",
                 "warning 7:31 option-renamed: `hardware.nvidia.optimus_prime.enable` was renamed to \
                  `hardware.nvidia.prime.sync.enable`, and the old name is gone",
                 "warning 8:19 option-unknown: there is no option `services.dovecot2.group`",
@@ -390,7 +440,7 @@ mod tests {
 
     #[test]
     fn what_came_or_went_halfway_between_two_releases_is_not_judged() {
-        let lines = of("23.05", "boot.tmp.cleanOnBoot = true\n");
+        let lines = of("22.05", "boot.tmp.cleanOnBoot = true\n");
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert!(lines[0].starts_with("unchecked option-unknown:") && lines[0].contains("`boot.tmp`"), "{lines:?}");
     }

@@ -56,7 +56,8 @@ pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<Exi
     let today = context::today(args.today)?;
     let out = args.out.clone().unwrap_or_else(|| folder.join("out"));
     let inputs = context::texts(&files);
-    check_files(&mut files, &Facts::embedded(), &args.hosts, today, |fleet, outcome, sources| {
+    let facts = context::facts(folder)?;
+    check_files(&mut files, &facts, &args.hosts, today, |fleet, outcome, sources| {
         let report = Report::new(&outcome, sources);
         let fleet = match context::clean(terminal, fleet, &report)? {
             Ok(fleet) => fleet,
@@ -65,7 +66,7 @@ pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<Exi
         if !terminal.is_quiet() && !args.diff {
             terminal.print(&format!("checked  {}\n", report.as_check_report().outcome()))?;
         }
-        let job = Job { terminal, args, fleet, sources, inputs: &inputs, out: &out };
+        let job = Job { terminal, args, fleet, facts: &facts, sources, inputs: &inputs, out: &out };
         let built = match job.compile()? {
             Ok(built) => built,
             Err(status) => return Ok(status),
@@ -79,6 +80,7 @@ struct Job<'a> {
     terminal: &'a Terminal,
     args: &'a Args,
     fleet: &'a Resolved<'a>,
+    facts: &'a Facts,
     sources: &'a Sources,
     inputs: &'a [(String, String)],
     out: &'a Path,
@@ -94,7 +96,6 @@ struct Built {
 impl Job<'_> {
     /// Compiles and plans. Findings that only compiling brings are printed, and end the run.
     fn compile(&self) -> Result<Result<Built, ExitStatus>, Failure> {
-        let facts = Facts::embedded();
         let overrides =
             self.fleet.fleet.templates.iter().map(|(name, id)| (name.clone(), self.sources.text(*id).to_string()));
         let templates = match Templates::new(overrides) {
@@ -102,7 +103,7 @@ impl Job<'_> {
             Err(error) => return Err(Failure::new(crate::source::printable(&error.to_string()))),
         };
         let Compiled { mut files, hosts } =
-            match compile::compile(self.fleet, &self.args.hosts, &facts, self.sources, &templates) {
+            match compile::compile(self.fleet, &self.args.hosts, self.facts, self.sources, &templates) {
                 Ok(compiled) => compiled,
                 Err(mut found) => {
                     report::sort(&mut found, self.sources);
@@ -114,7 +115,7 @@ impl Job<'_> {
         let width = hosts.iter().map(|host| host.name.len()).max().unwrap_or(0).max(8);
         for summary in &hosts {
             let mut scripts = summary.scripts;
-            let plan = match self.plan(&summary.name, &facts)? {
+            let plan = match self.plan(&summary.name, self.facts)? {
                 Some((plan, of_plan)) => {
                     scripts += of_plan.iter().filter(|file| file.executable).count();
                     files.extend(of_plan);

@@ -1,5 +1,6 @@
 //! `hostwright check`
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -7,11 +8,11 @@ use clap::ValueEnum;
 
 use super::context::{self, Report};
 use super::terminal::Terminal;
-use super::{ExitStatus, Failure};
-use crate::check::check_files;
-use crate::facts::Facts;
+use super::{ExitStatus, Failure, output};
+use crate::check::{Rename, check_files};
+use crate::facts::join_name;
 use crate::report::Format;
-use crate::source::Level;
+use crate::source::{Diagnostic, Level, Sources, printable};
 use crate::units::Date;
 
 /// Check hosts against every rule.
@@ -23,6 +24,7 @@ use crate::units::Date;
 Examples:
   hostwright check                                       the whole fleet
   hostwright check lufta -v                              one host, with warnings, notes and what was allowed
+  hostwright check --fix                                 write the new names of renamed options, then check
   hostwright check --format sarif > findings.sarif       for code scanning
   hostwright check --fail-on warning --today 2026-11-21  strict and reproducible")]
 pub(super) struct Args {
@@ -38,6 +40,9 @@ pub(super) struct Args {
     /// The day to check for [default: today, UTC]
     #[arg(long, value_name = "DATE", value_parser = context::parse_date)]
     today: Option<Date>,
+    /// Write new names for renamed and misspelt options into the definitions, where one name is certain, and check again
+    #[arg(long)]
+    fix: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -90,8 +95,12 @@ pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<Exi
     let mut files = context::load(folder)?;
     context::known_hosts(&files, &args.hosts)?;
     let today = context::today(args.today)?;
+    if args.fix {
+        fix(terminal, folder, args, today)?;
+        files = context::load(folder)?;
+    }
     let fail_on = args.fail_on.level();
-    check_files(&mut files, &Facts::embedded(), &args.hosts, today, |_, outcome, sources| {
+    check_files(&mut files, &context::facts(folder)?, &args.hosts, today, |_, outcome, sources| {
         let report = Report::new(&outcome, sources);
         // A report that is compared between runs carries no time; on a terminal people like to see it.
         let elapsed = terminal.is_interactive().then(|| started.elapsed());
@@ -99,6 +108,56 @@ pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<Exi
         terminal.print(&report.write(terminal, args.format.into(), fail_on, &folder, elapsed))?;
         Ok(context::status(&outcome, fail_on))
     })
+}
+
+/// How often names are changed and checked again: a new name may lie below another old one.
+const ROUNDS: usize = 8;
+
+/// Changes the names that findings give a certain answer for, and says which on standard error.
+fn fix(terminal: &Terminal, folder: &Path, args: &Args, today: Date) -> Result<(), Failure> {
+    for _ in 0..ROUNDS {
+        let mut files = context::load(folder)?;
+        let facts = context::facts(folder)?;
+        let texts = check_files(&mut files, &facts, &args.hosts, today, |_, outcome, sources| {
+            renamed(&outcome.checked.findings, sources)
+        });
+        if texts.is_empty() {
+            break;
+        }
+        for (path, (text, told)) in texts {
+            output::replace(&output::real(&folder.join(&path)), text.as_bytes())?;
+            terminal.warn(&told);
+        }
+    }
+    Ok(())
+}
+
+/// Returns the texts of the files in which names change, and what changes in each.
+fn renamed(findings: &[Diagnostic], sources: &Sources) -> BTreeMap<String, (String, String)> {
+    let mut places: Vec<(Rename, usize, usize)> = Vec::new();
+    for finding in findings.iter().filter(|finding| finding.allowed.is_none()) {
+        if let Some((from, to)) = &finding.rename {
+            let place = finding.primary.place;
+            let rename = Rename { place, from: from.clone(), to: to.clone() };
+            places.push((rename, place.start as usize, place.end as usize));
+        }
+    }
+    // From the end of each file on, so that what comes before stays where it is.
+    places.sort_by_key(|(_, start, _)| std::cmp::Reverse(*start));
+    places.dedup_by(|a, b| a.0.place == b.0.place);
+    let mut texts: BTreeMap<String, (String, String)> = BTreeMap::new();
+    for (rename, start, end) in places {
+        let file = sources.file(rename.place.file);
+        let (text, _) = texts.get(file.path()).cloned().unwrap_or((file.text().to_owned(), String::new()));
+        if let Some(new) = rename.apply(&text, start..end) {
+            let line = sources.position(rename.place).line;
+            let (from, to) = (printable(&join_name(&rename.from)), printable(&join_name(&rename.to)));
+            let entry = texts.entry(file.path().to_owned()).or_default();
+            entry.0 = new;
+            entry.1.insert_str(0, &format!("fixed    {}:{line}: {from} -> {to}\n", printable(file.path())));
+        }
+    }
+    texts
 }
 
 /// Returns the fleet's folder as code scanning names it: a relative path as given, nothing for another one.

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::terminal::Terminal;
-use super::{ExitStatus, Failure};
+use super::{ExitStatus, Failure, output};
 use crate::check::{Group, Outcome, check_files, rules};
 use crate::facts::Facts;
+use crate::facts::pack::TableKind;
 use crate::plan::{self, Plan, PlanError, Scenario};
 use crate::report::{self, CheckReport, Format, Options, RuleText, Unchecked};
 use crate::resolve::{Resolved, ResolvedHost};
@@ -50,6 +51,19 @@ pub(super) fn load(folder: &Path) -> Result<FleetFiles, Failure> {
             LoadError::Folder { .. } => failure.help("check the path and its permissions"),
         }
     })
+}
+
+/// Returns the facts of a fleet: those that the program carries, and the option indexes that were imported into the fleet.
+pub(super) fn facts(folder: &Path) -> Result<Facts, Failure> {
+    let mut facts = Facts::embedded();
+    for (path, table) in output::imported_tables(folder)? {
+        if !facts.add(TableKind::Options, table) {
+            return Err(Failure::new(format!("{} is no table of options", shown(&path)))
+                .help("`hostwright facts import --release RELEASE options.json.br` makes it again")
+                .help("remove it to go without"));
+        }
+    }
+    Ok(facts)
 }
 
 /// Reads a date of the command line.
@@ -229,7 +243,7 @@ pub(super) fn with_plan(
     let wanted = [host.to_owned()];
     known_hosts(&files, &wanted)?;
     let inputs = texts(&files);
-    let facts = Facts::embedded();
+    let facts = facts(folder)?;
     check_files(&mut files, &facts, &wanted, today(today_asked)?, |fleet, outcome, sources| {
         let fleet = match clean(terminal, fleet, &Report::new(&outcome, sources))? {
             Ok(fleet) => fleet,

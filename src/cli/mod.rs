@@ -98,7 +98,7 @@ enum Command {
     Schema(schema::Args),
     Completions(completions::Args),
     Man(man::Args),
-    #[command(subcommand, hide = true)]
+    #[command(subcommand)]
     Facts(facts::Command),
 }
 
@@ -175,7 +175,7 @@ pub fn main() -> ExitCode {
             Command::Schema(args) => schema::run(&terminal, args),
             Command::Completions(args) => completions::run(&terminal, args),
             Command::Man(args) => man::run(&terminal, args),
-            Command::Facts(command) => facts::run(&terminal, command),
+            Command::Facts(command) => facts::run(&terminal, &fleet, command),
         }
     };
     match run() {

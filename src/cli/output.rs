@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -254,6 +254,48 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
 /// Reads a file of data; one that cannot be read is empty, which whoever unpacks it reports.
 pub(super) fn read(path: &Path) -> Vec<u8> {
     fs::read(path).unwrap_or_default()
+}
+
+/// The largest options.json that is read, packed or unpacked, in bytes. That of a release is about 30 MB.
+const MAX_OPTIONS_BYTES: u64 = 128 << 20;
+
+/// Returns the option tables that were imported into a fleet, in the order of their names.
+pub(super) fn imported_tables(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, Failure> {
+    let Ok(entries) = fs::read_dir(folder.join("facts")) else { return Ok(Vec::new()) };
+    let is_table = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("options-") && path.extension().is_some_and(|ending| ending == "bin")
+    };
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_table).collect();
+    paths.sort();
+    paths.into_iter().map(|path| read_file(&path).map(|bytes| (path, bytes))).collect()
+}
+
+/// Reads an options.json: plain, packed with zstd, or with brotli, which only its name tells.
+pub(super) fn read_options_file(path: &Path) -> Result<Vec<u8>, String> {
+    let bounded = |from: &mut dyn io::Read, what: &str| {
+        let mut bytes = Vec::new();
+        from.take(MAX_OPTIONS_BYTES + 1).read_to_end(&mut bytes).map_err(|why| format!("{what}: {why}"))?;
+        if bytes.len() as u64 > MAX_OPTIONS_BYTES {
+            return Err(format!(
+                "it is larger than {} MiB, and that of a release has about 30",
+                MAX_OPTIONS_BYTES >> 20
+            ));
+        }
+        Ok(bytes)
+    };
+    let mut file = fs::File::open(path).map_err(|why| format!("it cannot be read: {why}"))?;
+    let packed = bounded(&mut file, "it cannot be read")?;
+    let broken = "it cannot be unpacked, it may be truncated";
+    if path.extension().is_some_and(|ending| ending == "br") {
+        return bounded(&mut brotli_decompressor::Decompressor::new(packed.as_slice(), 4096), broken);
+    }
+    // The magic number of a zstd frame, RFC 8878 section 3.1.1.
+    if packed.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        let decoder = ruzstd::decoding::StreamingDecoder::new(packed.as_slice());
+        return bounded(&mut decoder.map_err(|why| format!("{broken}: {why}"))?, broken);
+    }
+    Ok(packed)
 }
 
 /// Reads a text file that the command line names.

@@ -6,7 +6,7 @@
 //! nothing, so a damaged table gives fewer facts and never a wrong place in memory.
 
 /// The first bytes of every packed table; the digit is the version of the layout.
-pub(super) const MAGIC: &[u8; 4] = b"HWf1";
+pub(super) const MAGIC: &[u8; 4] = b"HWf2";
 
 /// A `u32` that stands for "nothing".
 pub(super) const NONE: u32 = u32::MAX;
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn a_damaged_table_has_no_facts_and_does_not_panic() {
         for bytes in
-            [&b""[..], b"HWf1", b"HWf1\xff\xff\xff\xff", b"HWf1\x01\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff", b"x"]
+            [&b""[..], b"HWf2", b"HWf2\xff\xff\xff\xff", b"HWf2\x01\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff", b"x"]
         {
             let table = Packed::new(bytes);
             assert_eq!(table.section(0).len(), 0);

@@ -10,6 +10,8 @@
 
 mod boot_sizes;
 mod bytes;
+mod diff;
+mod history;
 mod name;
 mod nearest;
 mod options;
@@ -17,6 +19,7 @@ pub mod pack;
 mod packages;
 mod pattern;
 mod releases;
+mod section;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -30,10 +33,13 @@ use bytes::Packed;
 use pack::TableKind;
 
 pub use boot_sizes::{InitrdParts, generation_bytes};
+pub use diff::{OptionChange, compare};
+pub use history::{Change, History};
 pub use name::{join_name, split_name};
 pub use options::{Alias, AliasKind, Found, OptionIndex, OptionRef};
 pub use packages::{PackageFact, Packages};
 pub use releases::{Figure, ReleaseFacts, Releases, StateDefault};
+pub use section::SectionCheck;
 pub use types::{Literal, Shape, Type};
 pub use value::{Fault, TypeFault, check_value};
 pub use zfs::{Feature, Features, Grub, Import, ImportVerdict, Line, PointRelease, Zfs};
@@ -45,6 +51,7 @@ pub struct Facts {
     zfs: Cow<'static, [u8]>,
     releases: Cow<'static, [u8]>,
     packages: Cow<'static, [u8]>,
+    history: Cow<'static, [u8]>,
 }
 
 impl Facts {
@@ -52,12 +59,21 @@ impl Facts {
     pub fn embedded() -> Self {
         Self {
             options: vec![
+                Cow::Borrowed(include_bytes!("../../facts/packed/options-17.03.bin")),
+                Cow::Borrowed(include_bytes!("../../facts/packed/options-17.09.bin")),
+                Cow::Borrowed(include_bytes!("../../facts/packed/options-18.03.bin")),
+                Cow::Borrowed(include_bytes!("../../facts/packed/options-18.09.bin")),
+                Cow::Borrowed(include_bytes!("../../facts/packed/options-19.03.bin")),
+                Cow::Borrowed(include_bytes!("../../facts/packed/options-19.09pre.bin")),
                 Cow::Borrowed(include_bytes!("../../facts/packed/options-20.09.bin")),
+                Cow::Borrowed(include_bytes!("../../facts/packed/options-25.05pre.bin")),
+                Cow::Borrowed(include_bytes!("../../facts/packed/options-25.11.bin")),
                 Cow::Borrowed(include_bytes!("../../facts/packed/options-26.11.bin")),
             ],
             zfs: Cow::Borrowed(include_bytes!("../../facts/packed/zfs.bin")),
             releases: Cow::Borrowed(include_bytes!("../../facts/packed/releases.bin")),
             packages: Cow::Borrowed(include_bytes!("../../facts/packed/packages.bin")),
+            history: Cow::Borrowed(include_bytes!("../../facts/packed/history.bin")),
         }
     }
 
@@ -73,6 +89,7 @@ impl Facts {
             TableKind::Zfs => self.zfs = table,
             TableKind::Releases => self.releases = table,
             TableKind::Packages => self.packages = table,
+            TableKind::History => self.history = table,
         }
         true
     }
@@ -80,12 +97,8 @@ impl Facts {
     /// Returns the option index that answers for a release: its own, else the nearest by time (of two equally near ones
     /// the newer, which knows old names as aliases). None only when there is no table at all.
     pub fn options(&self, release: Release) -> Option<OptionIndex<'_>> {
-        let indexes = self.options.iter().filter_map(|table| OptionIndex::open(table));
-        let far = |index: &OptionIndex<'_>| {
-            let distance = index.release.half_years_to(release);
-            (distance.unsigned_abs(), distance > 0)
-        };
-        indexes.min_by_key(far).map(|index| index.asked_for(release))
+        let indexes = self.option_indexes().map(|index| index.asked_for(release));
+        indexes.min_by_key(|index| (!index.exact, index.months_from(release), std::cmp::Reverse(index.taken())))
     }
 
     /// Returns every option index, a user's own first.
@@ -101,6 +114,11 @@ impl Facts {
     /// Returns the facts about NixOS releases.
     pub fn releases(&self) -> Releases<'_> {
         Releases::new(&self.releases)
+    }
+
+    /// Returns what the release notes name.
+    pub fn history(&self) -> History<'_> {
+        History::new(&self.history)
     }
 
     /// Returns the facts about packages.

@@ -10,6 +10,15 @@ const MOST: usize = 3;
 /// When more options than this end in the same words, none of them is the one that was meant.
 const AMBIGUOUS: usize = 12;
 
+/// How many segments a name may lack or have too many, to be one with a wrong parent.
+const DEEPER: usize = 3;
+
+/// Tells whether a name's segments all stand in another, in their order.
+fn is_part(part: &[&str], whole: &[&str]) -> bool {
+    let mut rest = whole.iter();
+    part.iter().all(|segment| rest.any(|other| other.eq_ignore_ascii_case(segment)))
+}
+
 impl OptionIndex<'_> {
     /// Returns up to three names of declared options near an unknown one, nearest first: first what is spelt alike beside
     /// the unknown segment, then options that end in the same words elsewhere.
@@ -80,13 +89,13 @@ impl OptionIndex<'_> {
         let mut found: Vec<(usize, Vec<&str>)> = Vec::new();
         for node in self.ends_in(last) {
             let Some(parent) = self.parent(node) else { continue };
-            // `enable` ends a thousand names: the segment before it has to be the same too, or all above that.
+            // `enable` ends a thousand names: the segment before it has to be the same too, or the rest of one name be
+            // part of the other's.
             let beside = above.last().is_some_and(|before| same(self.segment(parent), before));
             let mut front: Vec<&str> = self.path(parent);
-            let deeper = !above.is_empty()
-                && front.len() == above.len() + 1
-                && above.iter().all(|own| front.iter().any(|segment| segment.eq_ignore_ascii_case(own)));
-            if beside || deeper {
+            let deeper = !above.is_empty() && front.len() <= above.len() + DEEPER && is_part(above, &front);
+            let shallower = front.len() > 1 && above.len() <= front.len() + DEEPER && is_part(&front, above);
+            if beside || deeper || shallower {
                 let shared = front.iter().filter(|segment| above.iter().any(|own| own.eq_ignore_ascii_case(segment)));
                 let distance = front.len() + above.len() - 2 * shared.count().min(above.len());
                 front.extend(self.segment(node));

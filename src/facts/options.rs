@@ -6,8 +6,9 @@
 //! An option index is a tree of name segments. A name that is no declared option may still be legal: below an
 //! attribute set, in an open submodule or in a JSON value. Where the tables cannot tell, a name is legal.
 //!
-//! Layout, sections after the strings: 1 release and base, 2 nodes (16 bytes: segment, first child, number of children
-//! with [`flag`]s in the top byte, type or none), breadth first, children sorted with placeholders first; 3 types (see
+//! Layout, sections after the strings: 1 release, base, month of the source, releases it is exact for,
+//! 1 when hidden options are missing, 1 when it is known which members modules fill in; 2 nodes (20 bytes: segment, first child, number of children with [`flag`]s in the
+//! top byte, type or none, default or none), breadth first, children sorted with placeholders first; 3 types (see
 //! `types`); 4 aliases by node (28 bytes: node, kind, target, end of a chain (empty: a removal), text, file, since).
 
 use super::bytes::{NONE, Packed};
@@ -36,7 +37,7 @@ pub(super) mod alias_kind {
 
 const NODES: usize = 2;
 const ALIASES: usize = 4;
-const NODE: usize = 16;
+const NODE: usize = 20;
 const ALIAS: usize = 28;
 
 /// The option index that answers for a release.
@@ -46,8 +47,10 @@ pub struct OptionIndex<'a> {
     pub release: Release,
     /// The release that was asked for.
     pub asked: Release,
-    /// Whether it is the release's own index. A release and the unstable channel before it count as one.
+    /// Whether it is the release's own index, made so near to the release that what it lacks is not there.
     pub exact: bool,
+    /// Whether it lacks hidden and internal options and old names, as the manual's own list does.
+    pub visible_only: bool,
     /// What the index was made from, in words.
     pub base: &'a str,
     table: Packed<'a>,
@@ -127,6 +130,12 @@ impl Spot<'_> {
     pub(super) const ROOT: Self = Self { node: Some(0), ty: None, free: None };
 }
 
+/// Returns the month of a release, counted from the year 0; of an unstable channel the middle of its half-year.
+fn months(release: Release) -> u32 {
+    let months = i32::from(release.year()) * 12 + i32::from(release.month()) - if release.is_pre() { 3 } else { 0 };
+    months.unsigned_abs()
+}
+
 impl<'a> OptionIndex<'a> {
     /// Opens a packed table; none when the bytes are no option table.
     pub(super) fn open(bytes: &'a [u8]) -> Option<Self> {
@@ -134,11 +143,48 @@ impl<'a> OptionIndex<'a> {
         let meta = table.section(1);
         let release: Release = table.text(meta.u32(0)?)?.parse().ok()?;
         let base = meta.u32(4).and_then(|at| table.text(at)).unwrap_or_default();
-        Some(Self { release, asked: release, exact: true, base, table })
+        let visible_only = meta.u32(16) == Some(1);
+        Some(Self { release, asked: release, exact: true, visible_only, base, table })
     }
 
+    /// The index as one that answers for a release. Without a list of releases that it is exact for, those are the release
+    /// and the unstable channel before it.
     pub(super) fn asked_for(self, asked: Release) -> Self {
-        Self { asked, exact: asked.base() == self.release.base(), ..self }
+        let exact = self.table.section(1).u32(12).and_then(|at| self.table.text(at));
+        let own = || asked.base() == self.release.base();
+        let exact = exact.map_or_else(own, |list| list.split(' ').any(|name| name.parse() == Ok(asked)));
+        Self { asked, exact, ..self }
+    }
+
+    /// Tells whether it is known which members of submodules have a value although they declare no default.
+    pub(super) fn knows_provided(self) -> bool {
+        self.table.section(1).u32(20) == Some(1)
+    }
+
+    /// Returns how many options and how many old names there are.
+    pub fn counts(self) -> (usize, usize) {
+        let nodes = u32::try_from(self.table.section(NODES).len() / NODE).unwrap_or(0);
+        let options = (0..nodes).filter(|node| self.flags(*node) & flag::OPTION != 0).count();
+        (options, self.table.section(ALIASES).len() / ALIAS)
+    }
+
+    /// Returns the names of the releases that it is exact for.
+    pub fn exact_for(self) -> Vec<String> {
+        let list = self.table.section(1).u32(12).and_then(|at| self.table.text(at));
+        match list {
+            Some(list) => list.split_whitespace().map(str::to_owned).collect(),
+            None => vec![self.release.to_string()],
+        }
+    }
+
+    /// Returns how far in time its source is from a release, in months.
+    pub fn months_from(self, release: Release) -> u32 {
+        self.taken().abs_diff(months(release))
+    }
+
+    /// Returns the month of its source, counted from the year 0.
+    pub(super) fn taken(self) -> u32 {
+        self.table.section(1).u32(8).filter(|taken| *taken != NONE).unwrap_or_else(|| months(self.release))
     }
 
     /// Returns what a name is. Segments are attribute names as they are, without quotes.
@@ -184,6 +230,15 @@ impl<'a> OptionIndex<'a> {
         }
     }
 
+    /// Tells whether a name is legal and the manual does not list it: a hidden or internal option, or an old name.
+    pub fn is_unlisted(self, loc: &[&str]) -> bool {
+        match self.lookup(loc) {
+            Found::Option(option) => option.hidden() || option.internal(),
+            Found::Alias(_) => true,
+            _ => false,
+        }
+    }
+
     /// Returns the type of what stands at a name: of an option, of an instance, of a free value; none for a prefix and
     /// for what is unknown.
     pub fn type_of(self, loc: &[&str]) -> Option<Type<'a>> {
@@ -202,7 +257,11 @@ impl<'a> OptionIndex<'a> {
     /// some in certain settings only (nginx's `sslCertificate`): no error follows from this alone.
     pub fn required_members(self, loc: &[&str]) -> Vec<(&'a str, OptionRef<'a>)> {
         let spot = loc.iter().try_fold(Spot::ROOT, |spot, segment| self.step(spot, segment));
-        let Some(node) = spot.and_then(|spot| spot.node) else { return Vec::new() };
+        spot.and_then(|spot| spot.node).map(|node| self.required_below(node)).unwrap_or_default()
+    }
+
+    /// Returns the required members of a submodule's instance.
+    pub(super) fn required_below(self, node: u32) -> Vec<(&'a str, OptionRef<'a>)> {
         let hidden = flag::HIDDEN | flag::INTERNAL | flag::READ_ONLY | flag::ALIAS | flag::PLACEHOLDER;
         self.children(node)
             .filter(|child| self.flags(*child) & (hidden | flag::REQUIRED) == flag::REQUIRED)
@@ -427,6 +486,11 @@ impl<'a> OptionRef<'a> {
         self.has(flag::REQUIRED)
     }
 
+    /// Returns the default as the manual prints it, a Nix expression; cut at 600 characters.
+    pub fn default(self) -> Option<&'a str> {
+        self.index.field(self.node, 4).and_then(|at| self.index.table.text(at))
+    }
+
     fn has(self, bit: u8) -> bool {
         self.index.flags(self.node) & bit != 0
     }
@@ -437,7 +501,7 @@ impl<'a> OptionRef<'a> {
 fn below<'a>(ty: Type<'a>, segment: &str, opaque: bool) -> Option<Type<'a>> {
     match ty.shape() {
         Shape::NullOr(element) | Shape::Unique(element) => below(element, segment, opaque),
-        Shape::AttrsOf { element, .. } | Shape::LoaOf(element) => Some(element),
+        Shape::AttrsOf { element, .. } | Shape::Section { element, .. } | Shape::LoaOf(element) => Some(element),
         Shape::Submodule { free: Some(free) } => below(free, segment, opaque),
         Shape::Submodule { free: None } => opaque.then(Type::anything),
         Shape::Coerced { to, from } => {

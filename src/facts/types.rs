@@ -9,6 +9,8 @@
 use std::fmt::Write as _;
 
 use super::bytes::{NONE, Packed, Section};
+use super::section::SectionCheck;
+use crate::source::Kind;
 
 /// The first byte of a packed type; also of an enum's member.
 pub(super) mod tag {
@@ -41,6 +43,7 @@ pub(super) mod tag {
     pub(crate) const SUBMODULE: u8 = 26;
     pub(crate) const VALUE: u8 = 27;
     pub(crate) const ATTR_TAG: u8 = 28;
+    pub(crate) const SECTION: u8 = 29;
 }
 
 /// The section of an options table that holds types.
@@ -153,6 +156,17 @@ pub enum Shape<'a> {
         /// Null is a value of it.
         null: bool,
     },
+    /// `attrsOf` with the checks of a unit's section.
+    Section {
+        /// The type of each field.
+        element: Type<'a>,
+        /// The section's name.
+        group: &'a str,
+        /// A field that may hold the whole section, from an earlier form of the option.
+        legacy: Option<&'a str>,
+        /// What is checked.
+        checks: Vec<SectionCheck<'a>>,
+    },
     /// `attrTag`: exactly one of these attributes.
     AttrTag(Vec<(&'a str, Type<'a>)>),
     /// `enum`
@@ -224,7 +238,18 @@ impl<'a> Type<'a> {
             tag::UNSPECIFIED => Shape::Unspecified,
             tag::INT => Shape::Int { min: section.i64(at + 1)?, max: section.i64(at + 9)?, name: text(16)? },
             tag::NUMBER => Shape::Number { min: section.f64(at + 1)?, max: section.f64(at + 9)?, name: text(16)? },
-            tag::ENUM => Shape::Enum(self.members(section, word(0)?, at + 5)?),
+            tag::ENUM => Shape::Enum(members(self.table, section, word(0)?, at + 5)?.0),
+            tag::SECTION => {
+                let mut checks = Vec::new();
+                let mut next = at + 17;
+                for _ in 0..word(12)? {
+                    let values = |count, start| members(self.table, section, count, start);
+                    let (check, end) = SectionCheck::read(self.table, section, next, values)?;
+                    checks.push(check);
+                    next = end;
+                }
+                Shape::Section { element: element(0)?, group: text(4)?, legacy: text(8), checks }
+            }
             tag::PATTERN => Shape::Pattern(text(0)?),
             tag::SEPARATED => Shape::Separated(text(0)?),
             tag::PATH => Shape::Path {
@@ -255,24 +280,6 @@ impl<'a> Type<'a> {
         })
     }
 
-    fn members(self, section: Section<'a>, count: u32, start: usize) -> Option<Vec<Literal<'a>>> {
-        let mut at = start;
-        let mut members = Vec::new();
-        for _ in 0..count {
-            let (member, len) = match section.u8(at)? {
-                tag::STR => (Literal::Str(self.table.text(section.u32(at + 1)?)?), 5),
-                tag::INT => (Literal::Int(section.i64(at + 1)?), 9),
-                tag::FLOAT => (Literal::Float(section.f64(at + 1)?), 9),
-                tag::BOOL => (Literal::Bool(section.u8(at + 1)? == 1), 2),
-                tag::NULL_OR => (Literal::Null, 1),
-                _ => (Literal::Other, 1),
-            };
-            members.push(member);
-            at += len;
-        }
-        Some(members)
-    }
-
     /// Returns the description that NixOS's manual and error messages use ("list of string").
     pub fn describe(self) -> String {
         self.phrase().0
@@ -283,6 +290,7 @@ impl<'a> Type<'a> {
         match self.shape() {
             Shape::NullOr(_)
             | Shape::AttrsOf { .. }
+            | Shape::Section { .. }
             | Shape::LoaOf(_)
             | Shape::Attrs
             | Shape::Submodule { .. }
@@ -345,6 +353,9 @@ impl<'a> Type<'a> {
                 let element = element.within(&[Class::Noun, Class::Composite]);
                 (format!("{first}attribute set of {element}"), Class::Composite)
             }
+            Shape::Section { element, .. } => {
+                (format!("attribute set of {}", element.within(&[Class::Noun, Class::Composite])), Class::Composite)
+            }
             Shape::LoaOf(element) => (
                 format!("list or attribute set of {}", element.within(&[Class::Noun, Class::Composite])),
                 Class::Composite,
@@ -378,6 +389,40 @@ impl<'a> Type<'a> {
     fn within(self, bare: &[Class]) -> String {
         let (text, class) = self.phrase();
         if bare.contains(&class) { text } else { format!("({text})") }
+    }
+}
+
+/// Reads the members of an enum, and returns the offset behind them.
+fn members<'a>(table: Packed<'a>, section: Section<'a>, count: u32, start: usize) -> Option<(Vec<Literal<'a>>, usize)> {
+    let mut at = start;
+    let mut members = Vec::new();
+    for _ in 0..count {
+        let (member, len) = match section.u8(at)? {
+            tag::STR => (Literal::Str(table.text(section.u32(at + 1)?)?), 5),
+            tag::INT => (Literal::Int(section.i64(at + 1)?), 9),
+            tag::FLOAT => (Literal::Float(section.f64(at + 1)?), 9),
+            tag::BOOL => (Literal::Bool(section.u8(at + 1)? == 1), 2),
+            tag::NULL_OR => (Literal::Null, 1),
+            _ => (Literal::Other, 1),
+        };
+        members.push(member);
+        at += len;
+    }
+    Some((members, at))
+}
+
+/// Tells whether a value is a member of an enum, by Nix's `==`.
+#[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "Nix's == compares numbers the same way")]
+pub(super) fn is_member(member: Literal<'_>, value: &Kind) -> bool {
+    match (member, value) {
+        (Literal::Str(name), Kind::Str(text)) => name == text,
+        (Literal::Int(a), Kind::Int(b)) => a == *b,
+        (Literal::Int(a), Kind::Float(b)) => a as f64 == *b,
+        (Literal::Float(a), Kind::Int(b)) => a == *b as f64,
+        (Literal::Float(a), Kind::Float(b)) => a == *b,
+        (Literal::Bool(a), Kind::Bool(b)) => a == *b,
+        (Literal::Null, Kind::Null) | (Literal::Other, _) => true,
+        _ => false,
     }
 }
 

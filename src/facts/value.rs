@@ -3,13 +3,14 @@
 //! Here belong: the verdicts of `check` in nixpkgs `lib/types.nix`, for values that stand in a definition as literals.
 //! Not here: rules and their levels (`check`), merging (`resolve`).
 //!
-//! Invariant: no false finding. A Nix expression is never judged; a type that the facts do not know, an alternative that
+//! Invariant: no false finding. A Nix expression other than `null` is never judged; a type that the facts do not know, an alternative that
 //! may fit, a submodule whose members are unknown all accept. A package is written as its attribute name.
 
-use super::name::{is_element, join_name};
+use super::name::{is_element, join_name, split_name};
 use super::options::{Alias, AliasKind, OptionIndex, Spot, flag};
 use super::pattern;
-use super::types::{Literal, Shape, Type};
+use super::section::SectionCheck;
+use super::types::{Literal, Shape, Type, is_member};
 use crate::source::{Kind, Node, Place, nearest, quoted};
 
 /// How many unknown options of one value get suggestions.
@@ -24,6 +25,8 @@ pub enum Fault<'a> {
     Type,
     /// The option is set by NixOS itself.
     ReadOnly,
+    /// A member that has no default is not there. NixOS fails when it asks for the member, which it does for nearly all.
+    Missing,
     /// The option's name is an old one. A second permanent name is no fault.
     Alias(Alias<'a>),
 }
@@ -54,7 +57,7 @@ pub fn check_value<'a>(index: OptionIndex<'a>, loc: &[&str], node: &Node) -> Vec
         checker.route.push((*segment).to_owned());
         let Some(next) = index.step(spot, segment) else {
             checker.route.extend(loc.iter().skip(at + 1).map(|segment| (*segment).to_owned()));
-            checker.unknown(node.place);
+            checker.unknown(node.place, None);
             return checker.faults;
         };
         spot = next;
@@ -85,13 +88,36 @@ impl<'a> Checker<'a> {
         quoted(&join_name(&self.route))
     }
 
-    fn unknown(&mut self, place: Place) {
+    fn unknown(&mut self, place: Place, value: Option<&Node>) {
         // A suggestion costs a millisecond, and whoever has hundreds of unknown options needs no suggestions.
-        let route: Vec<&str> = self.route.iter().map(String::as_str).collect();
-        let near = if self.unknown < SUGGESTED { self.index.nearest(&route) } else { Vec::new() };
+        let near = if self.unknown < SUGGESTED { self.near(value) } else { Vec::new() };
         self.unknown += 1;
         let message = format!("there is no option {}", self.name());
         self.fault(Fault::Unknown, place, message, String::new(), near);
+    }
+
+    /// Returns names near the route. What stands below an unknown name tells which of the known ones is meant.
+    fn near(&self, value: Option<&Node>) -> Vec<String> {
+        let mut route: Vec<&str> = self.route.iter().map(String::as_str).collect();
+        let mut below = value;
+        while let Some((name, entry)) = below.and_then(Node::as_table).and_then(|table| table.first()) {
+            route.push(name);
+            below = Some(&entry.node);
+        }
+        let own = self.route.len();
+        let tail = route.get(own..).unwrap_or_default();
+        let mut names = Vec::new();
+        for name in self.index.nearest(&route) {
+            let segments = split_name(&name);
+            let name = match segments.split_at_checked(own) {
+                Some((front, rest)) if !tail.is_empty() && rest == tail => join_name(front),
+                _ => name,
+            };
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
     }
 
     /// Checks what stands at a spot that was reached by name: aliases and read-only options first.
@@ -143,9 +169,16 @@ impl<'a> Checker<'a> {
     }
 
     fn value(&mut self, spot: Spot<'a>, node: &Node) {
-        if matches!(node.kind, Kind::Nix(_)) {
-            return;
+        if is_null(node) {
+            // TOML has no null: this is how a definition writes it.
+            return self.literal(spot, &Node { kind: Kind::Null, ..node.clone() });
         }
+        if !matches!(node.kind, Kind::Nix(_)) {
+            self.literal(spot, node);
+        }
+    }
+
+    fn literal(&mut self, spot: Spot<'a>, node: &Node) {
         match spot.ty {
             Some(ty) => self.typed(spot, ty, node),
             None => match &node.kind {
@@ -165,7 +198,7 @@ impl<'a> Checker<'a> {
             self.route.push(name.clone());
             match self.index.step(spot, name) {
                 Some(next) => self.option(next, &entry.node, entry.key),
-                None => self.unknown(entry.key),
+                None => self.unknown(entry.key, Some(&entry.node)),
             }
             self.route.pop();
         }
@@ -183,9 +216,19 @@ impl<'a> Checker<'a> {
                 Kind::List(_) => self.elements(spot, element, node),
                 _ => self.members(Spot { ty: Some(ty), ..spot }, node),
             },
-            Shape::AttrsOf { .. } | Shape::Submodule { .. } | Shape::AttrTag(_) => {
+            Shape::AttrsOf { .. } | Shape::AttrTag(_) => self.members(Spot { ty: Some(ty), ..spot }, node),
+            Shape::Submodule { .. } => {
+                let before = self.faults.len();
                 self.members(Spot { ty: Some(ty), ..spot }, node);
+                // A misspelt member is one mistake, not one here and one missing.
+                let misspelt =
+                    |fault: &TypeFault<'_>| fault.fault == Fault::Unknown && fault.route.len() == self.route.len() + 1;
+                if !self.faults.iter().skip(before).any(misspelt) {
+                    self.missing(spot, node);
+                }
             }
+            Shape::Section { group, legacy, checks, .. } => self.section(group, legacy, &checks, node),
+            Shape::Value { null: false, text } => self.no_null(text, node),
             Shape::Either(alternatives) => {
                 let fitting = alternatives.into_iter().filter(|alternative| at_root(*alternative, node).is_ok());
                 // The members of a submodule in an alternative are not in the facts.
@@ -222,6 +265,87 @@ impl<'a> Checker<'a> {
         self.faults.extend(kept.unwrap_or_default());
     }
 
+    /// Reports members that have no default and are not there. Members of a set that is not there itself are nobody's.
+    fn missing(&mut self, spot: Spot<'a>, node: &Node) {
+        let (Some(at), Some(table)) = (spot.node, node.as_table()) else { return };
+        // Without knowing what modules fill in by themselves, nearly every instance would lack its own name.
+        if !self.index.knows_provided() {
+            return;
+        }
+        for (name, option) in self.index.required_below(at) {
+            if table.contains_key(name) || table.keys().any(|key| self.leads_to(spot, key, name)) {
+                continue;
+            }
+            let message = format!("{} has no {}", self.name(), quoted(name));
+            self.fault(Fault::Missing, node.place, message, option.ty().describe(), Vec::new());
+        }
+    }
+
+    /// Tells whether a member's name is an old one of another member.
+    fn leads_to(&self, spot: Spot<'a>, key: &str, name: &str) -> bool {
+        let child = self.index.step(spot, key).and_then(|child| child.node);
+        let Some(child) = child.filter(|child| self.index.flags(*child) & flag::ALIAS != 0) else { return false };
+        let alias = self.index.alias_at(child, &self.route, self.route.len());
+        alias.and_then(|alias| alias.to).is_some_and(|to| to.last().is_some_and(|last| last == name))
+    }
+
+    /// Checks the fields of a unit's section.
+    fn section(&mut self, group: &str, legacy: Option<&str>, checks: &[SectionCheck<'a>], node: &Node) {
+        let Some(table) = node.as_table() else { return };
+        let held = legacy.and_then(|legacy| table.get(legacy)).filter(|_| table.len() == 1);
+        let (table, place) = match held.map(|entry| (entry.node.as_table(), entry.node.place)) {
+            Some((Some(inner), place)) => (inner, place),
+            Some((None, _)) => return,
+            None => (table, node.place),
+        };
+        let mut said: Vec<String> = Vec::new();
+        for fault in checks.iter().flat_map(|check| check.faults(group, table)) {
+            let entry = fault.field.as_ref().and_then(|field| table.get(field));
+            // One field is wrong once, whatever else is checked of it.
+            if let Some(field) = &fault.field {
+                if said.contains(field) {
+                    continue;
+                }
+                said.push(field.clone());
+                self.route.push(field.clone());
+            }
+            let (place, message) = match entry {
+                Some(entry) if fault.name => (entry.key, format!("{} is no field of its section", self.name())),
+                Some(entry) => (entry.node.place, format!("{} cannot be {}", self.name(), shown(&entry.node))),
+                None => (place, format!("{} is not complete", self.name())),
+            };
+            self.fault(Fault::Type, place, message, fault.wanted, fault.nearest);
+            if fault.field.is_some() {
+                self.route.pop();
+            }
+        }
+    }
+
+    /// Reports nulls in a value of a format that has none.
+    fn no_null(&mut self, format: &str, node: &Node) {
+        match &node.kind {
+            _ if is_null(node) => {
+                let message = format!("{} cannot be null", self.name());
+                self.fault(Fault::Type, node.place, message, format.to_owned(), Vec::new());
+            }
+            Kind::Table(table) => {
+                for (name, entry) in table {
+                    self.route.push(name.clone());
+                    self.no_null(format, &entry.node);
+                    self.route.pop();
+                }
+            }
+            Kind::List(items) => {
+                for (at, item) in items.iter().enumerate() {
+                    self.route.push(format!("[{at}]"));
+                    self.no_null(format, &item.node);
+                    self.route.pop();
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn elements(&mut self, spot: Spot<'a>, element: Type<'a>, node: &Node) {
         let spot = self.index.element(spot, element);
         for (at, item) in node.as_list().into_iter().flatten().enumerate() {
@@ -233,15 +357,28 @@ impl<'a> Checker<'a> {
 
     fn wrong(&mut self, ty: Type<'a>, node: &Node, near: Vec<String>) {
         let wanted = ty.describe();
-        let what = match &node.kind {
-            Kind::Str(text) => quoted(&format!("{text:?}")),
-            Kind::Int(int) => format!("`{int}`"),
-            Kind::Float(float) => format!("`{float:?}`"),
-            Kind::Bool(value) => format!("`{value}`"),
-            _ => node.describe().to_owned(),
-        };
-        let message = format!("{} cannot be {what}", self.name());
+        let message = format!("{} cannot be {}", self.name(), shown(node));
         self.fault(Fault::Type, node.place, message, wanted, near);
+    }
+}
+
+/// Tells whether a value is null, as JSON or as a definition writes it.
+fn is_null(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Null => true,
+        Kind::Nix(text) => text.trim() == "null",
+        _ => false,
+    }
+}
+
+/// Returns a value as a message shows it.
+fn shown(node: &Node) -> String {
+    match &node.kind {
+        Kind::Str(text) => quoted(&format!("{text:?}")),
+        Kind::Int(int) => format!("`{int}`"),
+        Kind::Float(float) => format!("`{float:?}`"),
+        Kind::Bool(value) => format!("`{value}`"),
+        _ => node.describe().to_owned(),
     }
 }
 
@@ -270,12 +407,10 @@ fn at_root(ty: Type<'_>, node: &Node) -> Result<(), Vec<String>> {
     };
     let is_table = matches!(node.kind, Kind::Table(_));
     match ty.shape() {
-        Shape::Anything
-        | Shape::Raw
-        | Shape::Unspecified
-        | Shape::Other(_)
-        | Shape::Value { .. }
-        | Shape::Coerced { from: None, .. } => Ok(()),
+        Shape::Anything | Shape::Raw | Shape::Unspecified | Shape::Value { .. } | Shape::Coerced { from: None, .. } => {
+            Ok(())
+        }
+        Shape::Other(name) => verdict(by_description(name, node)),
         Shape::Bool => verdict(matches!(node.kind, Kind::Bool(_))),
         Shape::Int { min, max, .. } => verdict(matches!(node.kind, Kind::Int(int) if (min..=max).contains(&int))),
         Shape::Float => verdict(matches!(node.kind, Kind::Float(_))),
@@ -285,8 +420,9 @@ fn at_root(ty: Type<'_>, node: &Node) -> Result<(), Vec<String>> {
             Kind::Float(float) => (min..=max).contains(&float),
             _ => false,
         }),
-        // A package is written as its attribute name, so any string may be one.
-        Shape::Str { .. } | Shape::Separated(_) | Shape::Package => verdict(text.is_some()),
+        Shape::Separated(_) | Shape::Str { check: None } => verdict(text.is_some()),
+        Shape::Package => verdict(text.is_some_and(may_be_attribute)),
+        Shape::Str { check: Some(check) } => verdict(text.is_some_and(|text| passes(check, text))),
         Shape::NonEmptyStr => verdict(text.is_some_and(|text| text.chars().any(|c| !matches!(c, ' ' | '\t' | '\n')))),
         Shape::SingleLineStr => verdict(text.is_some_and(|text| {
             let line = text.strip_suffix('\n').unwrap_or(text);
@@ -298,7 +434,7 @@ fn at_root(ty: Type<'_>, node: &Node) -> Result<(), Vec<String>> {
                 && in_store.is_none_or(|inside| text.starts_with("/nix/store/") == inside)
         })),
         // A set with `__functor` is a function to Nix.
-        Shape::Attrs | Shape::AttrsOf { .. } | Shape::FunctionTo(_) => verdict(is_table),
+        Shape::Attrs | Shape::AttrsOf { .. } | Shape::Section { .. } | Shape::FunctionTo(_) => verdict(is_table),
         // A module may also be a function or a path to one.
         Shape::Submodule { .. } => verdict(is_table || text.is_some_and(|text| text.starts_with('/'))),
         Shape::ListOf { non_empty, .. } => verdict(match &node.kind {
@@ -341,16 +477,35 @@ fn at_root(ty: Type<'_>, node: &Node) -> Result<(), Vec<String>> {
     }
 }
 
-#[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "Nix's == compares numbers the same way")]
-fn is_member(member: Literal<'_>, value: &Kind) -> bool {
-    match (member, value) {
-        (Literal::Str(name), Kind::Str(text)) => name == text,
-        (Literal::Int(a), Kind::Int(b)) => a == *b,
-        (Literal::Int(a), Kind::Float(b)) => a as f64 == *b,
-        (Literal::Float(a), Kind::Int(b)) => a == *b as f64,
-        (Literal::Float(a), Kind::Float(b)) => a == *b,
-        (Literal::Bool(a), Kind::Bool(b)) => a == *b,
-        (Literal::Null, Kind::Null) | (Literal::Other, _) => true,
-        _ => false,
+/// Tells whether a string may name a package: an attribute, with dots below another, or a store path.
+fn may_be_attribute(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-'+.\"/@".contains(&byte))
+}
+
+/// Judges a string by the checks of `str` types that nixpkgs writes itself, as far as their descriptions say them.
+fn passes(check: &str, text: &str) -> bool {
+    let blank = || text.chars().all(|c| matches!(c, ' ' | '\t' | '\n'));
+    match check {
+        "string (with check: non-empty)" => !blank(),
+        "string (with check: non-empty without trailing slash)" => !blank() && (text == "/" || !text.ends_with('/')),
+        "string (with check: hexadecimal string)" => text.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        "string starting with / or ~/" => text.starts_with('/') || text.starts_with("~/"),
+        _ => true,
+    }
+}
+
+/// Judges a value by the description of a type that nixpkgs defines outside of `lib.types`.
+fn by_description(description: &str, node: &Node) -> bool {
+    match description {
+        "string, not containing newlines or colons" => node.as_str().is_some_and(|text| !text.contains([':', '\n'])),
+        "absolute path, not containing newlines or colons" => {
+            node.as_str().is_some_and(|text| text.starts_with('/') && !text.contains([':', '\n']))
+        }
+        "sysctl option value" => !matches!(node.kind, Kind::List(_) | Kind::Table(_) | Kind::Float(_)),
+        "nonzero signed integer, meaning !=0" => matches!(node.kind, Kind::Int(int) if int != 0),
+        "Go duration (https://golang.org/pkg/time/#ParseDuration)" | "string, with spaces inside double quotes" => {
+            node.as_str().is_some()
+        }
+        _ => true,
     }
 }

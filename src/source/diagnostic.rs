@@ -64,6 +64,8 @@ pub struct Diagnostic {
     pub help: Vec<String>,
     /// The `allow` entry that covers it.
     pub allowed: Option<Allowed>,
+    /// Of an option's name with one certain answer: the name as written and the name to write, by segments.
+    pub rename: Option<(Vec<String>, Vec<String>)>,
 }
 
 impl Diagnostic {
@@ -84,6 +86,7 @@ impl Diagnostic {
             why: None,
             help: Vec::new(),
             allowed: None,
+            rename: None,
         }
     }
 

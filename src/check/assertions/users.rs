@@ -2,7 +2,7 @@
 
 use super::Assertion;
 use super::Effect::{Fails as Stops, Warns};
-use super::Test::{Below, Fails, NameFails, Off, On, Set, Unset};
+use super::Test::{Below, NameFails, Off, On, Set, Unset};
 
 /// The assertions, by module.
 pub(super) static ASSERTIONS: &[Assertion] = &[

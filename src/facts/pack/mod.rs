@@ -6,6 +6,9 @@
 //! Invariant: the same JSON gives the same bytes, and every reference points backwards to something already written, so
 //! that no table can hold a cycle.
 
+mod described;
+mod history;
+mod import;
 mod options;
 mod packages;
 mod releases;
@@ -16,6 +19,8 @@ mod zfs;
 use std::io::Read as _;
 
 use serde_json::Value;
+
+pub use import::{Imported, import};
 
 /// Why facts cannot be packed.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +38,7 @@ pub enum PackError {
 /// The kinds of table, each made from the JSON files named with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TableKind {
-    /// `types-REL.json[.zst]` and `aliases-REL.json`.
+    /// `types-REL.json[.zst]`; beside it `aliases-REL.json`, `defaults-REL.json[.zst]` and `indexes.json`, as far as there are any.
     Options,
     /// `zfs.json`.
     Zfs,
@@ -41,6 +46,8 @@ pub enum TableKind {
     Releases,
     /// `packages.json`.
     Packages,
+    /// `history.json`.
+    History,
 }
 
 impl TableKind {
@@ -51,6 +58,7 @@ impl TableKind {
             Self::Zfs => 2,
             Self::Releases => 3,
             Self::Packages => 4,
+            Self::History => 5,
         }
     }
 }
@@ -68,15 +76,63 @@ pub struct Recipe {
 
 /// Every embedded table.
 pub const RECIPES: &[Recipe] = &[
+    Recipe { table: "history.bin", kind: TableKind::History, sources: &["history.json"] },
+    Recipe {
+        table: "options-17.03.bin",
+        kind: TableKind::Options,
+        sources: &["types-17.03.json.zst", "aliases-17.03.json", "defaults-17.03.json.zst", "indexes.json"],
+    },
+    Recipe {
+        table: "options-17.09.bin",
+        kind: TableKind::Options,
+        sources: &["types-17.09.json.zst", "aliases-17.09.json", "defaults-17.09.json.zst", "indexes.json"],
+    },
+    Recipe {
+        table: "options-18.03.bin",
+        kind: TableKind::Options,
+        sources: &["types-18.03.json.zst", "aliases-18.03.json", "defaults-18.03.json.zst", "indexes.json"],
+    },
+    Recipe {
+        table: "options-18.09.bin",
+        kind: TableKind::Options,
+        sources: &["types-18.09.json.zst", "aliases-18.09.json", "defaults-18.09.json.zst", "indexes.json"],
+    },
+    Recipe {
+        table: "options-19.03.bin",
+        kind: TableKind::Options,
+        sources: &["types-19.03.json.zst", "aliases-19.03.json", "defaults-19.03.json.zst", "indexes.json"],
+    },
+    Recipe {
+        table: "options-19.09pre.bin",
+        kind: TableKind::Options,
+        sources: &["types-19.09pre.json.zst", "aliases-19.09pre.json", "defaults-19.09pre.json.zst", "indexes.json"],
+    },
     Recipe {
         table: "options-20.09.bin",
         kind: TableKind::Options,
-        sources: &["types-20.09.json.zst", "aliases-20.09.json"],
+        sources: &["types-20.09.json.zst", "aliases-20.09.json", "defaults-20.09.json.zst", "indexes.json"],
+    },
+    Recipe {
+        table: "options-25.05pre.bin",
+        kind: TableKind::Options,
+        sources: &["types-25.05pre.json.zst", "defaults-25.05pre.json.zst", "indexes.json"],
+    },
+    Recipe {
+        table: "options-25.11.bin",
+        kind: TableKind::Options,
+        sources: &["types-25.11.json.zst", "aliases-25.11.json", "defaults-25.11.json.zst", "indexes.json"],
     },
     Recipe {
         table: "options-26.11.bin",
         kind: TableKind::Options,
-        sources: &["types-26.11.json.zst", "aliases-26.11.json"],
+        sources: &[
+            "types-26.11.json.zst",
+            "aliases-26.11.json",
+            "defaults-26.11.json.zst",
+            "sections-26.11.json",
+            "provided-26.11.json",
+            "indexes.json",
+        ],
     },
     Recipe { table: "packages.bin", kind: TableKind::Packages, sources: &["packages.json"] },
     Recipe { table: "releases.bin", kind: TableKind::Releases, sources: &["releases.json"] },
@@ -93,7 +149,19 @@ pub fn pack(kind: TableKind, sources: &[(&str, Vec<u8>)]) -> Result<Vec<u8>, Pac
     let empty = ("", Value::Null);
     let first = read.first().unwrap_or(&empty);
     let packed = match kind {
-        TableKind::Options => options::pack(&first.1, read.get(1).map(|(_, aliases)| aliases)),
+        TableKind::Options => {
+            let beside = |kind: &str| read.iter().find(|(name, _)| name.starts_with(kind)).map(|(_, value)| value);
+            let named = first.0.trim_start_matches("types-").split(".json").next().unwrap_or_default();
+            options::pack(&options::Parts {
+                types: &first.1,
+                aliases: beside("aliases-"),
+                defaults: beside("defaults-"),
+                sections: beside("sections-"),
+                provided: beside("provided-"),
+                index: beside("indexes").and_then(|indexes| indexes.get(named)),
+            })
+        }
+        TableKind::History => history::pack(&first.1),
         TableKind::Zfs => zfs::pack(&first.1),
         TableKind::Releases => releases::pack(&first.1),
         TableKind::Packages => packages::pack(&first.1),

@@ -1,6 +1,6 @@
-//! `types-REL.json` and `aliases-REL.json` -> `options-REL.bin`. The layout stands in [`crate::facts::options`].
+//! `types-REL.json` and what stands beside it -> `options-REL.bin`. The layout stands in [`crate::facts::options`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -19,6 +19,7 @@ struct Tree {
     below: BTreeMap<(bool, String), Tree>,
     flags: u8,
     type_at: Option<u32>,
+    default: Option<u32>,
     alias: Option<Alias>,
 }
 
@@ -46,15 +47,49 @@ impl Tree {
     }
 }
 
-pub(super) fn pack(options: &Value, aliases: Option<&Value>) -> Result<Vec<u8>, String> {
-    let release = options["release"].as_str().ok_or("`release` is missing")?;
+/// What an option table is made from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parts<'a> {
+    /// `types-REL.json`.
+    pub(super) types: &'a Value,
+    /// `aliases-REL.json`.
+    pub(super) aliases: Option<&'a Value>,
+    /// `defaults-REL.json`.
+    pub(super) defaults: Option<&'a Value>,
+    /// `sections-REL.json`.
+    pub(super) sections: Option<&'a Value>,
+    /// `provided-REL.json`.
+    pub(super) provided: Option<&'a Value>,
+    /// What `indexes.json` says of it.
+    pub(super) index: Option<&'a Value>,
+}
+
+pub(super) fn pack(parts: &Parts<'_>) -> Result<Vec<u8>, String> {
+    let named = parts.index.and_then(|index| index["release"].as_str());
+    let release = named.or(parts.types["release"].as_str()).ok_or("`release` is missing")?;
     release.parse::<Release>()?;
     let mut writer = Writer::default();
     let mut types = Types::default();
     let mut root = Tree::default();
-    for (name, option) in table(options, "options")? {
-        let tree = root.insert(&split_name(name));
-        tree.type_at = Some(types.add(&mut writer, &option["type"]));
+    let section = |name: &str| parts.sections.and_then(|sections| sections["sections"].get(name));
+    let provided: BTreeSet<&str> = parts
+        .provided
+        .map(|provided| texts(&provided["provided"]).chain(texts(&provided["conditional"])).collect())
+        .unwrap_or_default();
+    for (name, option) in table(parts.types, "options")? {
+        let segments = split_name(name);
+        let ty = &option["type"];
+        let at = match (section(name), section(&format!("{name}.*"))) {
+            (Some(section), _) => types.add_section(&mut writer, ty, section)?,
+            (_, Some(section)) if ty["t"] == "listOf" => {
+                let element = types.add_section(&mut writer, &ty["e"], section)?;
+                root.insert(&[segments.as_slice(), &["*".to_owned()]].concat()).type_at = Some(element);
+                types.add(&mut writer, ty)
+            }
+            _ => types.add(&mut writer, ty),
+        };
+        let tree = root.insert(&segments);
+        tree.type_at = Some(at);
         tree.flags |= flag::OPTION;
         for (key, bit) in [
             ("hidden", flag::HIDDEN),
@@ -62,23 +97,49 @@ pub(super) fn pack(options: &Value, aliases: Option<&Value>) -> Result<Vec<u8>, 
             ("readOnly", flag::READ_ONLY),
             ("required", flag::REQUIRED),
         ] {
-            if option[key] == true {
+            if option[key] == true && !(key == "required" && provided.contains(name.as_str())) {
                 tree.flags |= bit;
             }
         }
     }
-    if let Some(aliases) = aliases {
+    if let Some(aliases) = parts.aliases {
         add_aliases(&mut root, aliases)?;
+    }
+    if let Some(defaults) = parts.defaults {
+        for (name, text) in table(defaults, "defaults")? {
+            let text = text.as_str().ok_or_else(|| format!("the default of {name} is no text"))?;
+            root.insert(&split_name(name)).default = Some(writer.text(text));
+        }
     }
 
     let mut meta = Vec::new();
-    meta.u32(writer.text(release)).u32(writer.maybe(options["base"].as_str()));
+    meta.u32(writer.text(release)).u32(writer.maybe(parts.types["base"].as_str()));
+    let taken = parts.index.and_then(|index| index["taken"].as_str());
+    meta.u32(taken.map_or(Ok(NONE), months)?);
+    let exact = parts.index.and_then(|index| index["exact"].as_array());
+    let exact = exact.map(|exact| exact.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "));
+    meta.u32(writer.maybe(exact.as_deref()));
+    meta.u32(u32::from(parts.index.is_some_and(|index| index["visible_only"] == true)));
+    meta.u32(u32::from(parts.provided.is_some()));
     writer.section(meta);
     let (nodes, alias_rows) = lay_out(&root, &mut writer);
     writer.section(nodes);
     writer.section(types.finish());
     writer.section(alias_rows);
     Ok(writer.finish(TableKind::Options))
+}
+
+fn texts(list: &Value) -> impl Iterator<Item = &str> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// Reads `YYYY-MM` as months since the year 0.
+fn months(text: &str) -> Result<u32, String> {
+    let read = || {
+        let (year, month) = text.split_once('-')?;
+        Some(year.parse::<u32>().ok()?.checked_mul(12)? + month.parse::<u32>().ok()?)
+    };
+    read().ok_or_else(|| format!("`{text}` is no month"))
 }
 
 fn add_aliases(root: &mut Tree, aliases: &Value) -> Result<(), String> {
@@ -134,7 +195,7 @@ fn lay_out(root: &Tree, writer: &mut Writer) -> (Vec<u8>, Vec<u8>) {
             let count = to_u32(tree.below.len());
             let flags = u32::from(tree.flags | if is_placeholder(segment) { flag::PLACEHOLDER } else { 0 });
             nodes.u32(writer.text(segment)).u32(next_child).u32(count | flags << 24);
-            nodes.u32(tree.type_at.unwrap_or(NONE));
+            nodes.u32(tree.type_at.unwrap_or(NONE)).u32(tree.default.unwrap_or(NONE));
             if let Some(alias) = &tree.alias {
                 aliases.u32(number).u32(alias.kind);
                 for text in [&alias.to, &alias.last, &alias.text, &alias.file, &alias.since] {

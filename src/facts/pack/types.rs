@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::writer::{Put as _, Writer, to_u32};
 use crate::facts::bytes::NONE;
-use crate::facts::types::tag;
+use crate::facts::section::WORDS;
+use crate::facts::types::{Literal, Shape, Type, tag};
 
 /// Encodes types, each different one once; an element is written before the type that holds it.
 #[derive(Debug, Default)]
@@ -53,13 +54,7 @@ impl Types {
         } else {
             self.compound(writer, source, name, note, &mut record);
         }
-        if let Some(at) = self.known.get(&record) {
-            return *at;
-        }
-        let at = to_u32(self.bytes.len());
-        self.bytes.extend(&record);
-        self.known.insert(record, at);
-        at
+        self.written(record)
     }
 
     fn compound(&mut self, writer: &mut Writer, source: &Value, name: &str, note: Option<&str>, record: &mut Vec<u8>) {
@@ -158,6 +153,47 @@ impl Types {
     }
 }
 
+impl Types {
+    /// Returns the offset of a section's type, made from `attrsOf` and what `sections-REL.json` says of the section.
+    pub(super) fn add_section(&mut self, writer: &mut Writer, ty: &Value, section: &Value) -> Result<u32, String> {
+        if ty["t"] != "attrsOf" {
+            return Err("a section is an attribute set".to_owned());
+        }
+        let element = self.add(writer, &ty["e"]);
+        let mut record = vec![tag::SECTION];
+        let checks = section["checks"].as_array().ok_or("a section has `checks`")?;
+        record.u32(element).u32(writer.text(section["group"].as_str().ok_or("a section has a `group`")?));
+        record.u32(writer.maybe(section["legacy"].as_str())).u32(to_u32(checks.len()));
+        for check in checks {
+            let word = check["check"].as_str().unwrap_or_default();
+            let number =
+                WORDS.iter().position(|known| *known == word).ok_or_else(|| format!("no such check: {word}"))?;
+            record.push(u8::try_from(number).unwrap_or(u8::MAX));
+            record.u32(writer.maybe(check["field"].as_str()));
+            record.extend(check["min"].as_f64().unwrap_or(f64::NEG_INFINITY).to_le_bytes());
+            record.extend(check["max"].as_f64().unwrap_or(f64::INFINITY).to_le_bytes());
+            record.u32(writer.maybe(check["other"].as_str()));
+            let values = check["values"].as_array().map(Vec::as_slice).unwrap_or_default();
+            record.u32(to_u32(values.len()));
+            for value in values {
+                literal(writer, value, &mut record);
+            }
+        }
+        Ok(self.written(record))
+    }
+
+    /// Returns the offset of an encoded type, which is written once.
+    fn written(&mut self, record: Vec<u8>) -> u32 {
+        if let Some(at) = self.known.get(&record) {
+            return *at;
+        }
+        let at = to_u32(self.bytes.len());
+        self.bytes.extend(&record);
+        self.known.insert(record, at);
+        at
+    }
+}
+
 fn literal(writer: &mut Writer, value: &Value, record: &mut Vec<u8>) {
     match value {
         Value::String(text) => {
@@ -205,4 +241,65 @@ fn number_range(name: &str, source: &Value) -> Option<(f64, f64)> {
         "numberBetween" => (source["min"].as_f64()?, source["max"].as_f64()?),
         _ => return None,
     })
+}
+
+impl Type<'_> {
+    /// Returns the type in the form of `types-REL.json`, to be packed into another table.
+    pub(super) fn to_json(self) -> Value {
+        let element = |name: &str, element: Type<'_>| json!({ "t": name, "e": element.to_json() });
+        match self.shape() {
+            Shape::Bool => json!({ "t": "bool" }),
+            Shape::Int { min, max, name } => json!({ "t": name, "min": min, "max": max }),
+            Shape::Number { min, max, name } => json!({ "t": name, "min": min, "max": max }),
+            Shape::Float => json!({ "t": "float" }),
+            Shape::Str { check: None } => json!({ "t": "str" }),
+            Shape::Str { check: Some(check) } => json!({ "t": "str", "d": check }),
+            Shape::NonEmptyStr => json!({ "t": "nonEmptyStr" }),
+            Shape::SingleLineStr => json!({ "t": "singleLineStr" }),
+            Shape::Pattern(pattern) => json!({ "t": "strMatching", "re": pattern }),
+            Shape::Separated(separator) => json!({ "t": "separatedString", "sep": separator }),
+            Shape::Path { plain: true, .. } => json!({ "t": "path" }),
+            Shape::Path { absolute, in_store, .. } => json!({ "t": "path", "abs": absolute, "store": in_store }),
+            Shape::Package => json!({ "t": "package" }),
+            Shape::Attrs => json!({ "t": "attrs" }),
+            Shape::Anything => json!({ "t": "anything" }),
+            Shape::Raw => json!({ "t": "raw" }),
+            Shape::Unspecified => json!({ "t": "unspecified" }),
+            Shape::NullOr(inner) => element("nullOr", inner),
+            Shape::ListOf { element, non_empty } => json!({ "t": "listOf", "ne": non_empty, "e": element.to_json() }),
+            Shape::AttrsOf { element: inner, lazy: false } => element("attrsOf", inner),
+            Shape::AttrsOf { element: inner, lazy: true } => element("lazyAttrsOf", inner),
+            Shape::LoaOf(inner) => element("loaOf", inner),
+            Shape::Unique(inner) => element("unique", inner),
+            Shape::FunctionTo(inner) => element("functionTo", inner),
+            Shape::Either(alternatives) => {
+                json!({ "t": "either", "e": alternatives.into_iter().map(Type::to_json).collect::<Vec<_>>() })
+            }
+            Shape::Coerced { to, from: Some(from) } => {
+                json!({ "t": "coercedTo", "e": to.to_json(), "from": from.to_json() })
+            }
+            Shape::Coerced { to, from: None } => element("coercedTo", to),
+            Shape::Submodule { free: Some(free) } => json!({ "t": "submodule", "free": free.to_json() }),
+            Shape::Submodule { free: None } => json!({ "t": "submodule" }),
+            Shape::Section { element: inner, .. } => element("attrsOf", inner),
+            Shape::Value { text, null } => json!({ "t": "value", "d": text, "null": Value::Bool(null) }),
+            Shape::AttrTag(tags) => {
+                let tags: Map<String, Value> =
+                    tags.into_iter().map(|(name, ty)| (name.to_owned(), ty.to_json())).collect();
+                json!({ "t": "attrTag", "tags": tags })
+            }
+            Shape::Enum(members) => {
+                let member = |member: Literal<'_>| match member {
+                    Literal::Str(text) => json!(text),
+                    Literal::Int(int) => json!(int),
+                    Literal::Float(float) => json!(float),
+                    Literal::Bool(value) => json!(value),
+                    Literal::Null => Value::Null,
+                    Literal::Other => json!({}),
+                };
+                json!({ "t": "enum", "v": members.into_iter().map(member).collect::<Vec<_>>() })
+            }
+            Shape::Other(text) => json!({ "t": "other", "d": text }),
+        }
+    }
 }

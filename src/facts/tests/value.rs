@@ -16,6 +16,7 @@ fn faults(release: &str, text: &str) -> Vec<String> {
             Fault::Unknown => "unknown".to_owned(),
             Fault::Type => "type".to_owned(),
             Fault::ReadOnly => "read-only".to_owned(),
+            Fault::Missing => "missing".to_owned(),
             Fault::Alias(alias) => format!("{:?}", alias.kind).to_lowercase(),
         };
         format!("{kind} at {}: {} [{}]", sources.excerpt(fault.place), fault.message, fault.wanted)
@@ -84,8 +85,8 @@ const CASES: &[(&str, bool)] = &[
     ("security.sudo.extraRules = { users = [\"a\"] }", false),
     ("fileSystems.\"/\" = { device = \"rpool/root\", fsType = \"zfs\", options = [\"zfsutil\"] }", true),
     ("fileSystems.\"/\" = { device = \"rpool/root\", fsTyp = \"zfs\" }", false),
-    ("fileSystems.\"/\" = { options = [] }", false), // a non-empty list
-    ("networking.defaultGateway = \"10.0.0.1\"", true), // converted to a submodule
+    ("fileSystems.\"/\" = { fsType = \"ext4\", options = [] }", false), // a non-empty list
+    ("networking.defaultGateway = \"10.0.0.1\"", true),                 // converted to a submodule
     ("networking.defaultGateway = { address = \"10.0.0.1\", interface = \"eth0\" }", true),
     ("networking.defaultGateway = { adress = \"10.0.0.1\" }", false),
     ("networking.defaultGateway = 10", false),
@@ -234,7 +235,7 @@ proptest! {
     fn any_value_at_any_option_gets_a_verdict_and_a_nix_expression_none(value in any_value(), start in 0_usize..200) {
         let facts = Facts::embedded();
         let index = facts.options("26.11".parse().unwrap()).unwrap();
-        let nix = Node::new(Kind::Nix("null".to_owned()), place());
+        let nix = Node::new(Kind::Nix("config.x".to_owned()), place());
         let mut number = start;
         index.each(&mut |name, option| {
             number += 1;
@@ -245,5 +246,47 @@ proptest! {
                 assert!(!check_value(index, name, &nix).iter().any(|fault| fault.fault == Fault::Type), "{name:?}");
             }
         });
+    }
+}
+
+#[test]
+fn sections_of_units_are_held_against_what_nixpkgs_checks_by_functions() {
+    for (text, right) in [
+        ("systemd.services.x.serviceConfig.Restart = \"always\"", true),
+        ("systemd.services.x.serviceConfig.Restart = \"alway\"", false),
+        ("systemd.services.x.serviceConfig.Type = \"oneshoot\"", false),
+        ("systemd.services.x.serviceConfig.AnythingElse = [\"a\", 1]", true),
+        ("systemd.network.networks.x.networkConfig.DHCP = \"ipv4\"", true),
+        ("systemd.network.networks.x.networkConfig.DHCP = \"v4\"", false),
+        ("systemd.network.networks.x.networkConfig.Adress = \"192.0.2.1/24\"", false),
+        ("systemd.network.networks.x.linkConfig.MACAddress = \"02:00:00:00:00:01\"", true),
+        ("systemd.network.networks.x.linkConfig.MACAddress = \"02:00:00:00:01\"", false),
+        ("systemd.network.networks.x.routes = [{ Gateway = \"192.0.2.1\", Metric = 100 }]", true),
+        ("systemd.network.networks.x.routes = [{ Gatway = \"192.0.2.1\" }]", false),
+        ("systemd.network.networks.x.routes = [{ routeConfig = { Gateway = \"192.0.2.1\" } }]", true),
+        ("systemd.network.netdevs.x.netdevConfig = { Name = \"br0\", Kind = \"bridge\" }", true),
+        ("systemd.network.netdevs.x.netdevConfig = { Name = \"br0\" }", false),
+        ("systemd.network.netdevs.x.vlanConfig.Id = 4095", false),
+        ("systemd.network.netdevs.x.vlanConfig.Id = { literalExpression = \"1\" }", true),
+        ("systemd.nspawn.x.execConfig.Boot = \"maybe\"", false),
+    ] {
+        let text = text.replace("{ literalExpression = \"1\" }", "1");
+        let found = faults("26.11", &text);
+        assert_eq!(found.is_empty(), right, "{text}: {found:?}");
+        assert!(found.len() <= 1, "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn a_member_without_a_default_is_missed_and_one_that_its_module_fills_in_is_not() {
+    for (text, missing) in [
+        ("users.users.a = { isNormalUser = true }", 0),
+        ("systemd.services.a = { script = \"true\" }", 0),
+        ("services.borgbackup.jobs.a = { paths = \"/home\", encryption.mode = \"none\" }", 1),
+        ("services.borgbackup.jobs.a = { paths = \"/home\", encryption.mode = \"none\", repo = \"/mnt\" }", 0),
+        ("security.pam.loginLimits = [{ domain = \"*\", item = \"nofile\" }]", 1),
+    ] {
+        let found = faults("26.11", text);
+        assert_eq!(found.iter().filter(|fault| fault.starts_with("missing")).count(), missing, "{text}: {found:?}");
     }
 }

@@ -5,6 +5,7 @@ mod option_conflict;
 mod option_read_only;
 mod option_removed;
 mod option_renamed;
+mod option_required;
 mod option_type;
 mod option_unknown;
 
@@ -18,6 +19,7 @@ pub(super) static RULES: &[&Rule] = &[
     &option_read_only::RULE,
     &option_removed::RULE,
     &option_renamed::RULE,
+    &option_required::RULE,
     &option_type::RULE,
     &option_unknown::RULE,
 ];

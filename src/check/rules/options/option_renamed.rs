@@ -26,7 +26,9 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
 pub(in crate::check) fn report(settings: &Settings<'_>, index: OptionIndex<'_>, found: &mut Findings) {
     for setting in &settings.faults {
         let Fate::Renamed { to, dropped } = setting.fate(index) else { continue };
-        let to = option_name(&to);
+        let certain = setting.certain && setting.is_plain_rename();
+        let target = to;
+        let to = option_name(&target);
         let name = option_name(&setting.fault.route);
         let (level, finding) = match dropped {
             Some(release) => (
@@ -42,6 +44,7 @@ pub(in crate::check) fn report(settings: &Settings<'_>, index: OptionIndex<'_>, 
                     .why(why(index, "the old name warns at every evaluation and goes away with a later release")),
             ),
         };
-        found.report_as(level, finding.help(format!("write {to}")));
+        let finding = finding.help(format!("write {to}"));
+        found.report_as(level, if certain { finding.rename(&setting.fault.route, &target) } else { finding });
     }
 }

@@ -38,6 +38,9 @@ pub(in crate::check) fn report(settings: &Settings<'_>, index: OptionIndex<'_>, 
             [] => finding.help("remove the setting"),
             near => finding.help(format!("nearest: {}", listed(near))),
         };
+        if let Some(meant) = setting.certainly_meant(index) {
+            finding = finding.rename(&setting.fault.route, &meant);
+        }
         found.report_as(if index.exact && setting.certain { Level::Error } else { Level::Warning }, finding);
     }
     if !settings.unsure.is_empty() {
