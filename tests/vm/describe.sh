@@ -1,6 +1,11 @@
 #!/usr/bin/env bash
 # Prints a layout in words that are the same for two layouts which are the same: no random ids, no times.
 # usage: describe.sh DISK-ID...
+kernel_names=()
+for link in /dev/disk/by-id/md-name-*; do
+  # An array's number changes from boot to boot.
+  [ -b "$link" ] && kernel_names+=(-e "s,$(readlink -f "$link")\\([^0-9]\\|\$\\),${link##*/}\\1,")
+done
 for id in "$@"; do
   disk=/dev/disk/by-id/$id
   echo "disk $id"
@@ -9,10 +14,18 @@ for id in "$@"; do
     [ -b "$part" ] && echo "  ${part##*/} $(blkid -p -s TYPE -s LABEL -s PART_ENTRY_NAME -o export -- "$part" | grep -v DEVNAME | sort | tr '\n' ' ')"
   done
 done
+for upper in /dev/disk/by-id/md-name-* /dev/mapper/*; do
+  [ -b "$upper" ] || continue
+  echo "${upper##*/} $(blkid -p -s TYPE -s LABEL -o export -- "$upper" | grep -v DEVNAME | sort | tr '\n' ' ')"
+  mdadm --detail --export "$upper" 2> /dev/null | grep -E '^MD_(LEVEL|DEVICES|METADATA|NAME)='
+done
 for pool in $(zpool list -H -o name 2> /dev/null); do
   zpool status -P "$pool" | sed -n '/^config:/,/^errors:/p' | sed '/^errors:/d'
   zpool get -Hp -o property,value,source ashift,autotrim,compatibility,cachefile,delegation "$pool"
   zfs get -rHp -s local,received -o name,property,value all "$pool"
 done
-findmnt -rn -o TARGET,SOURCE,FSTYPE | grep -E '^/mnt' | sort
+findmnt -rn -o TARGET,SOURCE,FSTYPE | grep -E '^/mnt' | sort | sed -e 's,^,mount ,' "${kernel_names[@]}"
+findmnt -rn -t btrfs -o TARGET | grep -E '^/mnt' | head -n 1 | while read -r place; do
+  btrfs subvolume list "$place" | sed 's/.* path //' | sort
+done
 true

@@ -1,12 +1,16 @@
 # Sourced by bash (BASH_ENV) before the script under test: counts its commands, and at one of them ends the script with all that
-# it started, as a lost connection or a power button does. With KILL_TRACE the commands are written down instead.
+# it started, as a lost connection or a power button does. With KILL_TRACE the commands are written down instead,
+# with the time at which each begins.
 if [ "${0##*/}" = "${KILL_SCRIPT-}" ]; then
   unset BASH_ENV
   kill_count=0
   kill_step() {
     kill_count=$((kill_count + 1))
+    local kill_command=$2
+    # What the scripts' own function `run` was given.
+    [ "${2%% *}" != '"$@"' ] || kill_command="does $3"
     if [ -n "${KILL_TRACE-}" ]; then
-      printf '%s\t%s\t%s\n' "$kill_count" "$1" "${2//[$'\n\t']/ }" >> "$KILL_TRACE"
+      printf '%s\t%s\t%s\t%s\n' "$kill_count" "$EPOCHREALTIME" "$1" "${kill_command//[$'\n\t']/ }" >> "$KILL_TRACE"
     elif [ "$kill_count" = "${KILL_AT-0}" ]; then
       if [ -n "${KILL_AFTER-}" ]; then
         # In the midst of what it runs.
@@ -17,5 +21,5 @@ if [ "${0##*/}" = "${KILL_SCRIPT-}" ]; then
     fi
   }
   set -o functrace
-  trap '[ "$BASH_SUBSHELL" != 0 ] || kill_step "$LINENO" "$BASH_COMMAND"' DEBUG
+  trap '[ "$BASH_SUBSHELL" != 0 ] || kill_step "$LINENO" "$BASH_COMMAND" "$*"' DEBUG
 fi
