@@ -8,7 +8,6 @@ Each machine is one that people have: its disks are blank. What `check` still sa
 import argparse
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
