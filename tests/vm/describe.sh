@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
 # Prints a layout in words that are the same for two layouts which are the same: no random ids, no times.
 # usage: describe.sh DISK-ID...
+# The kernel's own names change from boot to boot.
 kernel_names=()
+named() {
+  [ -b "$1" ] && kernel_names+=(-e "s,$(readlink -f "$1")\\([^0-9]\\|\$\\),${1##*/}\\1,")
+}
 for link in /dev/disk/by-id/md-name-*; do
-  # An array's number changes from boot to boot.
-  [ -b "$link" ] && kernel_names+=(-e "s,$(readlink -f "$link")\\([^0-9]\\|\$\\),${link##*/}\\1,")
+  named "$link"
 done
 for id in "$@"; do
   disk=/dev/disk/by-id/$id
   echo "disk $id"
   sfdisk --dump "$disk" 2> /dev/null | sed -n -e 's/, uuid=[0-9A-F-]*//' -e 's/^.*: start=/  start=/p'
   for part in "$disk"-part*; do
-    [ -b "$part" ] && echo "  ${part##*/} $(blkid -p -s TYPE -s LABEL -s PART_ENTRY_NAME -o export -- "$part" | grep -v DEVNAME | sort | tr '\n' ' ')"
+    named "$part" && echo "  ${part##*/} $(blkid -p -s TYPE -s LABEL -s PART_ENTRY_NAME -o export -- "$part" | grep -v DEVNAME | sort | tr '\n' ' ')"
   done
 done
 for upper in /dev/disk/by-id/md-name-* /dev/mapper/*; do

@@ -40,10 +40,14 @@ def commit():
     return said or "unknown"
 
 
+# What a run began with: the tree may be changed while it goes on.
+COMMIT = commit()
+
+
 def keep(page, subject, checks, figures, seconds=None):
     """Keeps one row and writes its page anew."""
     os.makedirs(os.path.join(RECORDS, page), exist_ok=True)
-    row = {"subject": subject, "day": datetime.datetime.now(datetime.timezone.utc).date().isoformat(), "commit": commit(),
+    row = {"subject": subject, "day": datetime.datetime.now(datetime.timezone.utc).date().isoformat(), "commit": COMMIT,
            "passed": checks.passed, "failures": checks.failures, "seconds": checks.seconds() if seconds is None else seconds, **figures}
     name = "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in subject)
     with open(os.path.join(RECORDS, page, f"{name}.json"), "w", encoding="utf-8") as handle:
