@@ -62,8 +62,8 @@ def examine(name, options):
         status, facts, words_said = hostwright(options, "probe", "--from", "-", given=said)
         if not checks.that("probe reads what it says", status == 0, words_said):
             raise Broken("no facts")
-        seen = {disk["id"] for disk in json.loads(facts)["disks"]}
-        checks.that("every blank disk is in the facts", len(seen) >= len(disks), sorted(seen))
+        seen = [disk["ids"][0] for disk in json.loads(facts)["disks"] if disk.get("ids")]
+        checks.that("every disk is in the facts, under a stable id", len(seen) >= len(disks), facts)
         for path, text in (("fleet.toml", FLEET), ("facts.json", facts), ("key.pub", KEY)):
             with open(os.path.join(fleet, path), "w", encoding="utf-8") as handle:
                 handle.write(text)
