@@ -1,8 +1,8 @@
 """Install scripts that are killed on the way, and run again.
 
 A script's undisturbed run is written down command by command. What a killed run leaves behind depends on the last command that
-changed something, so there is one kill before the first of these and one after each (`all`; `sample` takes a few), and one in the
-midst of each that takes its time. The next run must give the layout of an undisturbed run, or refuse and say how to undo what is
+changed something, so there is one kill before the first of these and one after each (`lines`; `sample` takes a few), and with `all`
+one in the midst of each that takes its time. The next run must give the layout of an undisturbed run, or refuse and say how to undo what is
 there; then that is done, and the run after it must give the layout.
 """
 import random
@@ -75,6 +75,8 @@ def points(steps, how):
     changing = [(number, seconds) for number, _, command, seconds in steps if CHANGES.match(command)]
     dice = random.Random(len(steps))
     found = [(number, None) for number, _ in changing] + ([(changing[-1][0] + 2, None)] if changing else [])
+    if how == "lines":
+        return found
     found += [(number, round(dice.uniform(0.1, 0.9) * seconds, 2)) for number, seconds in changing if seconds > QUICK]
     return found if how == "all" else found[::max(1, len(found) // 4)][:5]
 
@@ -93,8 +95,7 @@ def undo(machine, said):
 
 
 def sweep(checks, machine, how, scripts):
-    """Kills scripts in turn; what was done, a row a script."""
-    rows = []
+    """Kills scripts in turn; yields what was done, a row a script."""
     before(machine, "partition")
     for name in (*machine.host.scripts, "install"):
         if name not in scripts:
@@ -106,7 +107,8 @@ def sweep(checks, machine, how, scripts):
         wanted = machine.describe()
         chosen, same, undone, began = points(steps, how), 0, 0, time.monotonic()
         print(f"  note     {name}.sh: {len(steps)} commands, to be killed at {len(chosen)} points", flush=True)
-        for at, delay in chosen:
+        for number, (at, delay) in enumerate(chosen, 1):
+            print(f"  note     {number} of {len(chosen)}: {name}.sh, {time.monotonic() - began:.0f} s", flush=True)
             before(machine, name)
             env = f"BASH_ENV=/root/kill.bash KILL_SCRIPT={name}.sh KILL_AT={at}" + (f" KILL_AFTER={delay}" if delay else "")
             machine.script(name, words_of(machine, name), f"setsid -w env {env}")
@@ -132,6 +134,5 @@ def sweep(checks, machine, how, scripts):
         seconds = round(time.monotonic() - began)
         checks.that(f"{name}.sh killed at {len(chosen)} points of {len(steps)} commands: {same} gave the same layout ({seconds} s)",
                     same == len(chosen))
-        rows.append({"script": f"{name}.sh", "commands": len(steps), "points": len(chosen),
-                     "midst": sum(1 for _, delay in chosen if delay), "same": same, "undone": undone})
-    return rows
+        yield {"script": f"{name}.sh", "commands": len(steps), "points": len(chosen),
+                     "midst": sum(1 for _, delay in chosen if delay), "same": same, "undone": undone}

@@ -132,15 +132,16 @@ def examine(name, options):
         with machine:
             machine.prepare(scripts)
             other = machine.bystander()
-            counts = []
             if "refusals" not in options.without:
                 refusals(checks, machine)
             if "layout" not in options.without:
                 live(checks, machine, options)
             if options.kills != "none":
-                counts = sweep(checks, machine, options.kills, options.killed or host.scripts + ["install"])
+                for row in sweep(checks, machine, options.kills, options.killed or host.scripts + ["install"]):
+                    if options.record:
+                        keep("kills", f"{name} {row['script']} {options.zfs}", checks, {"host": name, "zfs": options.zfs, **row})
             checks.same("another disk of the machine is as it was", machine.bystander(), other)
-        return checks, counts
+        return checks
 
 
 def live(checks, machine, options):
@@ -182,7 +183,7 @@ def main():
     parser.add_argument("--zfs", choices=("2.1", "2.3"), default="2.1")
     parser.add_argument("--fleet", default=ROOT)
     parser.add_argument("--hostwright", default=os.path.join(ROOT, "target/debug/hostwright"))
-    parser.add_argument("--kills", choices=("none", "sample", "all"), default="none")
+    parser.add_argument("--kills", choices=("none", "sample", "lines", "all"), default="none")
     parser.add_argument("--killed", action="append", choices=SCRIPTS, help="kill only this script (repeatable)")
     parser.add_argument("--without", action="append", default=[], choices=("refusals", "layout"), help="leave a part out")
     parser.add_argument("--reset", action="store_true", help="press the reset button with everything mounted, too")
@@ -192,20 +193,17 @@ def main():
     passed, failed = 0, 0
     for name in options.host:
         try:
-            checks, counts = examine(name, options)
+            checks = examine(name, options)
         except Broken as error:
             failed += 1
             print(f"  BROKEN   {name}: {error}", flush=True)
             continue
         passed, failed = passed + checks.passed, failed + len(checks.failures)
         print(f"{name}, OpenZFS {options.zfs}: {checks.passed} passed, {len(checks.failures)} failed, {checks.seconds()} s", flush=True)
-        if options.record:
-            if "layout" not in options.without:
-                parts = ["layout", "reboot", "second run"] + ["reset"] * options.reset
-                parts = ["refusals"] * ("refusals" not in options.without) + parts
-                keep(f"layouts-{options.zfs}", name, checks, {"what": ", ".join(parts)})
-            for row in counts:
-                keep("kills", f"{name} {row['script']} {options.zfs}", checks, {"host": name, "zfs": options.zfs, **row})
+        if options.record and "layout" not in options.without:
+            parts = ["layout", "reboot", "second run"] + ["reset"] * options.reset
+            parts = ["refusals"] * ("refusals" not in options.without) + parts
+            keep(f"layouts-{options.zfs}", name, checks, {"what": ", ".join(parts)})
     print(f"layouts: {passed} passed, {failed} failed")
     return 1 if failed else 0
 

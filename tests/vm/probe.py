@@ -54,6 +54,8 @@ def examine(name, options):
     print(f"== {name}: {len(disks)} disks, OpenZFS {options.zfs}", flush=True)
     _, script, _ = hostwright(options, "probe", "--script")
     with Guest(f"probe-{name}", options.zfs, disks) as guest, tempfile.TemporaryDirectory() as fleet:
+        # What a rescue system has from the network that it was started in.
+        guest.write("/etc/resolv.conf", "nameserver 10.0.2.3\n")
         before = guest.sh("lsblk -rno NAME,SIZE,TYPE; cat /proc/mounts; lsmod | cut -d' ' -f1 | sort")
         status, said = guest.run("sh -s 2> /tmp/said", script)
         checks.that("the printed script runs to its end", status == 0, said)
@@ -80,17 +82,12 @@ def examine(name, options):
         findings = [one for one in json.loads(out)["findings"] if one["level"] in ("error", "warning")]
         for one in findings:
             print(f"  note     {one['level']} {one['rule']}: {one['message']}", flush=True)
-        left = [f"{one['level']} {one['rule']}: {one['message']}" for one in findings if one["rule"] not in QUESTIONS]
-        checks.same("check finds nothing but what asks the person something", left, [])
+        checks.same("check finds nothing: what asks the person something is a line that says EDIT", len(findings), 0)
         status, out, err = hostwright(options, "build", "--fleet", fleet, "--out", f"{fleet}/out", *TODAY)
         checks.that("build compiles the fleet", status == 0, out + err)
         checks.that("the scripts that lay it out are there", os.path.exists(f"{fleet}/out/hosts/{host}/install/partition.sh"), out + err)
         print(f"  note     {len(asks)} lines of the definition ask the person something", flush=True)
-        return checks, sorted({one["rule"] for one in findings})
-
-
-# Rules that ask the person something which no probe can know.
-QUESTIONS = ()
+        return checks, len(asks)
 
 
 def main():
@@ -103,7 +100,7 @@ def main():
     passed, failed = 0, 0
     for name in options.machine:
         try:
-            checks, findings = examine(name, options)
+            checks, asks = examine(name, options)
         except Broken as error:
             failed += 1
             print(f"  BROKEN   {name}: {error}", flush=True)
@@ -111,7 +108,7 @@ def main():
         passed, failed = passed + checks.passed, failed + len(checks.failures)
         if options.record:
             keep("probe", name, checks, {"zfs": options.zfs, "what": "probe --script, probe --from, new, check, build",
-                                         "findings": ", ".join(findings) or "none"})
+                                         "questions": asks})
     print(f"probe: {passed} passed, {failed} failed")
     return 1 if failed else 0
 

@@ -29,7 +29,7 @@ FEATURES = ("Every pool feature that OpenZFS 2.3 knows and 2.1 does not",
              ("what 2.1 names", "named")])
 PROBE = ("From blank disks to a compiled fleet",
          "`tests/vm/probe.py`: the printed probe script in a guest with blank disks, then `new`, `check` and `build`.",
-         [("machine", "subject"), ("OpenZFS", "zfs"), ("what ran", "what"), ("findings left", "findings")])
+         [("machine", "subject"), ("OpenZFS", "zfs"), ("what ran", "what"), ("lines that ask the person something", "questions")])
 KINDS = {"layouts-2.1": LAYOUTS, "layouts-2.3": LAYOUTS, "kills": KILLS, "features": FEATURES, "probe": PROBE}
 
 
