@@ -12,7 +12,7 @@ import time
 from disks import HOST_KEYS, INSTALL
 
 # What may change a disk, a mount or a file; everything else in the scripts looks, compares and speaks.
-CHANGES = re.compile(r'^does (?!udevadm |sync\b)|^(modprobe|blockdev --reread|rm|mkdir|mount|umount|mv|printf .*> |cryptsetup|mdadm|zpool (create|import)|zfs (create|set)) ?')
+CHANGES = re.compile(r'^does (?!udevadm |sync\b)|^(modprobe|blockdev --reread|rm|mkdir|mount|umount|mv|printf .*> (/etc|"\$parameter)|cryptsetup|mdadm|zpool (create|import)|zfs (create|set)) ?')
 SCRIPTS = ("partition", "pools", "mount", "install")
 # A command that is over within this time (seconds) is not killed in its midst.
 QUICK = 0.1
