@@ -266,7 +266,7 @@ def parser():
     sub.add_argument("--ssh-port", type=int, default=0, help="on 127.0.0.1; 0: any free one")
     sub.add_argument("--forward", action="append", default=[], metavar="HERE:GUEST", help="another TCP port")
     sub.add_argument("--memory", type=int, default=1536, help="MiB (1536)")
-    sub.add_argument("--cpus", type=int, default=1, help="2 makes the 2.3 guest panic under QEMU 7.2 (README)")
+    sub.add_argument("--cpus", type=int, default=1, help="processors (1)")
     sub.add_argument("--boot", default="kernel", help="kernel (default), disk:NAME or uefi:NAME")
     sub.add_argument("--append", action="append", default=[], help="words for the kernel command line")
     sub.add_argument("--keep", action="store_true", help="keep the disks when the first boot fails")
