@@ -82,6 +82,8 @@ class Host:
         self.luks = {upper["luks"]["name"]: device for device, upper in self.storage() if "luks" in upper}
         # The pools that a boot imports.
         self.automatic = [pool for pool, definition in self.pools.items() if definition.get("import") != "manual"]
+        boots = (self.toml.get("machine", {}).get("firmware"), self.toml.get("boot", {}).get("loader"))
+        self.needs_efi_variables = boots == ("uefi", "grub")
         # What is run before install.sh, in this order.
         self.scripts = ["partition", "pools", "mount"] if self.pools else ["partition", "mount"]
         self.secret = bool(self.luks) or any("encryption" in one for one in self.pools.values())

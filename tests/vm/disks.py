@@ -61,6 +61,9 @@ class Machine(Guest):
         for name in ("describe.sh", "kill.bash"):
             with open(os.path.join(HERE, name), encoding="utf-8") as handle:
                 self.write(f"/root/{name}", handle.read())
+        if self.host.needs_efi_variables:
+            # A guest that was started without firmware: install.sh refuses rightly, and only its loader would use them.
+            self.sh("mount -t tmpfs none /sys/firmware && mkdir -p /sys/firmware/efi/efivars; ln -sfn /bin/true /usr/local/bin/efibootmgr")
         # The first copy of terabytes within an array would take the only processor for itself.
         self.sh(f"""modprobe raid1; echo 'dev.raid.speed_limit_max = 1000' > /etc/sysctl.d/arrays.conf; sysctl -qp /etc/sysctl.d/arrays.conf
             echo raid1 > /etc/modules-load.d/arrays.conf
