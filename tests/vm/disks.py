@@ -30,7 +30,7 @@ done
 class Machine(Guest):
     """A machine with the disks of a host."""
 
-    def __init__(self, host, zfs, name=None):
+    def __init__(self, host, zfs, name):
         self.host, self.ids = host, [disk["id"] for disk in host.disks.values()]
         disks, self.rules, self.renamed, ata = [], [], [], 0
         for disk_name, disk in host.disks.items():
@@ -49,7 +49,7 @@ class Machine(Guest):
             self.rules += [f'{match}, ENV{{DEVTYPE}}=="disk", SYMLINK+="disk/by-id/{disk["id"]}"',
                            f'{match}, ENV{{DEVTYPE}}=="partition", SYMLINK+="disk/by-id/{disk["id"]}-part%n"']
             self.renamed.append(disk["id"])
-        super().__init__(name or f"layout-{host.name}-{zfs.replace('.', '')}", zfs, [*disks, f"{BYSTANDER}:64M,bus=virtio"])
+        super().__init__(name, zfs, [*disks, f"{BYSTANDER}:64M,bus=virtio"])
 
     def prepare(self, scripts):
         self.write("/etc/udev/rules.d/99-names.rules", "\n".join(self.rules) + "\n")
@@ -116,12 +116,13 @@ class Machine(Guest):
         stop = "".join(f"[ ! -b {device} ] || mdadm --stop --quiet {device}\n" for device in map(self.host.array_device, self.host.arrays))
         self.sh(f"for pool in $(zpool list -H -o name); do zpool export -f $pool; done\n{close}{stop}udevadm settle")
 
-    def wipe(self):
-        """Disks as they came from the shop."""
+    def wipe(self, ids=None):
+        """Disks as they came from the shop: these, or all."""
         self.release()
-        self.sh(f"""for id in {' '.join(self.ids)}; do
+        ids = " ".join(self.ids if ids is None else ids)
+        self.sh(f"""for id in {ids}; do
             partx -d /dev/disk/by-id/$id 2> /dev/null || true; blkdiscard -f /dev/disk/by-id/$id; done
-            udevadm settle; for id in {' '.join(self.ids)}; do blockdev --rereadpt /dev/disk/by-id/$id; done; udevadm settle""")
+            udevadm settle; for id in {ids}; do blockdev --rereadpt /dev/disk/by-id/$id; done; udevadm settle""")
 
     def empty(self, devices):
         """These partitions without anything on them."""

@@ -125,7 +125,7 @@ def examine(name, options):
         host = Host(fleet, name)
         scripts = build(options.hostwright, fleet, os.path.join(folder, "out"), name)
         checks = Checks(name)
-        machine = Machine(host, options.zfs)
+        machine = Machine(host, options.zfs, f"layout-{name}-{options.zfs}-{options.shard}".replace(".", "").replace("/", "-"))
         print(f"== {name}: {len(host.disks)} disks, OpenZFS {options.zfs}", flush=True)
         for disk in machine.renamed:
             print(f"  note     {disk}: QEMU has no such model, udev gives the name", flush=True)
@@ -137,9 +137,11 @@ def examine(name, options):
             if "layout" not in options.without:
                 live(checks, machine, options)
             if options.kills != "none":
-                for row in sweep(checks, machine, options.kills, options.killed or host.scripts + ["install"]):
+                shard = tuple(int(number) for number in options.shard.split("/"))
+                for row in sweep(checks, machine, options.kills, options.killed or host.scripts + ["install"], shard):
                     if options.record:
-                        keep("kills", f"{name} {row['script']} {options.zfs}", checks, {"host": name, "zfs": options.zfs, **row})
+                        part = f" {options.shard.replace('/', ' of ')}" if shard[1] > 1 else ""
+                        keep("kills", f"{name} {row['script']} {options.zfs}{part}", checks, {"host": name, "zfs": options.zfs, **row})
             checks.same("another disk of the machine is as it was", machine.bystander(), other)
         return checks
 
@@ -185,6 +187,7 @@ def main():
     parser.add_argument("--hostwright", default=os.path.join(ROOT, "target/debug/hostwright"))
     parser.add_argument("--kills", choices=("none", "sample", "lines", "all"), default="none")
     parser.add_argument("--killed", action="append", choices=SCRIPTS, help="kill only this script (repeatable)")
+    parser.add_argument("--shard", default="1/1", help="of the kill points only each n-th, such as 1/2 (another machine takes 2/2)")
     parser.add_argument("--without", action="append", default=[], choices=("refusals", "layout"), help="leave a part out")
     parser.add_argument("--reset", action="store_true", help="press the reset button with everything mounted, too")
     parser.add_argument("--record", action="store_true", help="keep the figures for docs/evidence/ (records.py)")

@@ -19,8 +19,8 @@ LAYOUTS = ("Install scripts in a virtual machine with OpenZFS {0}",
            [("host", "subject"), ("what ran", "what")])
 KILLS = ("Install scripts that are killed and run again",
          "`tests/vm/layouts.py --kills`: a script is killed before its first command that changes something, after each such "
-         "command, and in the midst of each; the next run must give the layout of an undisturbed run.",
-         [("host", "host"), ("OpenZFS", "zfs"), ("script", "script"), ("commands", "commands"), ("kill points", "points"),
+         "command, and with `all` in the midst of each; the next run must give the layout of an undisturbed run.",
+         [("host", "host"), ("OpenZFS", "zfs"), ("script", "script"), ("commands", "commands"), ("kill points", "of"), ("killed", "points"),
           ("in the midst", "midst"), ("same layout after the next run", "same"), ("after what the script asks for", "undone")])
 FEATURES = ("Every pool feature that OpenZFS 2.3 knows and 2.1 does not",
             "`tests/vm/features.py`: one pool a feature, made by 2.3 with that feature active, then imported by 2.1. The prediction is "
