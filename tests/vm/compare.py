@@ -35,7 +35,7 @@ def partitions(checks, machine, when):
         device, *lines = block.splitlines()
         found = dict(line.split("=", 1) for line in lines if "=" in line)
         size = int(found.get("PART_ENTRY_SIZE", 0)) * 512 if wanted[device][1] else None
-        seen[device] = [found.get("PART_ENTRY_NAME"), size, found.get("TYPE", "")]
+        seen[device] = [found.get("PART_ENTRY_NAME"), size, None if wanted[device][2] is None else found.get("TYPE", "")]
     checks.same(f"{when}: partitions, labels and file systems", seen, wanted)
 
 
@@ -62,7 +62,11 @@ def mounts(machine):
 
 def zfs_pool(checks, machine, when, pool):
     host = machine.host
-    checks.same(f"{when}: the vdevs of {pool}", tree(machine.sh(f"zpool status -P {pool}")), host.tree(pool))
+    status = machine.sh(f"zpool status -P {pool}")
+    for device, (label, _, _) in host.labels().items():
+        # A pool shows the names that it was last found by.
+        status = re.sub(rf"/dev/disk/by-partlabel/{re.escape(label)}\b", device, status)
+    checks.same(f"{when}: the vdevs of {pool}", tree(status), host.tree(pool))
     checks.same(f"{when}: {pool} is healthy", machine.sh(f"zpool list -H -o health {pool}").strip(), "ONLINE")
     pools, datasets = host.properties()
     of_pool = values(machine.sh(f"zpool get -Hp -o name,property,value all {pool}"))[pool]

@@ -112,8 +112,9 @@ class Host:
         return f"/dev/disk/by-id/{self.disks[disk]['id']}-part{number}"
 
     def labels(self):
-        """The partitions' device -> label, bytes (None: the rest) and content."""
+        """The partitions' device -> label, bytes (None: the rest) and content (None: not to be seen, as of spares and caches)."""
         found = {}
+        bare = {self.partition(member) for pool in self.pools.values() for key in MEMBERS for member in pool.get(key, [])}
         for device, label, part in self.partitions():
             size = None if part["size"] == "rest" else bytes_of(part["size"])
             if "luks" in part:
@@ -123,6 +124,8 @@ class Host:
             else:
                 kind = {"esp": "vfat", "swap": "swap", "zfs": "zfs_member", "bios-boot": "", "mdraid": "linux_raid_member"}.get(
                     part["role"], part.get("format"))
+            if device in bare:
+                kind = None
             found[device] = (label, size, kind)
         return found
 
