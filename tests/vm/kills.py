@@ -48,7 +48,7 @@ def before(machine, name, first=0):
         machine.wipe(machine.ids[first:])
     elif name == "pools":
         machine.release()
-        machine.empty(device for device, (_, _, kind) in machine.host.labels().items() if kind == "zfs_member")
+        machine.empty(device for device, (_, _, kind) in machine.host.labels().items() if kind in (None, "zfs_member"))
         # Members without a pool: what is below them is opened again.
         if machine.host.upper():
             complete(machine, "partition")
