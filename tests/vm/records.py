@@ -24,7 +24,7 @@ KILLS = ("Install scripts that are killed and run again",
           ("in the midst", "midst"), ("same layout after the next run", "same"), ("after what the script asks for", "undone")])
 FEATURES = ("Every pool feature that OpenZFS 2.3 knows and 2.1 does not",
             "`tests/vm/features.py`: one pool a feature, made by 2.3 with that feature active, then imported by 2.1. The prediction is "
-            "that of `hostwright check` (`zfs-pool-newer-than-channel`). The last rows are pools of a host's generated scripts.",
+            "that of `hostwright check` (`zfs-pool-newer-than-channel`). Rows of a host's scripts are its pool as those laid it out with 2.3.",
             [("pool", "subject"), ("active", "active"), ("2.1: predicted", "predicted"), ("2.1: real", "real"),
              ("what 2.1 names", "named")])
 PROBE = ("From blank disks to a compiled fleet",
