@@ -66,6 +66,9 @@ class Guest:
             try:
                 self._machine("run", self.name, *words)
                 return self
+            except SystemExit:
+                self._machine("destroy", self.name, check=False)
+                raise
             except Broken as crash:
                 if "crashed while it booted" not in str(crash) or not left:
                     raise
