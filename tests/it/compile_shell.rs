@@ -93,8 +93,9 @@ fn a_dry_run_shows_every_command_and_changes_nothing() {
     };
     let partition = joined("partition");
     let ssd = "/dev/disk/by-id/nvme-SAMSUNG_MZVL2512HCJQ_S675NX0R512345";
-    let wanted = format!("sgdisk --new=2:2M:+2048M --typecode=2:8300 --change-name=2:lufta-ssd-boot {ssd}");
-    assert!(partition.contains(&wanted), "{partition:?}");
+    let wanted = " --new=2:2M:+2048M --typecode=2:8300 --change-name=2:lufta-ssd-boot --new=3:";
+    let cut: Vec<&String> = partition.iter().filter(|line| line.contains("--new=") && line.ends_with(ssd)).collect();
+    assert!(cut.len() == 1 && cut[0].starts_with("sgdisk --clear ") && cut[0].contains(wanted), "{partition:?}");
     let made = partition.iter().any(|line| line.starts_with("mkfs.ext4") && line.ends_with(&format!("{ssd}-part2")));
     assert!(made, "{partition:?}");
     let pools = joined("pools");

@@ -144,11 +144,10 @@ fn of_disko(devices: &Value) -> Layout {
     layout
 }
 
-/// Returns the value of an option of sgdisk: `--new=1:2M:+3M` -> (1, `2M:+3M`).
-fn numbered<'a>(words: &'a [String], option: &str) -> Option<(u64, &'a str)> {
-    let value = words.iter().find_map(|word| word.strip_prefix(option))?;
-    let (number, rest) = value.split_once(':')?;
-    Some((number.parse().ok()?, rest))
+/// Returns the values of an option of sgdisk by partition: `--new=1:2M:+3M` -> 1: `2M:+3M`.
+fn numbered<'a>(words: &'a [String], option: &str) -> BTreeMap<u64, &'a str> {
+    let values = words.iter().filter_map(|word| word.strip_prefix(option)?.split_once(':'));
+    values.filter_map(|(number, rest)| Some((number.parse().ok()?, rest))).collect()
 }
 
 /// Returns the layout that the scripts make.
@@ -165,12 +164,13 @@ fn of_scripts(compiled: &Compiled, host: &str, names: &Words) -> Layout {
         let last = words.last().unwrap();
         match words[0].as_str() {
             "sgdisk" => {
-                let Some((number, span)) = numbered(&words, "--new=") else { continue };
-                let label = numbered(&words, "--change-name=").unwrap().1.to_owned();
-                let code = numbered(&words, "--typecode=").unwrap().1.to_owned();
-                let size = span.split_once(':').unwrap().1.to_owned();
-                labels.insert(format!("{last}-part{number}"), label.clone());
-                layout.partitions.insert((last.clone(), number), (label, size, code));
+                let (names, codes) = (numbered(&words, "--change-name="), numbered(&words, "--typecode="));
+                for (number, span) in numbered(&words, "--new=") {
+                    let label = names[&number].to_owned();
+                    let size = span.split_once(':').unwrap().1.to_owned();
+                    labels.insert(format!("{last}-part{number}"), label.clone());
+                    layout.partitions.insert((last.clone(), number), (label, size, codes[&number].to_owned()));
+                }
             }
             "cryptsetup" if words[1] == "open" => {
                 let [.., device, opened, _key_file, _] = words.as_slice() else { panic!("{words:?}") };

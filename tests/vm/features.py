@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Compares what `zfs-pool-newer-than-channel` predicts with what a real, older ZFS does, feature by feature.
 
-  features.py [--report FILE]
+  features.py [--only features|scripts] [--record]
 
 In a guest with ZFS 2.3: one small pool for each feature that 2.1 does not know, with that feature active and no other such one;
-one with the defaults of 2.3; one with our `compatibility`. The same machine then starts with ZFS 2.1 and imports each. The
-prediction is the real rule's: the pools' features go into the facts of a fleet, and `hostwright check` judges it.
+one with the defaults of 2.3; one with our `compatibility`. The same machine then starts with ZFS 2.1 and imports each. Last, the
+pool of a host whose channel has ZFS 2.1, laid out in 2.3 by the host's generated scripts, and the same with `compatibility` off.
+The prediction is the real rule's: the pools' features go into the facts of a fleet, and `hostwright check` judges it.
 """
 import argparse
 import json
@@ -16,12 +17,17 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True
+from definition import Host, build, copy_fleet  # noqa: E402
+from disks import Machine  # noqa: E402
 from guest import HERE, Checks, Guest  # noqa: E402
+from records import keep  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
 NEW, OLD = "2.3", "2.1"
 RULE = "zfs-pool-newer-than-channel"
 DISK = "/dev/disk/by-id/virtio-files"  # the root image is exchanged with the ZFS: the pools' files lie on a disk
+
+HOST_NAME = "lufta"
 
 # Feature -> the pool's first vdevs, and what makes it active on the pool $P mounted at /$P; $F-1.. are its files.
 RECIPES = {
@@ -118,28 +124,23 @@ def predict(hostwright, pool, features):
     return "refused" if re.search(r"cannot import it", " ".join(one["message"] for one in found)) else "read-only"
 
 
-def real(guest, pool):
-    """What the running ZFS does with a pool, and the words of a refusal."""
-    status, said = guest.run(f"zpool import -N -d /disks -o cachefile=none {pool}")
+def real(guest, pool, folder):
+    """What the running ZFS does with a pool whose members lie in a folder, and the words of a refusal."""
+    status, said = guest.run(f"zpool import -N -d {folder} -o cachefile=none {pool}")
     if status == 0:
         guest.sh(f"zpool export {pool}")
         return "read-write", ""
     words = said
-    status, said = guest.run(f"zpool import -N -d /disks -o cachefile=none -o readonly=on {pool}")
+    status, said = guest.run(f"zpool import -N -d {folder} -o cachefile=none -o readonly=on {pool}")
     if status == 0:
         guest.sh(f"zpool export {pool}")
         return "read-only", words
     return "refused", words
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--hostwright", default=os.path.join(ROOT, "target/debug/hostwright"))
-    parser.add_argument("--date", default="", help="the day that the report bears")
-    parser.add_argument("--report", help="a file for the table, in Markdown")
-    options = parser.parse_args()
-    facts, checks = differing(), Checks("features")
-    pools, rows = {}, []
+def of_features(options, checks):
+    """A pool for each feature; rows as (pool, active, predicted, real, what the refusal names)."""
+    facts, pools, rows = differing(), [], []
     checks.same("every feature that differs has a recipe", sorted(RECIPES), sorted(facts))
     with Guest("features", NEW, ["files:16G,bus=virtio"]) as guest:
         guest.sh(f"mkfs.ext4 -q {DISK}; mkdir -p /disks; mount {DISK} /disks")
@@ -149,35 +150,90 @@ def main():
             if feature == "redaction_list_spill":
                 needs += ["bookmark_v2", "redacted_datasets"]
             status, said = make(guest, pool, feature, needs)
-            pools[feature] = pool
             features = seen_features(guest, pool)
             active = features.get(feature) == "active"
             checks.that(f"{feature} becomes active", active, f"{features.get(feature)}; status {status}: {said}")
             guest.sh(f"zpool export {pool}")
-            rows.append([feature, pool, features, active])
+            pools.append((feature, pool, features, active))
         for name, words in (("the defaults of 2.3", ""), ("compatibility=openzfs-2.1-linux", "-o compatibility=openzfs-2.1-linux")):
-            pool = f"f{len(rows)}"
+            pool = f"f{len(pools)}"
             guest.sh(f"truncate -s 256M /disks/{pool}-1; zpool create -f -o cachefile=none {words} {pool} /disks/{pool}-1; echo x > /{pool}/x; zpool sync {pool}")
-            rows.append([name, pool, seen_features(guest, pool), True])
+            pools.append((name, pool, seen_features(guest, pool), True))
             guest.sh(f"zpool export {pool}")
         guest.sh("umount /disks")
         guest.swap_root(OLD)
         guest.sh(f"mkdir -p /disks; mount {DISK} /disks")
-        table = ["| pool | active | 2.1: predicted | 2.1: real | what 2.1 names |", "| --- | --- | --- | --- | --- |"]
-        for name, pool, features, active in rows:
-            predicted = predict(options.hostwright, pool, features)
-            happened, words = real(guest, pool)
-            checks.same(f"{name}: the prediction is what happens", predicted, happened)
-            named = sorted(set(re.findall(r"\b(?:com|org)\.[a-z]+:[a-z0-9_]+", words)))
-            table.append(f"| {name} | {'yes' if active else 'no'} | {predicted} | {happened} | {', '.join(named) or '-'} |")
-    text = "\n".join(table) + "\n"
-    print(text)
-    if options.report:
-        with open(options.report, "w", encoding="utf-8") as handle:
-            handle.write(f"# Every pool feature that OpenZFS {NEW} knows and {OLD} does not\n\n"
-                         f"{options.date}: one pool a feature, made by {NEW} with that feature active, then imported by {OLD}. "
-                         f"The prediction is that of `hostwright check`.\n{checks.passed} checks passed, "
-                         f"{len(checks.failures)} failed (tests/vm/features.py).\n\n{text}")
+        for name, pool, features, active in pools:
+            rows.append((name, active, *judge(options, checks, guest, name, pool, features, "/disks")))
+    return rows
+
+
+def judge(options, checks, guest, name, pool, features, folder):
+    """What is predicted of a pool and what happens to it; they must be the same."""
+    predicted = predict(options.hostwright, pool, features)
+    happened, words = real(guest, pool, folder)
+    checks.same(f"{name}: the prediction is what happens", predicted, happened)
+    return predicted, happened, ", ".join(sorted(set(re.findall(r"\b(?:com|org)\.[a-z]+:[a-z0-9_]+", words)))) or "-"
+
+
+def of_scripts(options, checks):
+    """A host whose channel has ZFS 2.1, laid out in 2.3 by its scripts; then without the limit."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        scripts = {}
+        for limit in ("auto", "off"):
+            fleet = os.path.join(folder, limit)
+            copy_fleet(ROOT, fleet, OLD)
+            if limit == "off":
+                path = f"{fleet}/hosts/{HOST_NAME}/host.toml"
+                with open(path, encoding="utf-8") as handle:
+                    text = handle.read()
+                with open(path, "w", encoding="utf-8") as handle:
+                    handle.write(re.sub(r"(?m)^(\[zfs\.pools\.\w+\])$", r'\1\ncompatibility = "off"', text))
+            scripts[limit] = build(options.hostwright, fleet, f"{folder}/out-{limit}", HOST_NAME)
+        host = Host(os.path.join(folder, "auto"), HOST_NAME)
+        pool = next(iter(host.pools))
+        with Machine(host, NEW, "features-scripts") as machine:
+            for limit in ("auto", "off"):
+                name = f"{HOST_NAME}'s scripts, compatibility = {limit}"
+                machine.prepare(scripts[limit])
+                machine.wipe()
+                for script in ("partition", "pools", "mount"):
+                    status, said = machine.script(script, machine.yes() if script == "partition" else "")
+                    checks.that(f"{name}: {script}.sh runs with ZFS {NEW}", status == 0, said)
+                machine.sh("echo x > /mnt/marker-of-2.3; sync")
+                features = seen_features(machine, pool)
+                machine.release()
+                machine.swap_root(OLD)
+                machine.prepare(scripts[limit])
+                rows.append((name, True, *judge(options, checks, machine, name, pool, features, "/dev/disk/by-id")))
+                status, said = machine.script("mount")
+                if limit == "auto":
+                    checks.that(f"{name}: mount.sh imports it with ZFS {OLD}", status == 0, said)
+                    status, said = machine.run("cat /mnt/marker-of-2.3 && echo y > /mnt/marker-of-2.1 && sync && zpool list -H -o readonly " + pool)
+                    checks.that(f"{name}: it is written to with ZFS {OLD}", status == 0 and said.split() == ["x", "off"], said)
+                    machine.release()
+                    machine.swap_root(NEW)
+                else:
+                    checks.that(f"{name}: mount.sh cannot import it with ZFS {OLD}", status != 0, said)
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hostwright", default=os.path.join(ROOT, "target/debug/hostwright"))
+    parser.add_argument("--only", choices=("features", "scripts"), help="one half")
+    parser.add_argument("--record", action="store_true", help="keep the figures for docs/evidence/ (records.py)")
+    options = parser.parse_args()
+    checks, rows = Checks("features"), []
+    if options.only != "scripts":
+        rows += of_features(options, checks)
+    if options.only != "features":
+        rows += of_scripts(options, checks)
+    for name, active, predicted, happened, named in rows:
+        print(f"  {name}: predicted {predicted}, real {happened}, named {named}")
+        if options.record:
+            keep("features", name, checks, {"active": "yes" if active else "no", "predicted": predicted, "real": happened, "named": named})
     print(f"features: {checks.passed} passed, {len(checks.failures)} failed")
     return 1 if checks.failures else 0
 

@@ -2,6 +2,7 @@
 
 A driver's check is a line: `ok` or `FAILED` with what was there. Nothing here knows what a layout or a pool is.
 """
+import difflib
 import os
 import signal
 import subprocess
@@ -40,6 +41,9 @@ class Checks:
         return holds
 
     def same(self, promise, seen, wanted):
+        if isinstance(seen, str) and isinstance(wanted, str):
+            lines = difflib.unified_diff(wanted.splitlines(), seen.splitlines(), "wanted", "is", lineterm="", n=0)
+            return self.that(promise, seen == wanted, "\n".join(lines))
         return self.that(promise, seen == wanted, f"is     {seen!r}\nwanted {wanted!r}")
 
     def seconds(self):
@@ -62,6 +66,9 @@ class Guest:
             try:
                 self._machine("run", self.name, *words)
                 return self
+            except SystemExit:
+                self._machine("destroy", self.name, check=False)
+                raise
             except Broken as crash:
                 if "crashed while it booted" not in str(crash) or not left:
                     raise

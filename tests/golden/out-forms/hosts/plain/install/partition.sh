@@ -242,9 +242,9 @@ confirm_disk() {
   fi
 }
 
-disk=
+# Adds a partition to what sgdisk is told: the table is written once, whole.
 new_partition() {
-  run sgdisk --new="$1:$2" --typecode="$1:$3" --change-name="$1:$4" "$disk"
+  cut+=(--new="$1:$2" --typecode="$1:$3" --change-name="$1:$4")
 }
 
 # A file system that lay at the same place before would come back to life.
@@ -254,32 +254,39 @@ clear_partition() {
   run wipefs --all "$device"
 }
 
+await_partition() {
+  wait_for "$5"
+}
+
 partition_disk() {
-  local id=$1 device=$2 part
+  local id=$1 device=$2 part cut=(--clear --disk-guid="$begun")
   if ! is_to_be_wiped "$id" "$device"; then
     return 0
   fi
-  disk=$device
   if [ -b "$device" ]; then
     while read -r part; do
       run wipefs --all "$part"
     done < <(lsblk -nrpo NAME "$(readlink -f -- "$device")" | tac)
   fi
-  run sgdisk --zap-all "$disk"
-  run sgdisk --clear --disk-guid="$begun" "$disk"
+  run sgdisk --zap-all "$device"
   each_partition "$id" new_partition
+  run sgdisk "${cut[@]}" "$device"
   run udevadm settle
   if [ "$dry_run" = false ]; then
-    blockdev --rereadpt "$disk" 2> /dev/null || true
+    blockdev --rereadpt "$device" 2> /dev/null || true
     udevadm settle
   fi
   each_partition "$id" clear_partition
-  run sgdisk --disk-guid=R "$disk"
+  run sgdisk --disk-guid=R "$device"
+  # Whenever a table is written the kernel reads it again, and its partitions are gone until udev has named them anew.
+  run udevadm settle
+  each_partition "$id" await_partition
 }
 
 # Makes a file system or swap: device, what.
 make_filesystem() {
   local device=$1 make=$2 there
+  wait_for "$device"
   there=$(signature "$device")
   if [ "$there" = "$make" ]; then
     say "$device: has a $make already, left as it is"
