@@ -13,6 +13,7 @@ mod encryption_unlock;
 mod feature_not_compatible;
 mod host_id_changed;
 mod host_id_duplicate;
+mod host_id_missing;
 mod host_id_placeholder;
 mod log_not_mirrored;
 mod members_on_one_disk;
@@ -36,6 +37,7 @@ pub(super) static RULES: &[&Rule] = &[
     &feature_not_compatible::RULE,
     &host_id_changed::RULE,
     &host_id_duplicate::RULE,
+    &host_id_missing::RULE,
     &host_id_placeholder::RULE,
     &log_not_mirrored::RULE,
     &members_on_one_disk::RULE,
