@@ -13,13 +13,13 @@ use std::str::FromStr;
 
 pub use lock_node::LockNode;
 pub use source_url::{Forge, SourceUrl};
-pub use ssh::{SshKeyword, SshValue};
+pub use ssh::{SshKeyword, SshValue, Target};
 pub use zfs_value::{KeyLocation, Mountpoint, PropertyValue};
 
 use super::decode::{Cx, Decode, MapKey, from_string};
 use super::shape::{Scalar, Shape};
 use crate::source::{Kind, Node};
-use crate::units::{SocketAddress, is_host_name, lies_in};
+use crate::units::{is_host_name, lies_in};
 
 /// Declares a string type whose form a function checks.
 macro_rules! word {
@@ -265,61 +265,6 @@ word! {
         let fits = |c: char| c.is_ascii_graphic() && c != '"' && c != '\\';
         if rest.is_some_and(|rest| !rest.is_empty() && rest.chars().all(fits)) { Ok(()) }
         else { Err("a URL is wanted, such as `https://tulpa.dev/api/healthz`") }
-    }
-}
-
-/// Where a host is reached: `[user@]host[:port]`, or the deployer itself. Never begins with `-`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// The machine hostwright runs on.
-    Local,
-    /// Over ssh.
-    Ssh {
-        /// Account; ssh's own choice when absent.
-        user: Option<Account>,
-        /// Address or name, without brackets.
-        host: String,
-        /// TCP port; 22 or what ssh_config says when absent.
-        port: Option<u16>,
-    },
-}
-
-impl FromStr for Target {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wanted = || "a target is `[user@]host[:port]`, such as `root@192.0.2.10`, or `local`".to_owned();
-        if text == "local" {
-            return Ok(Self::Local);
-        }
-        let (user, rest) = match text.split_once('@') {
-            Some((user, rest)) => (Some(user.parse().map_err(|_| wanted())?), rest),
-            None => (None, text),
-        };
-        if let Ok(address) = rest.parse::<SocketAddress>() {
-            return Ok(Self::Ssh { user, host: address.host, port: Some(address.port) });
-        }
-        let bare = rest.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(rest);
-        let known = bare.parse::<std::net::IpAddr>().is_ok() || is_host_name(bare);
-        if known { Ok(Self::Ssh { user, host: bare.to_owned(), port: None }) } else { Err(wanted()) }
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Local => f.write_str("local"),
-            Self::Ssh { user, host, port } => {
-                if let Some(user) = user {
-                    write!(f, "{user}@")?;
-                }
-                match port {
-                    Some(port) if host.contains(':') => write!(f, "[{host}]:{port}"),
-                    Some(port) => write!(f, "{host}:{port}"),
-                    None => f.write_str(host),
-                }
-            }
-        }
     }
 }
 

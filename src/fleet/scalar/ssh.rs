@@ -1,10 +1,11 @@
-//! What ssh is told beyond a target: jump hosts, and further settings in ssh_config's words.
+//! Where a host is reached over ssh, through whom, and with which further settings in ssh_config's words.
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::Target;
+use super::Account;
 use crate::fleet::decode::{MapKey, from_string};
+use crate::units::{SocketAddress, is_host_name};
 
 /// Keywords that decide who is reached, whose key is believed, or what is run: the definition has keys of its own for these, or
 /// nobody may change them.
@@ -87,6 +88,61 @@ impl fmt::Display for SshValue {
 
 from_string! {
     SshValue, "ssh option", Some("^[!-~]+$"), "one word, in quotes";
+}
+
+/// Where a host is reached: `[user@]host[:port]`, or the deployer itself. Never begins with `-`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// The machine hostwright runs on.
+    Local,
+    /// Over ssh.
+    Ssh {
+        /// Account; ssh's own choice when absent.
+        user: Option<Account>,
+        /// Address or name, without brackets.
+        host: String,
+        /// TCP port; 22 or what ssh_config says when absent.
+        port: Option<u16>,
+    },
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = || "a target is `[user@]host[:port]`, such as `root@192.0.2.10`, or `local`".to_owned();
+        if text == "local" {
+            return Ok(Self::Local);
+        }
+        let (user, rest) = match text.split_once('@') {
+            Some((user, rest)) => (Some(user.parse().map_err(|_| wanted())?), rest),
+            None => (None, text),
+        };
+        if let Ok(address) = rest.parse::<SocketAddress>() {
+            return Ok(Self::Ssh { user, host: address.host, port: Some(address.port) });
+        }
+        let bare = rest.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(rest);
+        let known = bare.parse::<std::net::IpAddr>().is_ok() || is_host_name(bare);
+        if known { Ok(Self::Ssh { user, host: bare.to_owned(), port: None }) } else { Err(wanted()) }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local => f.write_str("local"),
+            Self::Ssh { user, host, port } => {
+                if let Some(user) = user {
+                    write!(f, "{user}@")?;
+                }
+                match port {
+                    Some(port) if host.contains(':') => write!(f, "[{host}]:{port}"),
+                    Some(port) => write!(f, "{host}:{port}"),
+                    None => f.write_str(host),
+                }
+            }
+        }
+    }
 }
 
 impl Target {
