@@ -4,7 +4,8 @@
 //! [`Rule`] here, with the same verdict. Not here: what systemd itself accepts, which nobody asks at evaluation.
 
 use super::bytes::{NONE, Packed, Section};
-use super::types::{Literal, is_member};
+use super::member::is_member;
+use super::types::Literal;
 use crate::source::{Kind, Node, Table, nearest};
 
 /// A check of a section.
