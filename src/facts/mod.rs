@@ -8,10 +8,12 @@
 //! another release answers, the answer names it. Opening the facts costs nothing, because nothing is parsed before it is
 //! asked for.
 
+mod below;
 mod boot_sizes;
 mod bytes;
 mod diff;
 mod history;
+mod member;
 mod name;
 mod nearest;
 mod options;

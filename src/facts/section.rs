@@ -4,7 +4,8 @@
 //! [`Rule`] here, with the same verdict. Not here: what systemd itself accepts, which nobody asks at evaluation.
 
 use super::bytes::{NONE, Packed, Section};
-use super::types::{Literal, is_member};
+use super::member::is_member;
+use super::types::Literal;
 use crate::source::{Kind, Node, Table, nearest};
 
 /// A check of a section.
@@ -139,7 +140,7 @@ impl<'a> SectionCheck<'a> {
         let (fits, wanted) = match self.rule {
             Rule::OneOf => (one_of(), format!("one of {}", listed())),
             Rule::SomeOf => {
-                let word = |word: &str| self.values.iter().any(|value| *value == Literal::Str(word));
+                let word = |word: &str| self.values.contains(&Literal::Str(word));
                 let fits = text.is_some_and(|text| text.split(' ').all(word) || Some(text) == self.other);
                 (fits, format!("some of {} with spaces between, or \"{}\"", listed(), self.other.unwrap_or_default()))
             }

@@ -10,7 +10,6 @@ use std::fmt::Write as _;
 
 use super::bytes::{NONE, Packed, Section};
 use super::section::SectionCheck;
-use crate::source::Kind;
 
 /// The first byte of a packed type; also of an enum's member.
 pub(super) mod tag {
@@ -409,21 +408,6 @@ fn members<'a>(table: Packed<'a>, section: Section<'a>, count: u32, start: usize
         at += len;
     }
     Some((members, at))
-}
-
-/// Tells whether a value is a member of an enum, by Nix's `==`.
-#[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "Nix's == compares numbers the same way")]
-pub(super) fn is_member(member: Literal<'_>, value: &Kind) -> bool {
-    match (member, value) {
-        (Literal::Str(name), Kind::Str(text)) => name == text,
-        (Literal::Int(a), Kind::Int(b)) => a == *b,
-        (Literal::Int(a), Kind::Float(b)) => a as f64 == *b,
-        (Literal::Float(a), Kind::Int(b)) => a == *b as f64,
-        (Literal::Float(a), Kind::Float(b)) => a == *b,
-        (Literal::Bool(a), Kind::Bool(b)) => a == *b,
-        (Literal::Null, Kind::Null) | (Literal::Other, _) => true,
-        _ => false,
-    }
 }
 
 fn truth(state: u8) -> Option<bool> {

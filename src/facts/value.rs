@@ -6,11 +6,12 @@
 //! Invariant: no false finding. A Nix expression other than `null` is never judged; a type that the facts do not know, an alternative that
 //! may fit, a submodule whose members are unknown all accept. A package is written as its attribute name.
 
+use super::member::{by_description, is_member, may_be_attribute, passes};
 use super::name::{is_element, join_name, split_name};
 use super::options::{Alias, AliasKind, OptionIndex, Spot, flag};
 use super::pattern;
 use super::section::SectionCheck;
-use super::types::{Literal, Shape, Type, is_member};
+use super::types::{Literal, Shape, Type};
 use crate::source::{Kind, Node, Place, nearest, quoted};
 
 /// How many unknown options of one value get suggestions.
@@ -474,38 +475,5 @@ fn at_root(ty: Type<'_>, node: &Node) -> Result<(), Vec<String>> {
             });
             Err(text.map(|text| nearest(text, names)).unwrap_or_default().into_iter().map(str::to_owned).collect())
         }
-    }
-}
-
-/// Tells whether a string may name a package: an attribute, with dots below another, or a store path.
-fn may_be_attribute(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-'+.\"/@".contains(&byte))
-}
-
-/// Judges a string by the checks of `str` types that nixpkgs writes itself, as far as their descriptions say them.
-fn passes(check: &str, text: &str) -> bool {
-    let blank = || text.chars().all(|c| matches!(c, ' ' | '\t' | '\n'));
-    match check {
-        "string (with check: non-empty)" => !blank(),
-        "string (with check: non-empty without trailing slash)" => !blank() && (text == "/" || !text.ends_with('/')),
-        "string (with check: hexadecimal string)" => text.bytes().all(|byte| byte.is_ascii_hexdigit()),
-        "string starting with / or ~/" => text.starts_with('/') || text.starts_with("~/"),
-        _ => true,
-    }
-}
-
-/// Judges a value by the description of a type that nixpkgs defines outside of `lib.types`.
-fn by_description(description: &str, node: &Node) -> bool {
-    match description {
-        "string, not containing newlines or colons" => node.as_str().is_some_and(|text| !text.contains([':', '\n'])),
-        "absolute path, not containing newlines or colons" => {
-            node.as_str().is_some_and(|text| text.starts_with('/') && !text.contains([':', '\n']))
-        }
-        "sysctl option value" => !matches!(node.kind, Kind::List(_) | Kind::Table(_) | Kind::Float(_)),
-        "nonzero signed integer, meaning !=0" => matches!(node.kind, Kind::Int(int) if int != 0),
-        "Go duration (https://golang.org/pkg/time/#ParseDuration)" | "string, with spaces inside double quotes" => {
-            node.as_str().is_some()
-        }
-        _ => true,
     }
 }

@@ -180,11 +180,7 @@ fn what_is_no_options_json_of_the_release_is_refused_and_nothing_is_written() {
         ("none.json", "cannot be read"),
         (".", "cannot be read"),
     ] {
-        sandbox
-            .run(&["facts", "import", "--release", "26.05", file])
-            .ends(2)
-            .complains(&format!("cannot import"))
-            .complains(why);
+        sandbox.run(&["facts", "import", "--release", "26.05", file]).ends(2).complains("cannot import").complains(why);
     }
     assert!(sandbox.tree("facts").is_empty());
     Sandbox::empty().run(&["facts", "import", "--release", "26.05", "x.json"]).ends(2).complains("no fleet here");

@@ -70,20 +70,20 @@ pub fn import(release: Release, text: &[u8], known: Option<OptionIndex<'_>>) -> 
             Some(ty) => ty,
             None => read.entry(description).or_insert_with(|| described::read(description)).clone(),
         };
-        unchecked += usize::from(ty["t"] == "other");
-        let mut entry = json!({ "type": ty });
+        unchecked += usize::from(ty.get("t").is_some_and(|name| name == "other"));
+        let mut entry = Map::from_iter([("type".to_owned(), ty)]);
         if option["readOnly"] == true {
-            entry["readOnly"] = Value::Bool(true);
+            entry.insert("readOnly".to_owned(), Value::Bool(true));
         }
         match option.get("default") {
-            None => entry["required"] = Value::Bool(true),
+            None => drop(entry.insert("required".to_owned(), Value::Bool(true))),
             Some(default) => {
                 if let Some(text) = default_text(default) {
                     defaults.insert(name.clone(), Value::String(text));
                 }
             }
         }
-        options.insert(name, entry);
+        options.insert(name, Value::Object(entry));
     }
     let types = json!({ "release": release.to_string(), "base": "an imported options.json", "options": options });
     let defaults = json!({ "defaults": defaults });

@@ -267,7 +267,9 @@ impl Type<'_> {
             Shape::Unspecified => json!({ "t": "unspecified" }),
             Shape::NullOr(inner) => element("nullOr", inner),
             Shape::ListOf { element, non_empty } => json!({ "t": "listOf", "ne": non_empty, "e": element.to_json() }),
-            Shape::AttrsOf { element: inner, lazy: false } => element("attrsOf", inner),
+            Shape::AttrsOf { element: inner, lazy: false } | Shape::Section { element: inner, .. } => {
+                element("attrsOf", inner)
+            }
             Shape::AttrsOf { element: inner, lazy: true } => element("lazyAttrsOf", inner),
             Shape::LoaOf(inner) => element("loaOf", inner),
             Shape::Unique(inner) => element("unique", inner),
@@ -281,7 +283,6 @@ impl Type<'_> {
             Shape::Coerced { to, from: None } => element("coercedTo", to),
             Shape::Submodule { free: Some(free) } => json!({ "t": "submodule", "free": free.to_json() }),
             Shape::Submodule { free: None } => json!({ "t": "submodule" }),
-            Shape::Section { element: inner, .. } => element("attrsOf", inner),
             Shape::Value { text, null } => json!({ "t": "value", "d": text, "null": Value::Bool(null) }),
             Shape::AttrTag(tags) => {
                 let tags: Map<String, Value> =
