@@ -160,9 +160,9 @@ impl<'n> System<'n> {
                 return None;
             }
         }
-        let mut places = places.into_iter();
-        let place = places.next()?;
-        Some(Broken { assertion, instance: instance.map(str::to_owned), place, other: places.next() })
+        // The first conditions say that a service is there at all.
+        let place = places.pop()?;
+        Some(Broken { assertion, instance: instance.map(str::to_owned), place, other: places.pop() })
     }
 
     /// Tells whether a condition holds; the setting that decided it is added to `places`.
@@ -176,7 +176,7 @@ impl<'n> System<'n> {
             }
             said
         };
-        let absent = |name: &str| self.is_whole && !self.is_written_by_us(name, each);
+        let absent = |name: &str| self.is_whole && !is_written_by_us(name, each);
         match test {
             Test::On(name) => matches!(look(name).kind(), Some(Kind::Bool(true))),
             Test::Off(name) => matches!(look(name).kind(), Some(Kind::Bool(false))),
@@ -254,15 +254,16 @@ impl<'n> System<'n> {
         }
         said
     }
+}
 
-    fn is_written_by_us(&self, name: &str, each: &str) -> bool {
-        let whole = match name.strip_prefix('/') {
-            Some(name) => name.to_owned(),
-            None if each.is_empty() => name.to_owned(),
-            None => each.to_owned(),
-        };
-        WRITTEN.iter().any(|ours| whole.strip_prefix(ours).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
-    }
+/// Tells whether compiled hosts set an option.
+fn is_written_by_us(name: &str, each: &str) -> bool {
+    let whole = match name.strip_prefix('/') {
+        Some(name) => name,
+        None if each.is_empty() => name,
+        None => each,
+    };
+    WRITTEN.iter().any(|ours| whole.strip_prefix(ours).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
 }
 
 /// What definitions say of a setting.
