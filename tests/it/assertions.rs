@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::compile_nix::{evaluate, nixpkgs};
+use super::compile_nix::{OVERLAYS, nixpkgs, try_evaluate};
 use super::program::{Sandbox, repository};
 
 /// Settings that an assertion rejects.
@@ -87,34 +87,40 @@ fn quoted(text: &str) -> String {
 #[test]
 fn nixos_rejects_the_settings_of_every_known_assertion() {
     let Some((command, tree)) = nixpkgs("nixos_rejects_the_settings_of_every_known_assertion") else { return };
-    let base = "{ fileSystems.\"/\" = { device = \"/dev/sda1\"; fsType = \"ext4\"; }; boot.loader.grub.device = lib.mkDefault \"nodev\"; \
-                system.stateVersion = \"26.05\"; nixpkgs.hostPlatform = \"x86_64-linux\"; }";
-    let of = |settings: &str| {
+    let base = format!(
+        "{{ fileSystems.\"/\" = {{ device = \"/dev/sda1\"; fsType = \"ext4\"; }}; boot.loader.grub.device = lib.mkDefault \"nodev\"; \
+         system.stateVersion = \"26.05\"; nixpkgs.hostPlatform = \"x86_64-linux\"; nixpkgs.overlays = {OVERLAYS}; }}"
+    );
+    let of = |settings: &str, warns: bool| {
         let module: toml::Table = settings.parse().unwrap();
-        format!("{{ pkgs, ... }}: {}", nix(&toml::Value::Table(module)))
+        format!("{{ warns = {warns}; module = {{ pkgs, ... }}: {}; }}", nix(&toml::Value::Table(module)))
     };
     let cases = cases();
-    let modules: Vec<String> =
-        std::iter::once("{ }".to_owned()).chain(cases.iter().map(|case| of(&case.settings))).collect();
-    let mut said = Vec::new();
-    // A process that has evaluated a dozen systems has a gigabyte.
-    for some in modules.chunks(12) {
-        let list: String = some.iter().map(|module| format!("({module}) ")).collect();
+    let look = |settings: &str, warns: bool| {
         let expression = format!(
-            "let lib = import {tree}/lib; look = module: let c = (import {tree}/nixos/lib/eval-config.nix {{ system = null; \
-             modules = [ ({base}) module ]; }}).config; in {{ failed = map (a: a.message) (lib.filter (a: !a.assertion) c.assertions); \
-             warnings = c.warnings; }}; in map look [ {list}]"
+            "let lib = import {tree}/lib; case = {}; c = (import {tree}/nixos/lib/eval-config.nix {{ system = null; \
+             modules = [ ({base}) case.module ]; }}).config; in {{ failed = map (a: a.message) (lib.filter (a: !a.assertion) c.assertions); \
+             warnings = if case.warns then c.warnings else [ ]; }}",
+            of(settings, warns)
         );
-        said.extend(evaluate(&command, &expression).0.as_array().unwrap().clone());
-    }
-    let count = |said: &Value, key: &str| said[key].as_array().unwrap().len();
-    assert_eq!(count(&said[0], "failed"), 0, "{}", said[0]);
-    let mut wrong = Vec::new();
-    for (case, result) in cases.iter().zip(&said[1..]) {
-        let stops = count(result, "failed") > 0;
-        if stops == case.warns || (case.warns && count(result, "warnings") <= count(&said[0], "warnings")) {
-            wrong.push(format!("{}: {result}", case.message));
-        }
-    }
+        let read = try_evaluate(&command, &expression)?.0;
+        let count = |key: &str| read[key].as_array().unwrap().len();
+        Ok((count("failed"), count("warnings")))
+    };
+    let (failed, warned): (usize, usize) = look("", true).unwrap_or_else(|said: String| panic!("{said}"));
+    assert_eq!(failed, 0, "the system around the settings is not sound");
+    let (one, other) = cases.split_at(cases.len() / 2);
+    let judge = |cases: &[Case]| -> Vec<String> {
+        let verdict = |case: &Case| match look(&case.settings, case.warns) {
+            Ok((0, warnings)) if case.warns && warnings > warned => None,
+            Ok((failed, _)) if failed > 0 && !case.warns => None,
+            other => Some(format!("{}: {other:?}", case.message)),
+        };
+        cases.iter().filter_map(verdict).collect()
+    };
+    let wrong = std::thread::scope(|scope| {
+        let beside = scope.spawn(|| judge(one));
+        [judge(other), beside.join().unwrap()].concat()
+    });
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 }

@@ -112,6 +112,11 @@ pub(crate) const OVERLAYS: &str = "[ (final: prev: { shellcheck-minimal = prev.h
 
 /// Evaluates an expression with the command that [`nixpkgs`] returns: what it is, and what Nix said.
 pub(crate) fn evaluate(nix: &[String], expression: &str) -> (serde_json::Value, String) {
+    try_evaluate(nix, expression).unwrap_or_else(|said| panic!("{said}"))
+}
+
+/// The same; the error is what Nix said.
+pub(crate) fn try_evaluate(nix: &[String], expression: &str) -> Result<(serde_json::Value, String), String> {
     let (program, arguments) = nix.split_first().unwrap();
     let output = Command::new(program)
         .args(arguments)
@@ -120,8 +125,7 @@ pub(crate) fn evaluate(nix: &[String], expression: &str) -> (serde_json::Value, 
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}");
-    (serde_json::from_slice(&output.stdout).unwrap(), said)
+    if output.status.success() { Ok((serde_json::from_slice(&output.stdout).unwrap(), said)) } else { Err(said) }
 }
 
 /// Evaluates an expression over `out`, the outputs of a compiled fleet.

@@ -204,7 +204,11 @@ pub(super) static ASSERTIONS: &[Assertion] = &[
     },
     Assertion {
         each: "",
-        when: &[On("boot.initrd.luks.gpgSupport"), On("boot.initrd.luks.yubikeySupport")],
+        when: &[
+            Set("boot.initrd.luks.devices"),
+            On("boot.initrd.luks.gpgSupport"),
+            On("boot.initrd.luks.yubikeySupport"),
+        ],
         effect: Stops,
         since: None,
         message: "GPG cards and YubiKeys cannot open disks at the same time",
@@ -213,7 +217,11 @@ pub(super) static ASSERTIONS: &[Assertion] = &[
     },
     Assertion {
         each: "",
-        when: &[On("boot.initrd.luks.gpgSupport"), On("boot.initrd.luks.fido2Support")],
+        when: &[
+            Set("boot.initrd.luks.devices"),
+            On("boot.initrd.luks.gpgSupport"),
+            On("boot.initrd.luks.fido2Support"),
+        ],
         effect: Stops,
         since: None,
         message: "GPG cards and FIDO2 cannot open disks at the same time",
@@ -222,7 +230,11 @@ pub(super) static ASSERTIONS: &[Assertion] = &[
     },
     Assertion {
         each: "",
-        when: &[On("boot.initrd.luks.fido2Support"), On("boot.initrd.luks.yubikeySupport")],
+        when: &[
+            Set("boot.initrd.luks.devices"),
+            On("boot.initrd.luks.fido2Support"),
+            On("boot.initrd.luks.yubikeySupport"),
+        ],
         effect: Stops,
         since: None,
         message: "FIDO2 and YubiKeys cannot open disks at the same time",
@@ -231,7 +243,7 @@ pub(super) static ASSERTIONS: &[Assertion] = &[
     },
     Assertion {
         each: "",
-        when: &[SystemdInitrd, On("boot.initrd.luks.gpgSupport")],
+        when: &[Set("boot.initrd.luks.devices"), SystemdInitrd, On("boot.initrd.luks.gpgSupport")],
         effect: Stops,
         since: None,
         message: "GPG cards open no disk where systemd runs the initrd",
@@ -240,7 +252,7 @@ pub(super) static ASSERTIONS: &[Assertion] = &[
     },
     Assertion {
         each: "",
-        when: &[SystemdInitrd, On("boot.initrd.luks.fido2Support")],
+        when: &[Set("boot.initrd.luks.devices"), SystemdInitrd, On("boot.initrd.luks.fido2Support")],
         effect: Stops,
         since: None,
         message: "`fido2Support` opens no disk where systemd runs the initrd",
@@ -249,7 +261,7 @@ pub(super) static ASSERTIONS: &[Assertion] = &[
     },
     Assertion {
         each: "",
-        when: &[SystemdInitrd, On("boot.initrd.luks.yubikeySupport")],
+        when: &[Set("boot.initrd.luks.devices"), SystemdInitrd, On("boot.initrd.luks.yubikeySupport")],
         effect: Stops,
         since: None,
         message: "`yubikeySupport` opens no disk where systemd runs the initrd",

@@ -2,19 +2,10 @@
 
 use super::Assertion;
 use super::Effect::Fails as Stops;
-use super::Test::{Differ, Fails, Is, IsNot, NameFails, Off, On, Set, Unset};
+use super::Test::{Differ, Fails, Is, IsNot, Off, On, Set, Unset};
 
 /// The assertions, by module.
 pub(super) static ASSERTIONS: &[Assertion] = &[
-    Assertion {
-        each: "security.acme.certs",
-        when: &[NameFails(has_no_star)],
-        effect: Stops,
-        since: None,
-        message: "the certificate `NAME` has a star in its name",
-        cure: "name it otherwise, and set `domain` to the name with the star",
-        file: "security/acme/default.nix",
-    },
     Assertion {
         each: "services.nginx.virtualHosts",
         when: &[On("/services.nginx.enable"), On("enableACME"), Set("useACMEHost")],
@@ -273,10 +264,6 @@ pub(super) static ASSERTIONS: &[Assertion] = &[
         file: "services/monitoring/prometheus/default.nix",
     },
 ];
-
-fn has_no_star(name: &str) -> bool {
-    !name.contains('*')
-}
 
 fn has_no_port(address: &str) -> bool {
     // `[::]` and `::` are addresses.
