@@ -247,6 +247,11 @@ fn resolve_host<'f>(
     let arrays = storage::arrays(host, &disks, found);
     let devices = storage::devices(host, &disks, &arrays);
     let pools = storage::pools(host, &disks, found);
+    for (_, filesystem) in def.filesystems.iter().filter(|(_, filesystem)| filesystem.kind.as_str() == "zfs") {
+        let Some(device) = &filesystem.device else { continue };
+        let pool = device.as_str().split('/').next().unwrap_or_default();
+        reference("pool", pool, device.place, pools.iter().map(|pool| pool.name), found);
+    }
     let services = services::services(fleet, host, found);
     let channel = channel_of_host?;
     let mounts = storage::mounts(host, &disks, &arrays, &devices, &pools);

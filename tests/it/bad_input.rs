@@ -133,3 +133,15 @@ fn a_machine_format_has_standard_output_to_itself_also_with_input_errors() {
     let document: serde_json::Value = serde_json::from_str(&run.out).unwrap();
     assert_eq!(document["fleet"], serde_json::Value::Null);
 }
+
+#[test]
+fn a_dataset_outside_any_pool_is_no_file_system() {
+    let sandbox = Sandbox::small();
+    sandbox.write("hosts/a/host.toml", "[filesystems.\"/srv\"]\ntype = \"zfs\"\ndevice = \"tank/data\"\n");
+    sandbox
+        .run(&["check", "--today", "2026-11-21"])
+        .ends(2)
+        .says("reference-unknown")
+        .says("hosts/a/host.toml:3:10")
+        .says("tank");
+}
