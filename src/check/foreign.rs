@@ -4,7 +4,6 @@
 //! error only where nixpkgs declares what it stands in; elsewhere it is a warning, and nothing is said of names that the
 //! files themselves declare, or that well-known projects have.
 
-use super::assertions::System;
 use super::settings::{Definitions, Settings};
 use crate::facts::{Facts, Fault, Found, OptionIndex, Shape};
 use crate::nix::{COMPUTED, ModuleText};
@@ -97,7 +96,6 @@ pub(super) fn settings<'a>(
     let nodes = || modules.iter().flat_map(|module| &module.definitions);
     let definitions = nodes().map(|node| Definitions { prefix: Vec::new(), node: std::borrow::Cow::Borrowed(node) });
     let mut settings = Settings::over(facts, release, definitions);
-    settings.broken = System { definitions: nodes().collect(), is_whole: false, release }.broken();
     let Some(index) = settings.index else { return settings };
     settings.faults.retain_mut(|setting| {
         let route = setting.fault.route.as_slice();

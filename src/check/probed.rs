@@ -3,7 +3,7 @@
 use super::rule::{Findings, HostCx};
 use crate::fleet::schema::facts_file::{FactsDisk, FactsFile, FactsInterface, FactsPool, FactsSystem};
 use crate::source::Spanned;
-use crate::units::Release;
+use crate::units::{Release, by_id_name};
 
 /// What is said where a rule needs facts and there are none.
 pub(super) const NO_FACTS: &str = "there are no facts of the machine";
@@ -64,18 +64,12 @@ fn listed<'a, T>(
 
 /// Returns the probed disk that has a name below /dev/disk/by-id.
 pub(super) fn disk<'a>(disks: &'a [FactsDisk], id: &str) -> Option<&'a FactsDisk> {
-    let id = below_by_id(id);
-    disks.iter().find(|disk| disk.ids.iter().any(|name| below_by_id(name) == id))
+    disks.iter().find(|disk| disk.is_called(id))
 }
 
 /// Returns the probed disk of a kernel name such as `sda`.
 pub(super) fn disk_of_kernel_name<'a>(disks: &'a [FactsDisk], name: &str) -> Option<&'a FactsDisk> {
     disks.iter().find(|disk| disk.path.as_ref().is_some_and(|path| device_name(path) == name))
-}
-
-/// Returns a name without the folder /dev/disk/by-id.
-pub(super) fn below_by_id(id: &str) -> &str {
-    id.strip_prefix("/dev/disk/by-id/").unwrap_or(id)
 }
 
 /// Returns a device's name without /dev.
@@ -87,7 +81,7 @@ pub(super) fn device_name(path: &str) -> &str {
 pub(super) fn best_id(disk: &FactsDisk) -> Option<&str> {
     const NUMBERS: &[&str] =
         &["wwn-", "nvme-eui.", "nvme-nvme.", "nvme-uuid.", "scsi-3", "scsi-1ATA", "scsi-0ATA", "scsi-SATA"];
-    let names = disk.ids.iter().map(|id| below_by_id(id));
+    let names = disk.ids.iter().map(|id| by_id_name(id));
     names.min_by_key(|name| (NUMBERS.iter().any(|number| name.starts_with(number)), name.len(), *name))
 }
 

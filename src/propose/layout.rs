@@ -1,5 +1,6 @@
 //! Which disks are used for what.
 
+use crate::units::by_id_name;
 use std::cmp::Reverse;
 
 use super::machine::{Disk, Machine};
@@ -86,7 +87,7 @@ fn best_id(disk: &Disk) -> Option<&str> {
         let kind = KINDS.iter().position(|kind| id.starts_with(kind)).unwrap_or(KINDS.len());
         (number || kind == KINDS.len(), !number, kind, id.len(), (*id).to_owned())
     };
-    let names = disk.ids.iter().map(|id| id.strip_prefix("/dev/disk/by-id/").unwrap_or(id));
+    let names = disk.ids.iter().map(|id| by_id_name(id));
     names.filter(fits).min_by_key(rank)
 }
 

@@ -64,8 +64,7 @@ impl<'f> ResolvedHost<'f> {
     /// Returns the module of a disk's controller as the machine said it.
     pub fn probed_disk_driver(&self, id: &str) -> Option<Driver<'f>> {
         let disks = self.source.facts.as_ref()?.disks.as_ref()?;
-        let below = |name: &str| name.strip_prefix("/dev/disk/by-id/").unwrap_or(name) == id;
-        let probed = disks.iter().find(|probed| probed.ids.iter().any(|name| below(&name.value)))?;
+        let probed = disks.iter().find(|probed| probed.is_called(id))?;
         said(probed.driver.as_ref())
     }
 

@@ -12,7 +12,7 @@ mod version;
 
 pub(crate) use address::is_host_name;
 pub use address::{Cidr, Mac, SocketAddress, is_internal, is_link_local};
-pub use path::lies_in;
+pub use path::{by_id_name, lies_in};
 pub use release::Release;
 pub use size::Size;
 pub use span::TimeSpan;

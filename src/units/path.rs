@@ -1,4 +1,4 @@
-//! Absolute paths of a host, as text: which lies in which.
+//! Absolute paths of a host, as text: which lies in which, and what a disk is called.
 
 /// Tells whether a path is `folder` or lies below it. Both are absolute and without a slash at the end, but for `/` itself.
 ///
@@ -10,4 +10,9 @@
 /// ```
 pub fn lies_in(path: &str, folder: &str) -> bool {
     folder == "/" || path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Returns a disk's name without the folder /dev/disk/by-id.
+pub fn by_id_name(id: &str) -> &str {
+    id.strip_prefix("/dev/disk/by-id/").unwrap_or(id)
 }

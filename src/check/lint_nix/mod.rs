@@ -4,6 +4,7 @@ mod modules;
 
 use rayon::prelude::*;
 
+use super::assertions::System;
 use super::engine::{self, Checked};
 use super::foreign;
 use super::rule::{Finding, Findings, Unchecked};
@@ -49,7 +50,9 @@ pub fn lint_nix<'f>(files: &'f FleetFiles, facts: &Facts, release: Option<Releas
     let found: Vec<Findings> = modules::of_nixos(&texts, index, &declared)
         .into_par_iter()
         .flat_map_iter(|module| {
-            let settings = foreign::settings(facts, release, &[module], &declared);
+            let mut settings = foreign::settings(facts, release, &[module], &declared);
+            settings.broken =
+                System { definitions: module.definitions.iter().collect(), is_whole: false, release }.broken();
             let said: Vec<Findings> = OF_SETTINGS
                 .iter()
                 .map(|(rule, report)| {

@@ -12,7 +12,7 @@ use super::settings::Settings;
 use crate::fleet::decode::Word as _;
 use crate::fleet::scalar::PackageAttr;
 use crate::fleet::schema::machine::SwitchOr;
-use crate::fleet::schema::zfs::{CanMount, Dataset, Import, Scrub};
+use crate::fleet::schema::zfs::{Dataset, Import, Scrub};
 use crate::nix::{Attrs, Expr, Value};
 use crate::resolve::{Mount, MountSource, ResolvedDisk, ResolvedHost, ResolvedPool, is_needed_for_boot};
 use crate::source::{Diagnostic, Diagnostics, Spanned};
@@ -39,8 +39,7 @@ pub(super) fn is_imported(host: &ResolvedHost<'_>, pool: &str) -> bool {
 
 /// Tells whether ZFS mounts a dataset without NixOS: it says `can-mount = "on"`, and nothing needs it in the initrd.
 fn is_left_to_zfs(mount: &Mount<'_>, def: &Dataset) -> bool {
-    let on = def.can_mount.as_ref().is_some_and(|can| can.value == CanMount::On);
-    def.mounts_itself() && on && !is_needed_for_boot(mount.path) && def.rollback.is_none()
+    def.is_mounted_last() && !is_needed_for_boot(mount.path) && def.rollback.is_none()
 }
 
 /// Returns the entry of `fileSystems` for a dataset; none where NixOS does not mount it.
@@ -119,7 +118,7 @@ fn package(cx: &HostCx<'_>, package: &Spanned<PackageAttr>, out: &mut Settings, 
 fn is_flash(host: &ResolvedHost<'_>, disk: &ResolvedDisk<'_>) -> bool {
     let id = disk.def.id.as_str();
     let facts = host.source.facts.as_ref().and_then(|facts| facts.disks.as_ref());
-    let probed = facts.into_iter().flatten().find(|probed| probed.ids.iter().any(|known| known.value.0 == id));
+    let probed = facts.into_iter().flatten().find(|probed| probed.is_called(id));
     match probed.and_then(|probed| probed.rotational.as_ref()) {
         Some(rotational) => !rotational.value,
         None => id.starts_with("nvme-") || id.to_ascii_uppercase().contains("SSD"),

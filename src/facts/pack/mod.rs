@@ -74,66 +74,36 @@ pub struct Recipe {
     pub sources: &'static [&'static str],
 }
 
+/// Returns the recipe of a release's options: of its types, what of its old names, sections and provided members is known, and its
+/// defaults.
+macro_rules! options {
+    ($release:literal $(, $more:literal)*) => {
+        Recipe {
+            table: concat!("options-", $release, ".bin"),
+            kind: TableKind::Options,
+            sources: &[
+                concat!("types-", $release, ".json.zst"),
+                concat!("defaults-", $release, ".json.zst"),
+                $(concat!($more, "-", $release, ".json"),)*
+                "indexes.json",
+            ],
+        }
+    };
+}
+
 /// Every embedded table.
 pub const RECIPES: &[Recipe] = &[
     Recipe { table: "history.bin", kind: TableKind::History, sources: &["history.json"] },
-    Recipe {
-        table: "options-17.03.bin",
-        kind: TableKind::Options,
-        sources: &["types-17.03.json.zst", "aliases-17.03.json", "defaults-17.03.json.zst", "indexes.json"],
-    },
-    Recipe {
-        table: "options-17.09.bin",
-        kind: TableKind::Options,
-        sources: &["types-17.09.json.zst", "aliases-17.09.json", "defaults-17.09.json.zst", "indexes.json"],
-    },
-    Recipe {
-        table: "options-18.03.bin",
-        kind: TableKind::Options,
-        sources: &["types-18.03.json.zst", "aliases-18.03.json", "defaults-18.03.json.zst", "indexes.json"],
-    },
-    Recipe {
-        table: "options-18.09.bin",
-        kind: TableKind::Options,
-        sources: &["types-18.09.json.zst", "aliases-18.09.json", "defaults-18.09.json.zst", "indexes.json"],
-    },
-    Recipe {
-        table: "options-19.03.bin",
-        kind: TableKind::Options,
-        sources: &["types-19.03.json.zst", "aliases-19.03.json", "defaults-19.03.json.zst", "indexes.json"],
-    },
-    Recipe {
-        table: "options-19.09pre.bin",
-        kind: TableKind::Options,
-        sources: &["types-19.09pre.json.zst", "aliases-19.09pre.json", "defaults-19.09pre.json.zst", "indexes.json"],
-    },
-    Recipe {
-        table: "options-20.09.bin",
-        kind: TableKind::Options,
-        sources: &["types-20.09.json.zst", "aliases-20.09.json", "defaults-20.09.json.zst", "indexes.json"],
-    },
-    Recipe {
-        table: "options-25.05pre.bin",
-        kind: TableKind::Options,
-        sources: &["types-25.05pre.json.zst", "defaults-25.05pre.json.zst", "indexes.json"],
-    },
-    Recipe {
-        table: "options-25.11.bin",
-        kind: TableKind::Options,
-        sources: &["types-25.11.json.zst", "aliases-25.11.json", "defaults-25.11.json.zst", "indexes.json"],
-    },
-    Recipe {
-        table: "options-26.11.bin",
-        kind: TableKind::Options,
-        sources: &[
-            "types-26.11.json.zst",
-            "aliases-26.11.json",
-            "defaults-26.11.json.zst",
-            "sections-26.11.json",
-            "provided-26.11.json",
-            "indexes.json",
-        ],
-    },
+    options!("17.03", "aliases"),
+    options!("17.09", "aliases"),
+    options!("18.03", "aliases"),
+    options!("18.09", "aliases"),
+    options!("19.03", "aliases"),
+    options!("19.09pre", "aliases"),
+    options!("20.09", "aliases"),
+    options!("25.05pre"),
+    options!("25.11", "aliases"),
+    options!("26.11", "aliases", "sections", "provided"),
     Recipe { table: "packages.bin", kind: TableKind::Packages, sources: &["packages.json"] },
     Recipe { table: "releases.bin", kind: TableKind::Releases, sources: &["releases.json"] },
     Recipe { table: "zfs.bin", kind: TableKind::Zfs, sources: &["zfs.json"] },

@@ -5,6 +5,7 @@ use crate::fleet::decode::{Cx, Decode, MapKey, Named, table};
 use crate::fleet::schema::machine::Firmware;
 use crate::fleet::shape::{Scalar, Shape};
 use crate::source::{Node, Spanned};
+use crate::units::by_id_name;
 
 /// Any name: facts are what a machine said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +118,13 @@ table! {
         "path" => path: Option<Spanned<Said>>,
         /// Its GPT label.
         "label" => label: Option<Spanned<Said>>,
+    }
+}
+
+impl FactsDisk {
+    /// Tells whether a name below /dev/disk/by-id, with that folder or without, is one of its names.
+    pub fn is_called(&self, id: &str) -> bool {
+        self.ids.iter().any(|name| by_id_name(name) == by_id_name(id))
     }
 }
 

@@ -378,6 +378,12 @@ impl Dataset {
     pub fn mounts_itself(&self) -> bool {
         self.mount.is_none() && self.mounted_at().is_some()
     }
+
+    /// Tells whether ZFS mounts it without being asked, once everything else is mounted: `can-mount = "on"` beside its own
+    /// mount point.
+    pub fn is_mounted_last(&self) -> bool {
+        self.mounts_itself() && self.can_mount.as_ref().is_some_and(|can| can.value == CanMount::On)
+    }
 }
 
 table! {

@@ -4,6 +4,7 @@ use crate::check::phrase::listed;
 use crate::check::probed;
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::source::{Level, nearest, quoted};
+use crate::units::by_id_name;
 
 pub(super) static RULE: Rule = Rule {
     id: "disk-not-found",
@@ -32,7 +33,7 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
         let finding = Finding::at(disk.def.id.place, message).label("not among the probed disks").why(
             "the disk is named by model and serial number: with a letter wrong nothing answers, or another disk does",
         );
-        let known = probed.iter().flat_map(|disk| &disk.ids).map(|id| probed::below_by_id(id));
+        let known = probed.iter().flat_map(|disk| &disk.ids).map(|id| by_id_name(id));
         let near = nearest(id, known);
         let is_free = |id: &&str| !defined.contains(id);
         let free: Vec<&str> = probed.iter().filter_map(probed::best_id).filter(is_free).collect();

@@ -3,6 +3,7 @@
 use crate::check::probed;
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::source::{Level, printable, quoted};
+use crate::units::by_id_name;
 
 pub(super) static RULE: Rule = Rule {
     id: "disk-unstable-name",
@@ -32,7 +33,7 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
                 .related(probed.place, format!("{} when the facts were taken", quoted(device)))
                 .help(format!("`id = \"{}\"`, its name in the facts", printable(best)));
         } else if fault == Fault::Path {
-            finding = finding.help(format!("`id = \"{}\"`", printable(probed::below_by_id(id))));
+            finding = finding.help(format!("`id = \"{}\"`", printable(by_id_name(id))));
         } else {
             finding = finding
                 .help("its name below /dev/disk/by-id, as `ls -l /dev/disk/by-id` shows it on the machine")

@@ -7,6 +7,7 @@ use crate::fleet::schema::disks::Role;
 use crate::fleet::schema::zfs::MemberName;
 use crate::resolve::{ArrayUse, MemberUse, ResolvedDisk};
 use crate::source::{Level, quoted};
+use crate::units::by_id_name;
 
 pub(super) static RULE: Rule = Rule {
     id: "disk-used-twice",
@@ -38,10 +39,7 @@ fn one_id(cx: &HostCx<'_>, found: &mut Findings) {
         let id = disk.def.id.as_str();
         let is_same = |other: &&ResolvedDisk<'_>| {
             let (id, other) = (whole(id), whole(other.def.id.as_str()));
-            let alias = || {
-                probed::disk(probed, id)
-                    .is_some_and(|disk| disk.ids.iter().any(|name| probed::below_by_id(name) == other))
-            };
+            let alias = || probed::disk(probed, id).is_some_and(|disk| disk.is_called(other));
             id == other || alias()
         };
         let Some(first) = cx.host.disks.iter().take(at).find(is_same) else { continue };
@@ -64,7 +62,7 @@ fn one_id(cx: &HostCx<'_>, found: &mut Findings) {
 
 /// Returns a disk's name without the number of a partition.
 fn whole(id: &str) -> &str {
-    let id = probed::below_by_id(id);
+    let id = by_id_name(id);
     match id.rsplit_once("-part") {
         Some((disk, number)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => disk,
         _ => id,

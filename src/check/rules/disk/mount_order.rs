@@ -2,9 +2,9 @@
 
 use crate::check::nixos;
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
-use crate::fleet::schema::zfs::CanMount;
 use crate::resolve::{Mount, MountSource};
 use crate::source::{Level, quoted};
+use crate::units::lies_in;
 
 pub(super) static RULE: Rule = Rule {
     id: "mount-order",
@@ -25,7 +25,8 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
     let early = |mount: &&Mount<'_>| host.is_early(mount);
     for mount in host.mounts.iter().filter(early) {
         let holder = |path: &str| {
-            let others = host.mounts.iter().filter(|other| other.path != mount.path && is_below(path, other.path));
+            let is_other = |other: &&Mount<'_>| other.path != mount.path && other.path != "/";
+            let others = host.mounts.iter().filter(is_other).filter(|other| lies_in(path, other.path));
             others.max_by_key(|other| other.path.len())
         };
         let late = |path: &str| holder(path).filter(|other| !host.is_early(other) && !is_said_early(cx, other));
@@ -90,15 +91,9 @@ fn is_said_early(cx: &HostCx<'_>, mount: &Mount<'_>) -> bool {
     nixos::switch(cx.host, &["fileSystems", mount.path, "neededForBoot"]).is_some_and(|(early, _)| early)
 }
 
-/// Tells whether a path is another one or lies below it.
-fn is_below(path: &str, folder: &str) -> bool {
-    folder != "/" && path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
 /// Tells whether ZFS mounts a dataset after everything else, which is `dataset-mount-conflict`.
 fn mounts_itself(mount: &Mount<'_>) -> bool {
-    matches!(&mount.source, MountSource::Dataset { def, .. }
-        if def.mounts_itself() && def.can_mount.as_ref().is_some_and(|can| can.value == CanMount::On))
+    matches!(&mount.source, MountSource::Dataset { def, .. } if def.is_mounted_last())
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! A dataset that is mounted in two ways, or hides what is mounted below it.
 
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
-use crate::fleet::schema::zfs::CanMount;
 use crate::resolve::{MountSource, is_needed_for_boot};
 use crate::source::Level;
 use crate::units::lies_in;
@@ -60,8 +59,7 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
 fn hidden(cx: &HostCx<'_>, found: &mut Findings) {
     let late = |source: &MountSource<'_>, path: &str| {
         matches!(source, MountSource::Dataset { def, .. }
-            if def.mounts_itself() && def.can_mount.as_ref().is_some_and(|can| can.value == CanMount::On)
-                && !is_needed_for_boot(path))
+            if def.is_mounted_last() && !is_needed_for_boot(path))
     };
     for above in cx.host.mounts.iter().filter(|mount| late(&mount.source, mount.path)) {
         let below = |path: &str| path != above.path && lies_in(path, above.path);
