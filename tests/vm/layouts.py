@@ -125,7 +125,9 @@ def examine(name, options):
         host = Host(fleet, name)
         scripts = build(options.hostwright, fleet, os.path.join(folder, "out"), name)
         checks = Checks(name)
-        machine = Machine(host, options.zfs, f"layout-{name}-{options.zfs}-{options.shard}".replace(".", "").replace("/", "-"))
+        # Of its own: other parts, running beside this one, have machines of the same host.
+        called = "-".join(["layout", name, options.zfs, options.shard, *options.killed]).replace(".", "").replace("/", "-")
+        machine = Machine(host, options.zfs, called)
         print(f"== {name}: {len(host.disks)} disks, OpenZFS {options.zfs}", flush=True)
         for disk in machine.renamed:
             print(f"  note     {disk}: QEMU has no such model, udev gives the name", flush=True)
@@ -186,7 +188,7 @@ def main():
     parser.add_argument("--fleet", default=ROOT)
     parser.add_argument("--hostwright", default=os.path.join(ROOT, "target/debug/hostwright"))
     parser.add_argument("--kills", choices=("none", "sample", "lines", "all"), default="none")
-    parser.add_argument("--killed", action="append", choices=SCRIPTS, help="kill only this script (repeatable)")
+    parser.add_argument("--killed", action="append", default=[], choices=SCRIPTS, help="kill only this script (repeatable)")
     parser.add_argument("--shard", default="1/1", help="of the kill points only each n-th, such as 1/2 (another machine takes 2/2)")
     parser.add_argument("--without", action="append", default=[], choices=("refusals", "layout"), help="leave a part out")
     parser.add_argument("--reset", action="store_true", help="press the reset button with everything mounted, too")

@@ -34,9 +34,12 @@ KINDS = {"layouts-2.1": LAYOUTS, "layouts-2.3": LAYOUTS, "kills": KILLS, "featur
 
 
 def commit():
-    """The commit of the tree, marked where something is changed since."""
-    said = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty", "--abbrev=8", "--exclude=*"],
-                          capture_output=True, text=True, check=False).stdout.strip()
+    """The commit of the tree, marked where something but what is written here is changed since."""
+    def git(*words):
+        return subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True, check=False).stdout.strip()
+    said = git("rev-parse", "--short=8", "HEAD")
+    if said and git("status", "--porcelain", "--", ".", ":!docs/evidence"):
+        said += "-dirty"
     return said or "unknown"
 
 
@@ -50,9 +53,16 @@ def keep(page, subject, checks, figures, seconds=None):
     row = {"subject": subject, "day": datetime.datetime.now(datetime.timezone.utc).date().isoformat(), "commit": COMMIT,
            "passed": checks.passed, "failures": checks.failures, "seconds": checks.seconds() if seconds is None else seconds, **figures}
     name = "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in subject)
-    with open(os.path.join(RECORDS, page, f"{name}.json"), "w", encoding="utf-8") as handle:
-        json.dump(row, handle, indent=1)
+    replace(os.path.join(RECORDS, page, f"{name}.json"), json.dumps(row, indent=1))
     write(page)
+
+
+def replace(path, text):
+    """Writes a file whole: other drivers, running beside this one, read it."""
+    made = f"{path}.{os.getpid()}"
+    with open(made, "w", encoding="utf-8") as handle:
+        handle.write(text)
+    os.replace(made, path)
 
 
 def write(page):
@@ -73,5 +83,4 @@ def write(page):
     failures = sorted({f"- {row['subject']}: {one}" for row in rows for one in row["failures"]})
     lines += ["", "Failed:", "", *failures] if failures else []
     os.makedirs(PAGES, exist_ok=True)
-    with open(os.path.join(PAGES, f"{page}.md"), "w", encoding="utf-8") as handle:
-        handle.write("\n".join(lines) + "\n")
+    replace(os.path.join(PAGES, f"{page}.md"), "\n".join(lines) + "\n")

@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""Runs everything that needs a virtual machine, as many at once as there are processors, and keeps the figures for docs/evidence/.
+
+  everything.py --hostwright BIN [--jobs N] [--only TEXT] [--list]
+
+A line a part when it is over; what a failed part said follows. Parts are independent: `--only` runs those whose name holds the text.
+"""
+import argparse
+import concurrent.futures
+import os
+import subprocess
+import sys
+import time
+import typing
+
+sys.dont_write_bytecode = True
+from guest import HERE  # noqa: E402
+
+VERSIONS = ("2.1", "2.3")
+# Of the example fleet, with everything that the scripts refuse.
+EXAMPLES = ("lufta", "attic")
+# Of tests/fleets/machines. Hosts without ZFS see nothing of its version.
+WITH_ZFS = ("special", "encrypted", "draid", "rollback")
+WITHOUT_ZFS = ("luks-console", "mdraid", "mdraid-boot", "btrfs")
+MACHINES = os.path.join(os.path.dirname(HERE), "fleets/machines")
+
+
+class Part(typing.NamedTuple):
+    name: str
+    words: list
+    """The driver and its arguments, but for the binary."""
+
+
+def parts():
+    """Layouts, then what else there is, then kills, which take hours."""
+    for version in VERSIONS:
+        for host in EXAMPLES:
+            yield Part(f"{host}, OpenZFS {version}", ["layouts.py", "--zfs", version, "--reset", "--record", host])
+        for host in WITH_ZFS:
+            yield Part(f"{host}, OpenZFS {version}", machine(host, version))
+    for host in WITHOUT_ZFS:
+        yield Part(host, machine(host, VERSIONS[0]))
+    for version in VERSIONS:
+        yield Part(f"from blank disks to a compiled fleet, OpenZFS {version}", ["probe.py", "--zfs", version, "--record"])
+    yield Part("every ZFS feature, predicted and imported", ["features.py", "--record"])
+    for script in ("mount", "install", "pools"):
+        yield Part(f"lufta, {script}.sh killed", killed(script, "1/1"))
+    for number in (1, 2):
+        yield Part(f"lufta, partition.sh killed, half {number}", killed("partition", f"{number}/2"))
+
+
+def machine(host, version):
+    return ["layouts.py", "--zfs", version, "--reset", "--without", "refusals", "--record", "--fleet", MACHINES, host]
+
+
+def killed(script, shard):
+    return ["layouts.py", "--kills", "all", "--killed", script, "--shard", shard, "--without", "refusals", "--without", "layout",
+            "--record", "lufta"]
+
+
+def run(part, hostwright):
+    began = time.monotonic()
+    driver, *words = part.words
+    done = subprocess.run([sys.executable, "-B", os.path.join(HERE, driver), "--hostwright", hostwright, *words],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
+    lines = done.stdout.splitlines()
+    last = lines[-1] if lines else "it said nothing"
+    failed = done.returncode != 0
+    said = [f"{'FAILED' if failed else 'ok':8} {part.name} ({time.monotonic() - began:.0f} s): {last}"]
+    print("\n".join(said + [f"  | {line}" for line in lines[-60:]] * failed), flush=True)
+    return failed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hostwright", required=True)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many parts run at once [processors]")
+    parser.add_argument("--only", default="", help="the parts whose name holds this")
+    parser.add_argument("--list", action="store_true", help="name the parts and end")
+    options = parser.parse_args()
+    chosen = [part for part in parts() if options.only in part.name]
+    if options.list:
+        print("\n".join(part.name for part in chosen))
+        return 0
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        failed = sum(pool.map(lambda part: run(part, options.hostwright), chosen))
+    print(f"everything: {len(chosen) - failed} passed, {failed} failed")
+    return 1 if failed or not chosen else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
