@@ -13,6 +13,7 @@
 mod addresses;
 mod allow;
 mod assertions;
+mod beside;
 mod booting;
 mod capacity;
 mod channels;

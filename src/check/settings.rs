@@ -10,16 +10,16 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::assertions::{Broken, System};
+use super::beside::Beside;
 use super::foreign;
 use super::rule::{Findings, HostCx};
-use crate::facts::{Alias, AliasKind, Facts, Fault, Found, OptionIndex, TypeFault, check_value, join_name, split_name};
+use crate::facts::{
+    Alias, AliasKind, Facts, Fault, Found, OptionIndex, TypeFault, check_package, check_value, join_name, split_name,
+};
 use crate::nix::{Form, ModuleText, read_module};
 use crate::resolve::ResolvedHost;
 use crate::source::{FileId, Kind, Node, Place, printable};
 use crate::units::Release;
-
-/// How many times farther away a release must be that takes what the answering one does not.
-const MUCH: u32 = 3;
 
 /// What the option index says of a host's settings.
 #[derive(Debug, Clone, Default)]
@@ -67,6 +67,7 @@ impl<'a> Settings<'a> {
     pub(super) fn of(cx: &HostCx<'a>) -> Self {
         let release = cx.host.channel.channel.release.value;
         let mut settings = Self::over(cx.facts, release, definitions(cx.host));
+        settings.add_packages(cx);
         // What is not Nix is reported by a rule of its own.
         let read = |(_, file): &(String, FileId)| read_module(cx.sources.file(*file).text(), *file).ok();
         let modules: Vec<ModuleText> = cx.host.source.nix.iter().filter_map(read).collect();
@@ -79,7 +80,11 @@ impl<'a> Settings<'a> {
             settings.unsure.extend(of_files.unsure);
         }
         let nixos = cx.host.def.nixos.iter();
-        let definitions = nixos.chain(modules.iter().flat_map(|module| &module.definitions)).collect();
+        let definitions: Vec<&Node> = nixos.chain(modules.iter().flat_map(|module| &module.definitions)).collect();
+        if definitions.iter().any(|definition| adds_packages(definition)) {
+            let packages = settings.faults.iter_mut().filter(|setting| setting.fault.fault == Fault::NoPackage);
+            packages.for_each(|setting| setting.certain = false);
+        }
         settings.broken = System { definitions, is_whole: cx.host.services.is_empty(), release }.broken();
         settings
     }
@@ -104,6 +109,28 @@ impl<'a> Settings<'a> {
             }
         }
         settings
+    }
+
+    /// Walks over the keys of ours that take a package.
+    fn add_packages(&mut self, cx: &HostCx<'a>) {
+        let Some(index) = self.index else { return };
+        let def = cx.host.def;
+        let kernel = def.boot.kernel.as_ref().map(|name| (&["boot", "kernelPackages"][..], name));
+        let zfs =
+            def.zfs.as_ref().and_then(|zfs| zfs.package.as_ref()).map(|name| (&["boot", "zfs", "package"][..], name));
+        let users = def.access.iter().flat_map(|access| access.users.iter());
+        let shells = users.filter_map(|(_, user)| user.shell.as_ref());
+        let shells = shells.map(|name| (&["users", "users", "<name>", "shell"][..], name));
+        let keys = kernel.into_iter().chain(zfs).chain(shells);
+        for (option, name) in keys {
+            let fault = check_package(index, option, name.as_str(), name.place);
+            self.faults.extend(fault.map(|fault| Setting {
+                certain: index.exact,
+                dropped: None,
+                elsewhere: None,
+                fault,
+            }));
+        }
     }
 
     fn add(&mut self, fault: TypeFault<'a>, beside: &Beside<'a>, across: Option<&[TypeFault<'a>]>) {
@@ -134,72 +161,6 @@ impl<'a> Settings<'a> {
     }
 }
 
-/// The indexes beside the one that answers.
-struct Beside<'a> {
-    index: OptionIndex<'a>,
-    /// The nearest index on the other side of the release, where a neighbour answers.
-    across: Option<OptionIndex<'a>>,
-    others: Vec<OptionIndex<'a>>,
-}
-
-impl<'a> Beside<'a> {
-    fn new(facts: &'a Facts, index: OptionIndex<'a>) -> Self {
-        let asked = index.asked.base();
-        let mut others: Vec<_> =
-            facts.option_indexes().filter(|other| other.release.base() != index.release.base()).collect();
-        others.sort_by_key(|other| other.months_from(asked));
-        let is_older = |release: Release| release.base() < asked;
-        let across =
-            others.iter().find(|other| is_older(other.release) != is_older(index.release)).filter(|_| !index.exact);
-        Self { index, across: across.copied(), others }
-    }
-
-    /// Tells whether the answering index is the release's own, or much nearer to it than another release: a name that the
-    /// two differ in came or went somewhere between them.
-    fn is_much_nearer_than(&self, other: OptionIndex<'_>) -> bool {
-        let distance = |index: OptionIndex<'_>| index.months_from(self.index.asked);
-        self.index.exact || distance(other) >= MUCH * distance(self.index)
-    }
-
-    /// Splits an unknown name into those below it, where an older release has old names among them.
-    fn old_names(&self, fault: TypeFault<'a>, definitions: &Definitions<'_>) -> Vec<TypeFault<'a>> {
-        let node = if fault.fault == Fault::Unknown { definitions.at(&fault.route) } else { None };
-        let mut names = Vec::new();
-        if let Some(table) = node.and_then(Node::as_table) {
-            for (name, entry) in table {
-                let route: Vec<String> = fault.route.iter().cloned().chain([name.clone()]).collect();
-                let message = format!("there is no option {}", option_name(&route));
-                let below = TypeFault { place: entry.key, route, message, ..fault.clone() };
-                names.extend(self.old_names(below, definitions));
-            }
-        }
-        let is_old = |fault: &TypeFault<'_>| {
-            let route: Vec<&str> = fault.route.iter().map(String::as_str).collect();
-            self.dropped(&route).is_some()
-        };
-        if names.iter().any(is_old) { names } else { vec![fault] }
-    }
-
-    /// Returns what an older release says of a name that the answering index does not know.
-    fn dropped(&self, route: &[&str]) -> Option<Dropped<'a>> {
-        let mut older = self.others.iter().filter(|other| other.release.base() < self.index.release.base());
-        older.find_map(|other| match other.lookup(route) {
-            Found::Alias(alias) if alias.kind != AliasKind::Permanent => {
-                Some(Dropped { alias, release: other.release })
-            }
-            _ => None,
-        })
-    }
-
-    /// Returns the nearest index that takes a name which the answering one does not know.
-    fn has(&self, route: &[&str]) -> Option<OptionIndex<'a>> {
-        let takes = |other: &&OptionIndex<'_>| {
-            matches!(other.lookup(route), Found::Option(_) | Found::Prefix | Found::Free(_) | Found::Alias(_))
-        };
-        self.others.iter().find(takes).copied()
-    }
-}
-
 fn kind(fault: &Fault<'_>) -> u8 {
     match fault {
         Fault::Unknown => 0,
@@ -207,6 +168,7 @@ fn kind(fault: &Fault<'_>) -> u8 {
         Fault::ReadOnly => 2,
         Fault::Alias(_) => 3,
         Fault::Missing => 4,
+        Fault::NoPackage => 5,
     }
 }
 
@@ -217,10 +179,17 @@ impl Definitions<'_> {
     }
 
     /// Returns what is defined for an option.
-    fn at(&self, route: &[String]) -> Option<&Node> {
+    pub(super) fn at(&self, route: &[String]) -> Option<&Node> {
         let below: Vec<&str> = route.strip_prefix(self.prefix.as_slice())?.iter().map(String::as_str).collect();
         self.node.at(&below)
     }
+}
+
+/// Tells whether definitions put further packages beside those of nixpkgs, or others in their place.
+fn adds_packages(definitions: &Node) -> bool {
+    let ways: [&[&str]; 3] =
+        [&["nixpkgs", "overlays"], &["nixpkgs", "pkgs"], &["nixpkgs", "config", "packageOverrides"]];
+    ways.iter().any(|way| definitions.at(way).is_some())
 }
 
 /// Returns the definitions of a host: its `[nixos]`, and of each service what its module sets for it and its `options`.

@@ -8,6 +8,7 @@
 //! another release answers, the answer names it. Opening the facts costs nothing, because nothing is parsed before it is
 //! asked for.
 
+mod attributes;
 mod below;
 mod boot_sizes;
 mod bytes;
@@ -34,6 +35,7 @@ use crate::units::Release;
 use bytes::Packed;
 use pack::TableKind;
 
+pub use attributes::{Attribute, check_package};
 pub use boot_sizes::{InitrdParts, generation_bytes};
 pub use diff::{OptionChange, compare};
 pub use history::{Change, History};
@@ -105,7 +107,8 @@ impl Facts {
 
     /// Returns every option index, a user's own first.
     pub fn option_indexes(&self) -> impl Iterator<Item = OptionIndex<'_>> {
-        self.options.iter().filter_map(|table| OptionIndex::open(table))
+        let open = |table| Some(OptionIndex { packages: Some(self.packages()), ..OptionIndex::open(table)? });
+        self.options.iter().filter_map(move |table| open(table))
     }
 
     /// Returns the facts about OpenZFS.

@@ -1,7 +1,6 @@
 //! The options of a NixOS release: which names there are, what type each has, and what became of old names.
 //!
-//! Here belong: finding a name (a list of segments) in a packed table, aliases, and what may stand below an option.
-//! Not here: suggestions (`nearest`), values (`value`).
+//! Here belong: finding a name in a packed table, aliases, what may stand below an option. Not here: `nearest`, `value`.
 //!
 //! An option index is a tree of name segments. A name that is no declared option may still be legal: below an
 //! attribute set, in an open submodule or in a JSON value. Where the tables cannot tell, a name is legal.
@@ -9,11 +8,13 @@
 //! Layout, sections after the strings: 1 release, base, month of the source, releases it is exact for,
 //! 1 when hidden options are missing, 1 when it is known which members modules fill in; 2 nodes (20 bytes: segment, first child, number of children with [`flag`]s in the
 //! top byte, type or none, default or none), breadth first, children sorted with placeholders first; 3 types (see
-//! `types`); 4 aliases by node (28 bytes: node, kind, target, end of a chain (empty: a removal), text, file, since).
+//! `types`); 5 names of packages (see
+//! `attributes`); 4 aliases by node (28 bytes: node, kind, target, end of a chain (empty: a removal), text, file, since).
 
 use super::below::below;
 use super::bytes::{NONE, Packed};
 use super::name::{is_placeholder, split_name};
+use super::packages::Packages;
 use super::types::Type;
 use crate::units::Release;
 
@@ -54,7 +55,8 @@ pub struct OptionIndex<'a> {
     pub visible_only: bool,
     /// What the index was made from, in words.
     pub base: &'a str,
-    table: Packed<'a>,
+    pub(super) table: Packed<'a>,
+    pub(super) packages: Option<Packages<'a>>, // answer where the table has no names of packages
 }
 
 /// A declared option.
@@ -145,7 +147,7 @@ impl<'a> OptionIndex<'a> {
         let release: Release = table.text(meta.u32(0)?)?.parse().ok()?;
         let base = meta.u32(4).and_then(|at| table.text(at)).unwrap_or_default();
         let visible_only = meta.u32(16) == Some(1);
-        Some(Self { release, asked: release, exact: true, visible_only, base, table })
+        Some(Self { release, asked: release, exact: true, visible_only, base, table, packages: None })
     }
 
     /// The index as one that answers for a release. Without a list of releases that it is exact for, those are the release

@@ -6,6 +6,7 @@
 //! Invariant: no false finding. A Nix expression other than `null` is never judged; a type that the facts do not know, an alternative that
 //! may fit, a submodule whose members are unknown all accept. A package is written as its attribute name.
 
+use super::attributes::{PACKAGE, missing_package};
 use super::member::{by_description, is_member, may_be_attribute, passes};
 use super::name::{is_element, join_name, split_name};
 use super::options::{Alias, AliasKind, OptionIndex, Spot, flag};
@@ -26,6 +27,8 @@ pub enum Fault<'a> {
     Type,
     /// The option is set by NixOS itself.
     ReadOnly,
+    /// The release has no package of this name.
+    NoPackage,
     /// A member that has no default is not there. NixOS fails when it asks for the member, which it does for nearly all.
     Missing,
     /// The option's name is an old one. A second permanent name is no fault.
@@ -228,6 +231,7 @@ impl<'a> Checker<'a> {
                     self.missing(spot, node);
                 }
             }
+            Shape::Package => self.package(node),
             Shape::Section { group, legacy, checks, .. } => self.section(group, legacy, &checks, node),
             Shape::Value { null: false, text } => self.no_null(text, node),
             Shape::Either(alternatives) => {
@@ -247,6 +251,18 @@ impl<'a> Checker<'a> {
                 self.any_of(ways, node);
             }
             _ => {}
+        }
+    }
+
+    /// Checks that a release has a package; a path in the store is one, too.
+    fn package(&mut self, node: &Node) {
+        if let Kind::Str(name) = &node.kind
+            && !name.starts_with('/')
+            && let Some(message) = missing_package(self.index, name)
+        {
+            let near = if self.unknown < SUGGESTED { self.index.nearest_attributes(name) } else { Vec::new() };
+            self.unknown += 1;
+            self.fault(Fault::NoPackage, node.place, message, PACKAGE.to_owned(), near);
         }
     }
 

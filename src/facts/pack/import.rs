@@ -88,6 +88,7 @@ pub fn import(release: Release, text: &[u8], known: Option<OptionIndex<'_>>) -> 
     let types = json!({ "release": release.to_string(), "base": "an imported options.json", "options": options });
     let defaults = json!({ "defaults": defaults });
     let parts = Parts {
+        attributes: None,
         types: &types,
         aliases: None,
         defaults: Some(&defaults),

@@ -74,10 +74,10 @@ pub struct Recipe {
     pub sources: &'static [&'static str],
 }
 
-/// Returns the recipe of a release's options: of its types, what of its old names, sections and provided members is known, and its
-/// defaults.
+/// Returns the recipe of a release's options: of its types and defaults, and what of its old names, sections, provided members and
+/// names of packages is known.
 macro_rules! options {
-    ($release:literal $(, $more:literal)*) => {
+    ($release:literal $(, $more:literal)* $(; $zipped:literal)*) => {
         Recipe {
             table: concat!("options-", $release, ".bin"),
             kind: TableKind::Options,
@@ -85,6 +85,7 @@ macro_rules! options {
                 concat!("types-", $release, ".json.zst"),
                 concat!("defaults-", $release, ".json.zst"),
                 $(concat!($more, "-", $release, ".json"),)*
+                $(concat!($zipped, "-", $release, ".json.zst"),)*
                 "indexes.json",
             ],
         }
@@ -103,7 +104,7 @@ pub const RECIPES: &[Recipe] = &[
     options!("20.09", "aliases"),
     options!("25.05pre"),
     options!("25.11", "aliases"),
-    options!("26.11", "aliases", "sections", "provided"),
+    options!("26.11", "aliases", "sections", "provided"; "attributes"),
     Recipe { table: "packages.bin", kind: TableKind::Packages, sources: &["packages.json"] },
     Recipe { table: "releases.bin", kind: TableKind::Releases, sources: &["releases.json"] },
     Recipe { table: "zfs.bin", kind: TableKind::Zfs, sources: &["zfs.json"] },
@@ -128,6 +129,7 @@ pub fn pack(kind: TableKind, sources: &[(&str, Vec<u8>)]) -> Result<Vec<u8>, Pac
                 defaults: beside("defaults-"),
                 sections: beside("sections-"),
                 provided: beside("provided-"),
+                attributes: beside("attributes-"),
                 index: beside("indexes").and_then(|indexes| indexes.get(named)),
             })
         }

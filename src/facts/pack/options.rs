@@ -8,6 +8,7 @@ use super::TableKind;
 use super::types::Types;
 use super::writer::{Put as _, Writer, to_u32};
 use super::zfs::table;
+use crate::facts::attributes as attribute;
 use crate::facts::bytes::NONE;
 use crate::facts::name::{is_placeholder, join_name, split_name};
 use crate::facts::options::{alias_kind, flag};
@@ -60,6 +61,8 @@ pub(super) struct Parts<'a> {
     pub(super) sections: Option<&'a Value>,
     /// `provided-REL.json`.
     pub(super) provided: Option<&'a Value>,
+    /// `attributes-REL.json`.
+    pub(super) attributes: Option<&'a Value>,
     /// What `indexes.json` says of it.
     pub(super) index: Option<&'a Value>,
 }
@@ -126,7 +129,21 @@ pub(super) fn pack(parts: &Parts<'_>) -> Result<Vec<u8>, String> {
     writer.section(nodes);
     writer.section(types.finish());
     writer.section(alias_rows);
+    if let Some(attributes) = parts.attributes {
+        let names = names(attributes, &mut writer);
+        writer.section(names);
+    }
     Ok(writer.finish(TableKind::Options))
+}
+
+/// Lays out the names of packages, sorted.
+fn names(attributes: &Value, writer: &mut Writer) -> Vec<u8> {
+    let gone: BTreeSet<&str> = texts(&attributes["gone"]).collect();
+    let mut rows = Vec::new();
+    for name in texts(&attributes["present"]).collect::<BTreeSet<_>>() {
+        rows.u32(writer.text(name)).u32(if gone.contains(name) { attribute::GONE } else { attribute::PRESENT });
+    }
+    rows
 }
 
 fn texts(list: &Value) -> impl Iterator<Item = &str> {

@@ -16,6 +16,7 @@ fn faults(release: &str, text: &str) -> Vec<String> {
             Fault::Unknown => "unknown".to_owned(),
             Fault::Type => "type".to_owned(),
             Fault::ReadOnly => "read-only".to_owned(),
+            Fault::NoPackage => "no package".to_owned(),
             Fault::Missing => "missing".to_owned(),
             Fault::Alias(alias) => format!("{:?}", alias.kind).to_lowercase(),
         };
@@ -52,6 +53,12 @@ const CASES: &[(&str, bool)] = &[
     ("services.postgresql.dataDir = \"var/lib/pg\"", false),
     ("environment.systemPackages = [\"vim\", \"git\"]", true),
     ("environment.systemPackages = \"vim\"", false),
+    ("environment.systemPackages = [\"vim\", \"htpo\"]", false),
+    ("environment.systemPackages = [\"gitAndTools\"]", false), // a name that throws
+    ("environment.systemPackages = [\"python3Packages.requests\", \"pkgs.vim\"]", true),
+    ("environment.systemPackages = [\"/nix/store/abc-vim\"]", true),
+    ("users.users.cadey = { isNormalUser = true, shell = \"fihs\" }", false),
+    ("users.users.cadey = { isNormalUser = true, shell = \"fish\" }", true),
     ("environment.etc.issue.text = \"hello\"", true),
     ("environment.etc.issue = \"hello\"", false),
     ("environment.etc.issue.txt = \"hello\"", false),
@@ -137,6 +144,25 @@ x = 1
 }
 
 #[test]
+fn a_package_is_one_of_the_release_that_is_asked() {
+    let package = "services.postgresql.package = \"postgresql_17\"";
+    assert_eq!(
+        faults("20.09", package),
+        ["no package at \"postgresql_17\": there is no package `postgresql_17` [the name of a package in nixpkgs]"]
+    );
+    assert_eq!(faults("20.09", "services.postgresql.package = \"postgresql_11\""), [""; 0]);
+    // Of 20.09 only some packages are known.
+    assert_eq!(faults("20.09", "services.postgresql.package = \"no-such-thing\""), [""; 0]);
+    assert_eq!(
+        faults("26.11", "environment.systemPackages = [\"ngnix\", \"gitfs\"]"),
+        [
+            "no package at \"ngnix\": there is no package `ngnix` [the name of a package in nixpkgs]",
+            "no package at \"gitfs\": the package `gitfs` is gone [the name of a package in nixpkgs]"
+        ]
+    );
+}
+
+#[test]
 fn old_names_read_only_options_and_near_names_are_told_apart() {
     assert_eq!(
         faults("26.11", "services.gitea.domain = \"x\""),
@@ -150,7 +176,7 @@ fn old_names_read_only_options_and_near_names_are_told_apart() {
     );
     assert_eq!(faults("26.11", "services.compton.enable = true"), [""; 0]);
     assert_eq!(faults("26.11", "services.compton.enable = 1").len(), 1);
-    let old = "system.replaceDependencies.replacements = [{ original = 1, newDependency = \"b\" }]";
+    let old = "system.replaceDependencies.replacements = [{ original = 1, newDependency = \"bash\" }]";
     let found = faults("26.11", old);
     assert!(
         found[0].starts_with("renamed at original: `system.replaceDependencies.replacements[0].original`"),

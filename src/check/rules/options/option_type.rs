@@ -24,10 +24,20 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
 
 /// Reports what settings, wherever they stand, have of this fault.
 pub(in crate::check) fn report(settings: &Settings<'_>, index: OptionIndex<'_>, found: &mut Findings) {
-    for setting in settings.faults.iter().filter(|setting| setting.fault.fault == Fault::Type) {
+    for setting in
+        settings.faults.iter().filter(|setting| matches!(setting.fault.fault, Fault::Type | Fault::NoPackage))
+    {
         let fault = &setting.fault;
         let mut finding = Finding::at(fault.place, &fault.message);
+        let is_package = fault.fault == Fault::NoPackage;
         finding = match answered_by(index) {
+            _ if is_package && index.exact && !setting.certain => {
+                finding.why("an overlay may add it; a package that none adds fails the evaluation")
+            }
+            Some(answered) if is_package && !setting.certain => {
+                finding.why(format!("{answered}, which may lack a package; one that is not there fails the evaluation"))
+            }
+            _ if is_package => finding.why(why(index, "a package that is not there fails the evaluation")),
             Some(answered) if !setting.certain => {
                 finding.why(format!("{answered}, whose type may be another; a wrong type fails the evaluation"))
             }
