@@ -14,6 +14,7 @@ mod facts;
 mod init;
 mod lint_nix;
 mod man;
+mod names;
 mod new;
 mod output;
 mod pin;

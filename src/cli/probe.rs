@@ -1,5 +1,6 @@
 //! `hostwright probe`
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::context::{self, shown};
 use super::terminal::Terminal;
 use super::way::Way;
-use super::{ExitStatus, Failure, output};
+use super::{ExitStatus, Failure, names, output};
 use crate::check::rules;
 use crate::fleet::scalar::{Target, check_name};
 use crate::probe;
@@ -17,7 +18,8 @@ use crate::source::{Diagnostic, Level, Sources, printable, quoted};
 /// Read the facts of a machine: disks, interfaces, firmware, pools, the system that runs.
 ///
 /// Asks over ssh, or reads what the printed script said on a machine that cannot be reached. Either way the machine is only read:
-/// nothing is written there, no pool imported, no module loaded.
+/// nothing is written there, no pool imported, no module loaded. Where the public names of a host of the fleet point is asked of this
+/// machine's resolver.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("way").required(true).args(["target", "script", "from"])))]
 #[command(after_help = "\
@@ -87,8 +89,20 @@ pub(super) fn run(
         return Ok(ExitStatus::Invalid);
     };
     let taken = now(args.now)?;
-    let seen = probe::see(&sections, &taken, host.as_deref());
-    let missing: Vec<Diagnostic> = seen.missing.iter().map(|(what, why)| lacks(&sources, file, what, why)).collect();
+    let mut seen = probe::see(&sections, &taken, host.as_deref());
+    let mut missing: Vec<Diagnostic> =
+        seen.missing.iter().map(|(what, why)| lacks(&sources, file, what, why)).collect();
+    if let (Some(host), Ok(folder)) = (&host, fleet()) {
+        let (known, unknown): (BTreeMap<_, _>, _) =
+            names::of_host(&folder, host).into_iter().partition(|(_, addresses)| !addresses.is_empty());
+        seen.dns = known;
+        missing.extend(unknown.keys().map(|name| {
+            let message = format!("the name {} does not resolve on this machine", quoted(name));
+            Diagnostic::new("key-missing", Level::Warning, sources.start(file), message)
+                .why("the facts do not say where it points")
+                .help("make the name, or probe again where names resolve")
+        }));
+    }
     let facts = seen.to_json();
     let Some(host) = host else {
         terminal.warn(&context::findings(terminal, &missing, &sources));

@@ -103,6 +103,22 @@ fn a_rescue_system_without_tools_is_told_with_the_rules_that_go_blind() {
 }
 
 #[test]
+fn where_public_names_point_is_in_the_facts_and_what_does_not_resolve_is_said() {
+    let sandbox = Sandbox::small();
+    let host = sandbox.read("hosts/a/host.toml");
+    let names = "[network.names]\n\"localhost\" = {}\n\"nowhere.invalid\" = {}\n";
+    sandbox.write("hosts/a/host.toml", format!("{host}\n{names}"));
+    sandbox.write("a.probe", output(&[("sys-block", 0, BARE)]));
+    let run = sandbox.run(&["probe", "--from", "a.probe", "--host", "a", "--now", "2026-11-21T10:00:00Z"]);
+    assert_eq!(run.status, 0, "{}", run.err);
+    let facts: serde_json::Value = serde_json::from_str(&sandbox.read("hosts/a/facts.json")).unwrap();
+    let addresses = facts["dns"]["localhost"].as_array().unwrap();
+    assert!(addresses.iter().any(|address| address == "127.0.0.1" || address == "::1"), "{facts}");
+    assert!(facts["dns"].get("nowhere.invalid").is_none(), "{facts}");
+    assert!(run.err.contains("the name `nowhere.invalid` does not resolve on this machine"), "{}", run.err);
+}
+
+#[test]
 fn what_is_cut_off_and_what_is_of_another_machine_changes_no_file() {
     let sandbox = Sandbox::small();
     sandbox.write("a.probe", output(&[("sys-block", 0, BARE)]));
