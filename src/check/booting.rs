@@ -42,6 +42,6 @@ pub(super) fn mirrors<'a>(host: &'a ResolvedHost<'a>) -> impl Iterator<Item = Mi
     })
 }
 
-fn disk<'a>(host: &'a ResolvedHost<'a>, name: &str) -> Option<&'a ResolvedDisk<'a>> {
+pub(super) fn disk<'a>(host: &'a ResolvedHost<'a>, name: &str) -> Option<&'a ResolvedDisk<'a>> {
     host.disks.iter().find(|disk| disk.name == name)
 }

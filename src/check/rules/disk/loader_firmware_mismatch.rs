@@ -1,7 +1,8 @@
 //! A boot loader that the firmware cannot start.
 
-use crate::check::nixos;
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
+use crate::check::{booting, nixos};
+use crate::fleet::schema::disks::Table;
 use crate::fleet::schema::machine::{Firmware, Loader};
 use crate::source::{Kind, Level, Node};
 
@@ -35,6 +36,9 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
                 .help("`firmware = \"uefi\"`, if the machine can boot that way, with an EFI system partition"),
         );
     }
+    if loader.value == Loader::SystemdBoot && firmware.value != Firmware::Bios {
+        esp_on_mbr(cx, found);
+    }
     if loader.value == Loader::Grub {
         grub(cx, boots, found);
     }
@@ -59,6 +63,21 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
                 .related(firmware.place, boots)
                 .why("the loader's installer fails where the variables are not there")
                 .help("remove the setting"),
+        );
+    }
+}
+
+/// systemd-boot where `bootctl` takes no partition for an ESP (its `verify_esp`: "not a GPT partition table").
+fn esp_on_mbr(cx: &HostCx<'_>, found: &mut Findings) {
+    let esps = booting::mounted_esps(cx.host).filter_map(|(_, disk)| booting::disk(cx.host, disk));
+    for disk in esps.filter(|disk| disk.def.table.value == Table::Mbr) {
+        found.report(
+            Finding::at(cx.host.def.boot.loader.place, "systemd-boot is not installed on a disk with an MBR")
+                .label("wants a GPT")
+                .related(disk.def.table.place, format!("the table of `{}`", disk.name))
+                .why("`bootctl install` refuses an EFI system partition that no GPT calls one, so the activation fails")
+                .help("`table = \"gpt\"`, where the disk may be laid out anew")
+                .help("`loader = \"grub\"`"),
         );
     }
 }
@@ -102,6 +121,19 @@ fn is_nodev(node: &Node) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::check::sample::said;
+
+    #[test]
+    fn systemd_boot_wants_a_gpt_below_its_esp() {
+        let disk = |table: &str, loader: &str| {
+            format!(
+                "machine.firmware = 'uefi'\nboot.loader = '{loader}'\n[disks.old]\nid = 'ata-OLD_1'\nsize = '100GB'\n\
+                 table = '{table}'\npartitions = [{{ name = 'esp', role = 'esp', size = '1GiB', mount = '/boot' }}]\n"
+            )
+        };
+        for (table, loader, findings) in [("mbr", "systemd-boot", 1), ("gpt", "systemd-boot", 0), ("mbr", "grub", 0)] {
+            assert_eq!(said("loader-firmware-mismatch", &disk(table, loader)).len(), findings, "{table} {loader}");
+        }
+    }
 
     #[test]
     fn what_nix_takes_from_grub_is_missed_where_the_firmware_looks_for_it() {
