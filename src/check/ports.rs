@@ -7,7 +7,8 @@ use super::nixos;
 use super::phrase::joined;
 use crate::fleet::schema::access::Ssh;
 use crate::fleet::schema::module_file::Exposure;
-use crate::fleet::schema::services::{Protocol, Tls};
+use crate::fleet::schema::service_parts::Protocol;
+use crate::fleet::schema::web::Tls;
 use crate::resolve::{Listen, ResolvedHost, ResolvedService};
 use crate::source::{Kind, Node, Place};
 

@@ -199,19 +199,18 @@ fn definitions<'a>(host: &ResolvedHost<'a>) -> Vec<Definitions<'a>> {
         all.push(Definitions { prefix: Vec::new(), node: Cow::Borrowed(nixos) });
     }
     for service in &host.services {
-        let Some(prefix) = service.module.file.prefix.as_ref().map(|prefix| split_name(prefix.as_str())) else {
-            continue;
-        };
+        let (Some(module), Some(native)) = (service.module, service.def.native()) else { continue };
+        let prefix = split_name(module.prefix);
         let mut derived = |name: &str, kind: Kind, place: Place| {
             let prefix = prefix.iter().cloned().chain([name.to_owned()]).collect();
             all.push(Definitions { prefix, node: Cow::Owned(Node::new(kind, place)) });
         };
         let enable = &service.def.enable;
         derived("enable", Kind::Bool(enable.value), if enable.written { enable.place } else { service.def.key });
-        if let Some(package) = &service.def.package {
+        if let Some(package) = &native.package {
             derived("package", Kind::Str(package.to_string()), package.place);
         }
-        if let Some(options) = &service.def.options {
+        if let Some(options) = &native.options {
             all.push(Definitions { prefix, node: Cow::Borrowed(options) });
         }
     }

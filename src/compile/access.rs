@@ -1,5 +1,6 @@
 //! access.nix: the ssh server, accounts, and who becomes root.
 
+use crate::compile::tmpfiles::{self, Rule};
 use std::fmt::Write as _;
 
 use super::settings::Settings;
@@ -40,17 +41,9 @@ pub(super) fn settings(cx: &HostCx<'_>) -> Settings {
 /// Gives secrets to the accounts that own them: who places the files knows no account of the installed system.
 fn owners(cx: &HostCx<'_>, out: &mut Settings) {
     for secret in cx.host.secrets.iter().filter(|secret| secret.owner != "root") {
-        if cx.spelling.tmpfiles_settings() {
-            let rule = Attrs::from_iter([("user", secret.owner), ("group", "root"), ("mode", secret.mode)]);
-            out.set_below("systemd.tmpfiles.settings", &["hostwright-secrets", &secret.path, "z"], rule, secret.place);
-        } else {
-            let path = super::zfs::tmpfiles_path(&secret.path);
-            out.list(
-                "systemd.tmpfiles.rules",
-                [format!("z {path} {} {} root -", secret.mode, secret.owner)],
-                secret.place,
-            );
-        }
+        let (user, mode) = (Some(secret.owner), Some(secret.mode));
+        let rule = Rule { user, group: Some("root"), mode, ..Rule::new("z", &secret.path) };
+        tmpfiles::add(cx, "secrets", rule, secret.place, out);
     }
 }
 

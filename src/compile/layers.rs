@@ -2,6 +2,7 @@
 
 use super::HostCx;
 use super::settings::Settings;
+use crate::compile::tmpfiles::{self, Rule};
 use crate::fleet::schema::disks::Luks;
 use crate::fleet::schema::machine::Unlock;
 use crate::nix::{Attrs, Value};
@@ -91,40 +92,23 @@ fn crypttab(name: &str, device: &str, key: &str, discard: &str) -> String {
 
 fn persistence(cx: &HostCx<'_>, out: &mut Settings) {
     let Some(persistence) = &cx.host.def.persistence else { return };
-    let mut lines = Vec::new();
     for mount in &cx.host.mounts {
         let MountSource::Persisted { kept, def } = &mount.source else { continue };
         let owner = def.and_then(|def| def.owner.as_ref()).map_or("root", |owner| owner.as_str());
         let group = def.and_then(|def| def.group.as_ref()).map_or("root", |group| group.as_str());
         let own = if def.is_none() { "0700" } else { "0755" };
         let mode = def.and_then(|def| def.mode.as_ref()).map_or(own, |mode| mode.as_str());
-        if cx.spelling.tmpfiles_settings() {
-            let rule = Attrs::from_iter([("user", owner), ("group", group), ("mode", mode)]);
-            out.set_below("systemd.tmpfiles.settings", &["hostwright-persistence", kept, "d"], rule, mount.place);
-        } else {
-            let path = super::zfs::tmpfiles_path(kept);
-            lines.push((format!("d {path} {mode} {owner} {group} -"), mount.place));
-        }
+        let rule = Rule { user: Some(owner), group: Some(group), mode: Some(mode), ..Rule::new("d", kept) };
+        tmpfiles::add(cx, "persistence", rule, mount.place, out);
     }
     for file in &persistence.files {
         let kept = format!("{}{}", persistence.root.as_str().trim_end_matches('/'), file.as_str());
         // What lies below /etc is linked before the first unit starts: the machine's id is read that early.
         if let Some(name) = file.as_str().strip_prefix("/etc/") {
             out.set_below("environment.etc", &[name, "source"], kept, file.place);
-        } else if cx.spelling.tmpfiles_settings() {
-            let rule = Attrs::from_iter([("argument", kept.as_str())]);
-            out.set_below(
-                "systemd.tmpfiles.settings",
-                &["hostwright-persistence", file.as_str(), "L+"],
-                rule,
-                file.place,
-            );
         } else {
-            let path = super::zfs::tmpfiles_path(file.as_str());
-            lines.push((format!("L+ {path} - - - - {kept}"), file.place));
+            let rule = Rule { argument: Some(&kept), ..Rule::new("L+", file.as_str()) };
+            tmpfiles::add(cx, "persistence", rule, file.place, out);
         }
-    }
-    for (line, place) in lines {
-        out.list("systemd.tmpfiles.rules", [line], place);
     }
 }

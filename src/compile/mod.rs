@@ -24,6 +24,7 @@ mod reboot_test;
 mod services;
 mod settings;
 mod spelling;
+mod tmpfiles;
 mod zfs;
 
 use std::fmt::Write as _;

@@ -39,6 +39,11 @@ impl Spelling {
         self.since("22.05")
     }
 
+    /// `security.acme.certs.NAME.environmentFile`, before that `credentialsFile`.
+    pub(super) fn acme_environment_file(self) -> bool {
+        self.since("23.11")
+    }
+
     /// The firewall of `networking.firewall` written for nftables.
     pub(super) fn nftables_firewall(self) -> bool {
         self.since("23.05")

@@ -240,6 +240,18 @@ impl Shown for super::scalar::AbsPath {
     }
 }
 
+impl Shown for super::schema::web::Tls {
+    fn shown(self) -> Value {
+        json!(self.to_string())
+    }
+}
+
+impl Shown for super::schema::monitoring::Exporter {
+    fn shown(self) -> Value {
+        json!(self != Self::Off)
+    }
+}
+
 /// Returns a default value as JSON.
 pub fn default_of(value: impl Shown) -> Value {
     value.shown()

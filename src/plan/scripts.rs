@@ -9,7 +9,8 @@ use super::PlanError;
 use super::places::BootPlaces;
 use super::reach::{Reach, Who};
 use crate::fleet::schema::module_file::Exposure;
-use crate::fleet::schema::services::{Protocol, Tls};
+use crate::fleet::schema::service_parts::Protocol;
+use crate::fleet::schema::web::Tls;
 use crate::resolve::{MountSource, ResolvedHost};
 use crate::text::Templates;
 

@@ -38,7 +38,7 @@ pub use hardware::{Driver, module_name};
 pub use network::{DeviceName, InitrdNetwork, LONGEST_NAME, is_kernel_name, named_in_rules};
 pub use persistent::persistent_path;
 pub use secrets::{CREDENTIAL_STORE, ResolvedSecret};
-pub use services::{Listen, ResolvedService, ServicePort};
+pub use services::{Listen, ResolvedService, ServiceModule, ServicePort, ServiceState, volume_path};
 pub use storage::{
     ALIGNMENT, ArrayUse, Base, BlockDevice, Content, EncryptionRoot, MemberUse, Mount, MountSource, MountWords,
     ResolvedArray, ResolvedDisk, ResolvedMember, ResolvedPartition, ResolvedPool, ResolvedVdev, STATE, VdevClass,
@@ -252,9 +252,9 @@ fn resolve_host<'f>(
         let pool = device.as_str().split('/').next().unwrap_or_default();
         reference("pool", pool, device.place, pools.iter().map(|pool| pool.name), found);
     }
-    let services = services::services(fleet, host, found);
-    let channel = channel_of_host?;
     let mounts = storage::mounts(host, &disks, &arrays, &devices, &pools);
+    let services = services::services(fleet, host, &mounts, found);
+    let channel = channel_of_host?;
     let systems = zfs::systems(host, channel, deployer, installer, rescue, facts, sources);
     let place = sources.start(host.file);
     Some(ResolvedHost {

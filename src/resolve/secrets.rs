@@ -2,6 +2,7 @@
 
 use super::reference;
 use crate::fleet::schema::host::HostFile;
+use crate::fleet::schema::web::Tls;
 use crate::fleet::words::SecretName;
 use crate::source::{Diagnostics, Place, Spanned};
 
@@ -58,6 +59,26 @@ fn used(def: &HostFile) -> Vec<&Spanned<SecretName>> {
         let shared = wireguard.peers.iter().filter_map(|peer| peer.preshared_key.as_ref());
         std::iter::once(&wireguard.private_key).chain(shared)
     });
+    let services = def.services.iter().flat_map(|(_, service)| {
+        let container = service.container().and_then(|container| container.registry_login.as_ref());
+        let vhosts = service.vhost.0.iter().flat_map(|vhost| {
+            let key = match &vhost.tls.value {
+                Tls::Files(files) => Some(&files.key),
+                _ => None,
+            };
+            vhost.auth.iter().chain(key)
+        });
+        service.secrets.iter().map(|secret| &secret.name).chain(container).chain(vhosts)
+    });
+    let web = def.web.iter().filter_map(|web| web.acme_dns.as_ref()).map(|dns| &dns.credentials);
+    let backups = def
+        .backup
+        .iter()
+        .flat_map(|(_, backup)| backup.password.iter().chain(&backup.ssh_key).chain(&backup.credentials));
     let users = def.access.iter().flat_map(|access| access.users.iter());
-    keys.chain(users.filter_map(|(_, user)| user.value.password.as_ref())).collect()
+    keys.chain(services)
+        .chain(web)
+        .chain(backups)
+        .chain(users.filter_map(|(_, user)| user.value.password.as_ref()))
+        .collect()
 }

@@ -3,25 +3,65 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::reference;
+use super::storage::{Mount, MountSource};
 use crate::fleet::decode::Keyed;
-use crate::fleet::schema::module_file::{Exposure, ModulePort};
-use crate::fleet::schema::services::{Protocol, Service};
-use crate::fleet::{Fleet, Host, Module};
+use crate::fleet::schema::module_file::{Exposure, ModuleFile, ModulePort, StateKind};
+use crate::fleet::schema::service_parts::Protocol;
+use crate::fleet::schema::services::{Service, Work};
+use crate::fleet::schema::workloads::{Native, Volume, VolumeSource};
+use crate::fleet::{Fleet, Host};
 use crate::source::{Diagnostic, Diagnostics, Kind, Node, Place, Spanned};
+use crate::units::lies_in;
 
-/// A service with its module.
+/// A service with what describes it.
 #[derive(Debug)]
 pub struct ResolvedService<'f> {
     /// Its name.
     pub name: &'f str,
     /// Its definition.
     pub def: &'f Keyed<Service>,
-    /// The module's name.
-    pub module_name: &'f str,
-    /// The module that describes it.
-    pub module: &'f Module,
+    /// The module that describes it, of a native one.
+    pub module: Option<ServiceModule<'f>>,
     /// The ports it listens on.
     pub ports: Vec<ServicePort>,
+    /// Its units under systemd without suffix, the one that others wait for first; none of files that a web server hands out.
+    pub units: Vec<String>,
+    /// Where its state lies, in the order of the module and then of the definition.
+    pub state: Vec<ServiceState<'f>>,
+}
+
+/// The module of a native service.
+#[derive(Debug, Clone, Copy)]
+pub struct ServiceModule<'f> {
+    /// Its name.
+    pub name: &'f str,
+    /// What it says.
+    pub file: &'f ModuleFile,
+    /// The option prefix that it stands on.
+    pub prefix: &'f str,
+}
+
+/// A directory with state of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceState<'f> {
+    /// Where it is.
+    pub path: String,
+    /// Where that is written; the service's name when the module alone says it.
+    pub place: Place,
+    /// Its owner.
+    pub owner: Option<&'f str>,
+    /// Its group.
+    pub group: Option<&'f str>,
+    /// Its permissions, octal.
+    pub mode: Option<&'f str>,
+    /// What it holds.
+    pub kind: StateKind,
+    /// How much it is expected to hold, in bytes.
+    pub size: Option<u64>,
+    /// Whether it belongs into a backup.
+    pub backup: bool,
+    /// Whether it can be made again.
+    pub rebuildable: bool,
 }
 
 /// On which addresses a port is open.
@@ -74,49 +114,183 @@ pub struct ServicePort {
 }
 
 /// Returns the services of a host with their modules; what nothing defines is reported.
-pub(super) fn services<'f>(fleet: &'f Fleet, host: &'f Host, found: &mut Diagnostics) -> Vec<ResolvedService<'f>> {
+pub(super) fn services<'f>(
+    fleet: &'f Fleet,
+    host: &'f Host,
+    mounts: &[Mount<'f>],
+    found: &mut Diagnostics,
+) -> Vec<ResolvedService<'f>> {
     let known = &host.def.services;
-    let mut services = Vec::new();
+    let mut services: Vec<ResolvedService<'f>> = Vec::new();
     for (name, def) in known.iter() {
         for other in def.after.iter().chain(&def.requires) {
             reference("service", other.as_str(), other.place, known.keys().map(String::as_str), found);
         }
-        let (module_name, place) = match &def.module {
-            Some(module) => (module.value.as_str(), module.place),
-            None => (name.as_str(), def.key),
+        let module = match def.native() {
+            Some(native) => match module(fleet, name, def, native, found) {
+                Some(module) => Some(module),
+                None => continue,
+            },
+            None => None,
         };
-        let Some(module) = fleet.modules.get(module_name) else {
-            let mut modules: Vec<&str> = fleet.modules.keys().map(String::as_str).collect();
-            for name in crate::modules::names() {
-                modules.push(name);
-            }
-            let message = format!("there is no service module `{module_name}`");
-            let near = crate::source::nearest(module_name, modules);
-            let finding = Diagnostic::error("reference-unknown", place, message);
-            found.push(match near.first() {
-                Some(near) => finding.help(format!("nearest: `{near}`")),
-                None => finding.help(format!(
-                    "describe it in modules/{module_name}/module.toml, or set its NixOS options under `[nixos]`"
-                )),
-            });
-            continue;
-        };
-        if module.file.prefix.is_none() {
-            let message = format!("the module `{module_name}` is a profile and describes no service");
-            let help = "name a service module, or import the profile with `imports`";
-            found.push(Diagnostic::error("reference-unknown", place, message).help(help));
-            continue;
-        }
-        let ports = ports(def, &module.file.ports);
-        services.push(ResolvedService { name, def, module_name, module, ports });
+        let ports = ports(def, module.map_or(&[], |module| &module.file.ports));
+        let state = state(def, module, mounts, found);
+        services.push(ResolvedService { name, def, module, ports, units: units(name, &def.work, module), state });
     }
     services
+}
+
+fn module<'f>(
+    fleet: &'f Fleet,
+    name: &'f str,
+    def: &'f Keyed<Service>,
+    native: &'f Native,
+    found: &mut Diagnostics,
+) -> Option<ServiceModule<'f>> {
+    let (name, place) = match &native.module {
+        Some(module) => (module.value.as_str(), module.place),
+        None => (name, def.key),
+    };
+    let Some(module) = fleet.modules.get(name) else {
+        let mut modules: Vec<&str> = fleet.modules.keys().map(String::as_str).collect();
+        for embedded in crate::modules::names() {
+            modules.push(embedded);
+        }
+        let message = format!("there is no service module `{name}`");
+        let near = crate::source::nearest(name, modules);
+        let finding = Diagnostic::error("reference-unknown", place, message);
+        found.push(match near.first() {
+            Some(near) => finding.help(format!("nearest: `{near}`")),
+            None => finding
+                .help(format!("describe it in modules/{name}/module.toml, or set its NixOS options under `[nixos]`")),
+        });
+        return None;
+    };
+    let Some(prefix) = &module.file.prefix else {
+        let message = format!("the module `{name}` is a profile and describes no service");
+        let help = "name a service module, or import the profile with `imports`";
+        found.push(Diagnostic::error("reference-unknown", place, message).help(help));
+        return None;
+    };
+    Some(ServiceModule { name, file: &module.file, prefix: prefix.as_str() })
+}
+
+/// Returns the units of a service: of a module those it names, else the one that its prefix ends with.
+fn units(name: &str, work: &Work, module: Option<ServiceModule<'_>>) -> Vec<String> {
+    match work {
+        Work::Native(_) => module.map_or_else(Vec::new, |module| {
+            let named: Vec<String> = module.file.units.iter().map(|unit| unit.value.0.clone()).collect();
+            let own = || vec![module.prefix.rsplit('.').next().unwrap_or(module.prefix).to_owned()];
+            if named.is_empty() { own() } else { named }
+        }),
+        Work::Container(_) => vec![format!("podman-{name}")],
+        Work::Command(_) => vec![name.to_owned()],
+        Work::Site(_) => Vec::new(),
+    }
+}
+
+impl ResolvedService<'_> {
+    /// Returns the value that stands at an option below the module's prefix.
+    pub fn option(&self, option: &str) -> Option<&Node> {
+        let route: Vec<&str> = option.split('.').collect();
+        self.def.options()?.at(&route)
+    }
+
+    /// Tells whether it runs.
+    pub fn runs(&self) -> bool {
+        self.def.enable.value
+    }
+}
+
+/// Returns where a service keeps its state: as its module says unless an option moves it, in its writable volumes, and as its
+/// definition says, which wins where two speak of one path.
+fn state<'f>(
+    def: &'f Keyed<Service>,
+    module: Option<ServiceModule<'f>>,
+    mounts: &[Mount<'f>],
+    found: &mut Diagnostics,
+) -> Vec<ServiceState<'f>> {
+    let mut all: Vec<ServiceState<'f>> = Vec::new();
+    for state in module.iter().flat_map(|module| &module.file.state) {
+        let moved = state.option.as_ref().and_then(|option| {
+            let route: Vec<&str> = option.as_str().split('.').collect();
+            let node = def.options()?.at(&route)?;
+            Some((node.as_str()?.to_owned(), node.place))
+        });
+        let (path, place) = moved.unwrap_or_else(|| (state.path.as_str().to_owned(), def.key));
+        // What is no path, such as the name of a socket or an address, is no state on this host.
+        if !path.starts_with('/') {
+            continue;
+        }
+        all.push(ServiceState {
+            path,
+            place,
+            owner: state.owner.as_ref().map(|owner| owner.as_str()),
+            group: state.group.as_ref().map(|group| group.as_str()),
+            mode: state.mode.as_ref().map(|mode| mode.as_str()),
+            kind: state.kind.value,
+            size: None,
+            backup: state.backup.value,
+            rebuildable: state.rebuildable.value,
+        });
+    }
+    for volume in def.container().iter().flat_map(|container| &container.volumes) {
+        let Some(path) = volume_path(volume, mounts, found) else { continue };
+        // What a container only reads belongs to somebody else: the clock, a socket, another one's files.
+        let is_state =
+            !volume.read_only.value && !["/dev", "/run", "/proc", "/sys", "/etc"].iter().any(|at| lies_in(&path, at));
+        if is_state {
+            let (place, kind) = (volume.source.place, StateKind::Data);
+            let (owner, group, mode, size) = (None, None, None, None);
+            all.push(ServiceState { path, place, owner, group, mode, kind, size, backup: true, rebuildable: false });
+        }
+    }
+    for state in &def.state {
+        all.retain(|other| other.path != state.path.as_str());
+        all.push(ServiceState {
+            path: state.path.as_str().to_owned(),
+            place: state.path.place,
+            owner: state.owner.as_ref().map(|owner| owner.0.as_str()),
+            group: state.group.as_ref().map(|group| group.0.as_str()),
+            mode: state.mode.as_ref().map(|mode| mode.as_str()),
+            kind: if state.rebuildable.value { StateKind::Cache } else { StateKind::Data },
+            size: state.size.as_ref().map(|size| size.bytes()),
+            backup: state.backup.value,
+            rebuildable: state.rebuildable.value,
+        });
+    }
+    all
+}
+
+/// Returns the path on the host that a volume comes from; a dataset that is not mounted is reported.
+pub fn volume_path(volume: &Volume, mounts: &[Mount<'_>], found: &mut Diagnostics) -> Option<String> {
+    let dataset = match &volume.source.value {
+        VolumeSource::Path(path) => return Some(path.to_string()),
+        VolumeSource::Dataset(dataset) => dataset.as_str(),
+    };
+    let datasets = || {
+        mounts.iter().filter_map(|mount| match &mount.source {
+            MountSource::Dataset { pool, name, .. } => Some((format!("{pool}/{name}"), mount.path)),
+            _ => None,
+        })
+    };
+    let at = datasets().find(|(name, _)| name == dataset).map(|(_, path)| path.to_owned());
+    if at.is_none() {
+        let names: Vec<String> = datasets().map(|(name, _)| name).collect();
+        let message = format!("no dataset `{dataset}` is mounted");
+        let finding = Diagnostic::error("reference-unknown", volume.source.place, message);
+        found.push(match crate::source::nearest(dataset, names.iter().map(String::as_str)).first() {
+            Some(near) => finding.help(format!("nearest: `{near}`")),
+            None => finding.help("a dataset with `mount`, or the path itself"),
+        });
+    }
+    at
 }
 
 fn ports(def: &Keyed<Service>, of_module: &[ModulePort]) -> Vec<ServicePort> {
     let option = |path: Option<&Spanned<crate::fleet::scalar::OptionPath>>| -> Option<&Node> {
         let route: Vec<&str> = path?.as_str().split('.').collect();
-        def.options.as_ref()?.at(&route)
+        def.options()?.at(&route)
     };
     let mut ports = Vec::new();
     for port in of_module {

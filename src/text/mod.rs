@@ -13,6 +13,7 @@ mod nix;
 mod position;
 mod scan;
 mod shell;
+mod systemd;
 mod template;
 #[cfg(test)]
 mod template_tests;
@@ -22,6 +23,7 @@ pub use markdown::Md;
 pub(crate) use nix::NUL_THROW;
 pub use nix::{NixFloat, NixFloatError, NixString, NulInNix, nix_attribute, nix_int};
 pub use shell::{ShellCommand, ShellWord};
+pub use systemd::{exec_line, specifier_free, tmpfiles_path};
 pub use template::{EMBEDDED, Language, TemplateError, Templates};
 
 /// Tells whether a character does not show, or changes how its neighbours show.

@@ -4,6 +4,7 @@
 //! stood (`source`), what it is for (`fleet`). The error of every `FromStr` is a sentence that says what form is wanted.
 
 mod address;
+mod calendar;
 mod path;
 mod release;
 mod size;
@@ -12,6 +13,7 @@ mod version;
 
 pub(crate) use address::is_host_name;
 pub use address::{Cidr, Mac, SocketAddress, is_internal, is_link_local};
+pub use calendar::OnCalendar;
 pub use path::{by_id_name, lies_in};
 pub use release::Release;
 pub use size::Size;

@@ -8,7 +8,7 @@ use super::super::settings::Settings;
 use crate::fleet::decode::Word as _;
 use crate::fleet::scalar::Ports;
 use crate::fleet::schema::network::{Firewall, Nat, Network};
-use crate::fleet::schema::services::Protocol;
+use crate::fleet::schema::service_parts::Protocol;
 use crate::nix::{Attrs, Value};
 use crate::resolve::DeviceName;
 use crate::source::Spanned;

@@ -5,6 +5,7 @@
 mod keys;
 mod rollback;
 
+use crate::compile::tmpfiles::{self, Rule};
 use std::collections::BTreeMap;
 
 use super::HostCx;
@@ -236,26 +237,8 @@ fn owners(cx: &HostCx<'_>, out: &mut Settings) {
         let owner = def.owner.as_ref().map_or("root", |owner| owner.as_str());
         let group = def.group.as_ref().map_or("root", |group| group.as_str());
         let mode = def.mode.as_ref().map_or("0755", |mode| mode.as_str());
-        if cx.spelling.tmpfiles_settings() {
-            let rule = Attrs::from_iter([("user", owner), ("group", group), ("mode", mode)]);
-            out.set_below("systemd.tmpfiles.settings", &["hostwright", mount.path, "z"], rule, place);
-        } else {
-            out.list(
-                "systemd.tmpfiles.rules",
-                [format!("z {} {mode} {owner} {group} -", tmpfiles_path(mount.path))],
-                place,
-            );
-        }
-    }
-}
-
-/// Returns a path as tmpfiles.d(5) reads it: quoted where needed, `%` doubled.
-pub(super) fn tmpfiles_path(path: &str) -> String {
-    let doubled = path.replace('%', "%%");
-    if doubled.contains([' ', '"', '\'', '\\']) {
-        format!("\"{}\"", doubled.replace('\\', "\\\\").replace('"', "\\\""))
-    } else {
-        doubled
+        let rule = Rule { user: Some(owner), group: Some(group), mode: Some(mode), ..Rule::new("z", mount.path) };
+        tmpfiles::add(cx, "", rule, place, out);
     }
 }
 

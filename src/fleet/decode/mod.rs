@@ -15,7 +15,7 @@ pub(crate) use table::{default_text, field, is_open, is_required, table};
 
 use super::shape::{Scalar, Shape};
 use crate::source::{Diagnostic, Diagnostics, Kind, Node, Place, Spanned, nearest, quoted};
-use crate::units::{Cidr, Mac, Release, Size, SocketAddress, TimeSpan, Version};
+use crate::units::{Cidr, Mac, OnCalendar, Release, Size, SocketAddress, TimeSpan, Version};
 
 /// What decoding carries along: the findings and the route of keys to the value at hand.
 #[derive(Debug)]
@@ -348,6 +348,7 @@ from_string! {
     Version, "version", Some("^[0-9]+(\\.[0-9]+){0,3}"), "a version, in quotes: `\"2.3\"`";
     Cidr, "cidr", None, "an address with its prefix length, in quotes: `\"192.0.2.10/24\"`";
     Mac, "mac", Some("^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}$"), "a hardware address, in quotes: `\"a8:a1:59:0f:2d:69\"`";
+    OnCalendar, "OnCalendar", None, "a calendar event, in quotes: `\"daily\"`, `\"Sun 03:00\"`";
     SocketAddress, "host:port", None, "a host and a port, in quotes: `\"192.0.2.1:443\"`";
 }
 

@@ -4,14 +4,16 @@
 //! none begins with `-`, none holds control characters, no path climbs.
 
 mod lock_node;
+mod service;
 mod source_url;
 mod ssh;
 mod zfs_value;
 
-use std::fmt;
-use std::str::FromStr;
-
 pub use lock_node::LockNode;
+pub use service::{
+    Capability, ContainerUser, CpuShare, EnvKey, EnvName, HeaderKey, HeaderName, ImageRef, RepositoryUrl, SysctlKey,
+    SysctlName,
+};
 pub use source_url::{Forge, SourceUrl};
 pub use ssh::{SshKeyword, SshValue, Target};
 pub use zfs_value::{KeyLocation, Mountpoint, PropertyValue};
@@ -35,7 +37,7 @@ macro_rules! word {
             }
         }
 
-        impl FromStr for $name {
+        impl std::str::FromStr for $name {
             type Err = String;
 
             fn from_str(text: &str) -> Result<Self, String> {
@@ -44,13 +46,14 @@ macro_rules! word {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&self.0)
             }
         }
     };
 }
+use word;
 
 const NAME: &str = "a name is lower-case letters, digits and inner hyphens, 63 characters at most";
 
@@ -280,6 +283,7 @@ from_string! {
     OptionPath, "option", None, "the path of a NixOS option, in quotes";
     KernelWord, "word", Some("^[!-~]+$"), "one word, in quotes";
     Account, "account", Some("^[a-z_][a-z0-9_-]{0,30}$"), "an account name, in quotes";
+    DatasetName, "dataset", Some("^[A-Za-z0-9][A-Za-z0-9._:-]*(/[A-Za-z0-9][A-Za-z0-9._:-]*)*$"), "a dataset, pool included, in quotes";
     SnapshotName, "snapshot", Some("^[A-Za-z0-9][A-Za-z0-9._:-]*$"), "a snapshot's name, in quotes";
     MailAddress, "mail address", None, "a mail address, in quotes";
     DnsName, "DNS name", None, "a DNS name, in quotes";

@@ -1,14 +1,17 @@
 //! host.toml: the parts of a host and what belongs to none of them.
 
 use super::access::Access;
+use super::backup::Backup;
 use super::deploy::Deploy;
 use super::disks::{Disk, Swap};
 use super::fleet_file::Allow;
 use super::machine::{Boot, Installer, Machine};
+use super::monitoring::Monitoring;
 use super::network::Network;
 use super::secrets::Secrets;
-use super::services::{Service, Web};
+use super::services::Service;
 use super::storage::{FileSystem, Mdraid, Persistence};
+use super::web::Web;
 use super::zfs::Zfs;
 use crate::fleet::decode::{Named, Setting, choice, table};
 use crate::fleet::scalar::{Name, NameKey, PathKey};
@@ -72,10 +75,14 @@ table! {
         "web" => web: Option<Web>,
         /// Secrets, by name.
         "secrets" => secrets: Option<Secrets>,
+        /// Backups, by name.
+        "backup" => backup: Named<NameKey, Backup>,
+        /// What is measured, and who hears of it.
+        "monitoring" => monitoring: Option<Monitoring>,
         /// How the host is deployed and watched.
         "deploy" => deploy: Option<Deploy>,
         /// Any NixOS option, checked against the channel's option index.
         "nixos" => nixos: Option<Node>,
     }
-    later { "backup", "monitoring", "external" }
+    later { "external" }
 }

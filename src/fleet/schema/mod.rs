@@ -3,6 +3,7 @@
 //! These tables are the reference: `hostwright schema` and docs/schema.md are printed from them.
 
 pub mod access;
+pub mod backup;
 pub mod deploy;
 pub mod disks;
 pub mod documents;
@@ -12,13 +13,18 @@ pub mod host;
 pub mod interfaces;
 pub mod machine;
 pub mod module_file;
+pub mod monitoring;
 pub mod network;
+pub mod probes;
 mod reference;
 pub mod routes;
 pub mod secrets;
+pub mod service_parts;
 pub mod services;
 pub mod storage;
+pub mod web;
 pub mod wireguard;
+pub mod workloads;
 pub mod zfs;
 
 pub use reference::reference;

@@ -1,9 +1,11 @@
 //! module.toml: a service module or a profile.
 
-use super::services::Protocol;
-use crate::fleet::decode::{Setting, choice, table};
-use crate::fleet::scalar::{AbsPath, Account, Mode, Name, OptionPath, PackageAttr};
-use crate::source::{Node, Spanned};
+use super::probes::Probe;
+use super::service_parts::{Protocol, Provision};
+use crate::fleet::decode::{Cx, Decode, MapKey, Named, Setting, choice, table};
+use crate::fleet::scalar::{AbsPath, Account, EnvKey, HttpUrl, Mode, Name, OptionPath, PackageAttr, PathKey};
+use crate::fleet::shape::{Scalar, Shape};
+use crate::source::{Kind, Node, Spanned};
 use crate::units::Size;
 
 choice! {
@@ -39,11 +41,234 @@ table! {
         "user" => user: Option<Spanned<Account>>,
         /// Its group.
         "group" => group: Option<Spanned<Account>>,
+        /// Its account's number, only where NixOS fixes it.
+        "uid" => uid: Option<Spanned<u32>>,
+        /// Its group's number, only where NixOS fixes it.
+        "gid" => gid: Option<Spanned<u32>>,
+        /// Its units under systemd; the last part of the prefix when empty.
+        "units" => units: Vec<Spanned<UnitName>>,
+        /// Modules that it needs.
+        "requires" => requires: Vec<Requirement>,
+        /// What other machines, or the host's boot, may need from it.
+        "provides" => provides: Vec<Spanned<Provision>>,
+        /// How it is known that it still works.
+        "health" => health: Option<Probe>,
+        /// When it is ready.
+        "ready" => ready: Option<Probe>,
+        /// Options that take the path of a file with a secret.
+        "secrets" => secrets: Vec<ModuleSecret>,
         /// Memory it is known to need.
         "sizing" => sizing: Option<Sizing>,
+        /// How its data moves between versions.
+        "data" => data: Option<Data>,
+        /// The images in Kubernetes that it replaces.
+        "images" => images: Vec<ReplacedImage>,
+        /// Where the volumes of those images go.
+        "volumes" => volumes: Vec<MovedVolume>,
+        /// What variables of those images become.
+        "env" => env: Named<EnvKey, MovedVariable>,
+        /// What files of those images become.
+        "files" => files: Named<PathKey, MovedFile>,
+        /// What flags of those images become.
+        "args" => args: Named<FlagKey, MovedFlag>,
     }
-    later {
-        "uid", "gid", "requires", "provides", "health", "ready", "secrets", "images", "volumes", "env", "files", "args", "data"
+}
+
+table! {
+    /// A module that another one needs.
+    pub struct Requirement {
+        /// The module.
+        "module" => module: Spanned<Name>,
+        /// When: an option below the prefix has a value.
+        "when" => when: Option<When>,
+    }
+}
+
+table! {
+    /// A condition: an option below the prefix, by default or as set, has this value.
+    pub struct When {
+        /// The option below the prefix.
+        "option" => option: Spanned<OptionPath>,
+        /// Its value.
+        "is" => is: Spanned<Literal>,
+        /// Whether it has that value when nobody sets it.
+        "default" => default: Setting<bool> = false,
+    }
+}
+
+table! {
+    /// An option that takes the path of a file with a secret.
+    pub struct ModuleSecret {
+        /// The option below the prefix.
+        "option" => option: Spanned<OptionPath>,
+        /// What services call it.
+        "key" => key: Spanned<Name>,
+        /// What the secret is.
+        "about" => about: Spanned<String>,
+        /// Whether the service does not start without it.
+        "required" => required: Setting<bool> = false,
+    }
+}
+
+choice! {
+    /// How data moves between versions.
+    pub enum DataRule {
+        /// An older version cannot read what a newer one wrote.
+        NeverDowngrade = "never-downgrade",
+        /// Another major version cannot read it.
+        SameMajor = "same-major",
+        /// Each major version reads what the one before it wrote, and no older one.
+        OneMajorAtATime = "one-major-at-a-time",
+        /// It is dumped by the old version and read by the new one.
+        DumpAndRestore = "dump-and-restore",
+    }
+}
+
+table! {
+    /// How data moves between versions.
+    pub struct Data {
+        /// The rule.
+        "rule" => rule: Spanned<DataRule>,
+        /// A file below the state that holds the version which wrote it.
+        "version-file" => version_file: Option<Spanned<String>>,
+        /// Where the project says so.
+        "docs" => docs: Option<Spanned<HttpUrl>>,
+    }
+}
+
+table! {
+    /// An image that the module replaces.
+    pub struct ReplacedImage {
+        /// Registry and path without tag.
+        "name" => name: Spanned<String>,
+        /// The versions that it replaces.
+        "versions" => versions: Option<Spanned<String>>,
+        /// How a tag holds the version: a regular expression with one group.
+        "tag" => tag: Option<Spanned<String>>,
+    }
+}
+
+table! {
+    /// Where a volume goes.
+    pub struct MovedVolume {
+        /// The path in the container.
+        "target" => target: Spanned<AbsPath>,
+        /// The path on the host.
+        "to" => to: Spanned<AbsPath>,
+        /// What it holds.
+        "kind" => kind: Setting<StateKind> = StateKind::Data,
+    }
+}
+
+table! {
+    /// What a variable becomes: exactly one of `option`, `secret` and `drop`.
+    pub struct MovedVariable {
+        /// The option below the prefix.
+        "option" => option: Option<Spanned<OptionPath>>,
+        /// option: what its values become; as they are when absent.
+        "map" => map: Option<Node>,
+        /// The key of the secret that it holds.
+        "secret" => secret: Option<Spanned<Name>>,
+        /// Why it is not needed.
+        "drop" => drop: Option<Spanned<String>>,
+    }
+}
+
+choice! {
+    /// Formats of configuration files.
+    pub enum FileFormat {
+        /// INI.
+        Ini = "ini",
+        /// JSON.
+        Json = "json",
+        /// YAML.
+        Yaml = "yaml",
+        /// TOML.
+        Toml = "toml",
+        /// Lines `NAME=value`.
+        Env = "env",
+    }
+}
+
+table! {
+    /// What a configuration file becomes.
+    pub struct MovedFile {
+        /// The option below the prefix that takes its settings.
+        "option" => option: Spanned<OptionPath>,
+        /// Its format.
+        "format" => format: Spanned<FileFormat>,
+    }
+}
+
+table! {
+    /// What a flag becomes.
+    pub struct MovedFlag {
+        /// The option below the prefix.
+        "option" => option: Spanned<OptionPath>,
+    }
+}
+
+/// A unit of systemd without its suffix.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnitName(pub String);
+
+impl Decode for UnitName {
+    fn shape() -> Shape {
+        let pattern = Some("^[A-Za-z0-9_][A-Za-z0-9:_.@-]*$");
+        Shape::Scalar(Scalar {
+            form: "unit",
+            json: "string",
+            pattern,
+            wanted: "a unit's name without `.service`, in quotes",
+        })
+    }
+
+    fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
+        let wanted = "a unit of systemd by its name without `.service`, such as `postgresql`";
+        let Some(text) = node.as_str() else { return cx.invalid(node, wanted) };
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b":_.@-".contains(&b);
+        let start = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if start && text.len() <= 200 && text.bytes().all(fits) && !text.ends_with(".service") {
+            Some(Self(text.to_owned()))
+        } else {
+            cx.refused(node.place, text, wanted)
+        }
+    }
+}
+
+/// A value that an option may be compared with: text, a number, a truth value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Literal(pub Node);
+
+impl Decode for Literal {
+    fn shape() -> Shape {
+        Shape::OneOf(vec![String::shape(), i64::shape(), bool::shape()])
+    }
+
+    fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
+        match node.kind {
+            Kind::Str(_) | Kind::Int(_) | Kind::Bool(_) => Some(Self(node.clone())),
+            _ => cx.invalid(node, "text, a whole number, `true` or `false` is wanted"),
+        }
+    }
+}
+
+/// Flags of a program, as names of tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlagKey;
+
+impl MapKey for FlagKey {
+    fn check(name: &str) -> Result<(), String> {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+        if name.starts_with('-') && name.len() <= 100 && name.bytes().all(fits) {
+            Ok(())
+        } else {
+            Err("a flag is written with its hyphens: `--data-dir`".to_owned())
+        }
+    }
+
+    fn pattern() -> &'static str {
+        "^--?[A-Za-z0-9._-]+$"
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::fleet::decode::{Named, Setting, table};
 use crate::fleet::scalar::{AddressKey, DnsName, HostId, Name, NameKey, Ports};
-use crate::fleet::schema::services::Protocol;
+use crate::fleet::schema::service_parts::Protocol;
 use crate::fleet::words::{DnsKey, NftRules, ServerName};
 use crate::source::Spanned;
 use crate::units::{SocketAddress, TimeSpan};

@@ -5,7 +5,7 @@ use crate::check::ports::{Firewall, Reach, Sshd};
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::fleet::scalar::Target;
 use crate::fleet::schema::access::{RootLogin, User};
-use crate::fleet::schema::services::Protocol;
+use crate::fleet::schema::service_parts::Protocol;
 use crate::resolve::ResolvedHost;
 use crate::source::{Kind, Level, NORMAL, Node, Place, quoted};
 

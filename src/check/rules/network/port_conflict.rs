@@ -27,7 +27,7 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
             .label(ports::on(&listener.listen))
             .related(first.place, format!("{}, {}", first.program, ports::on(&first.listen)))
             .why("the one that starts second fails, and which one that is may change from boot to boot");
-        let module = listener.service.map(|service| (service, &service.module.file.ports));
+        let module = listener.service.and_then(|service| Some((service, &service.module?.file.ports)));
         let option = module.and_then(|(service, ports)| {
             let option = ports.iter().find(|port| port.port.value == listener.port)?.option.as_ref()?;
             Some(format!("`[services.{}] options.{} = …`, to move it", service.name, option.value))

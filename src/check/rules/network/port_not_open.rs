@@ -5,7 +5,7 @@ use crate::check::ports::{self, Firewall, Reach};
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::fleet::decode::Word as _;
 use crate::fleet::schema::module_file::Exposure;
-use crate::fleet::schema::services::Protocol;
+use crate::fleet::schema::service_parts::Protocol;
 use crate::source::Level;
 
 pub(super) static RULE: Rule = Rule {

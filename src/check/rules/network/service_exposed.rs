@@ -40,8 +40,9 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
         if let Some(place) = opened.or(by_service.map(|own| own.public.place)) {
             finding = finding.related(place, "lets everybody in");
         }
-        let of_module =
-            service.module.file.ports.iter().find(|of_module| *of_module.name.value.as_str() == *listener.name);
+        let of_module = service
+            .module
+            .and_then(|module| module.file.ports.iter().find(|own| *own.name.value.as_str() == *listener.name));
         if let Some(option) = of_module.and_then(|of_module| of_module.listen_option.as_ref()) {
             finding = finding.help(format!("`[services.{}] options.{} = \"127.0.0.1\"`", service.name, option.value));
         }
@@ -55,7 +56,7 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
 
 /// Says why a port is not for everybody; none where it may be.
 fn sensitive(listener: &Listener<'_>) -> Option<&'static str> {
-    let module = &listener.service?.module.file;
+    let module = listener.service?.module?.file;
     let database = module.state.iter().any(|state| state.kind.value == StateKind::Database);
     match listener.exposure {
         Exposure::Admin => Some("which is for its administrators"),

@@ -1,7 +1,8 @@
 //! What comes behind the reboot test: services looked at, the first snapshots and backups, what the definition learns.
 
 use crate::fleet::schema::machine::SwitchOr;
-use crate::fleet::schema::services::{Protocol, Tls};
+use crate::fleet::schema::service_parts::Protocol;
+use crate::fleet::schema::web::Tls;
 use crate::fleet::schema::zfs::Dataset;
 use crate::plan::PlanCx;
 use crate::plan::reach::Who;
@@ -75,12 +76,12 @@ fn check_service(cx: &PlanCx<'_>, service: &ResolvedService<'_>) -> Step {
         let look = ShellCommand::new("ss").args([flag, &format!("{name} = :{}", port.port)]);
         step = step.run(&on(cx, &look.then("|", &ShellCommand::new("grep").args(["-q", "."]))));
     }
-    for state in &service.module.file.state {
+    for state in &service.state {
         let path = state.path.as_str();
-        let Some(owner) = &state.owner else { continue };
+        let Some(owner) = state.owner else { continue };
         if mounted(cx, path).is_some() {
             let stat = ShellCommand::new("stat").args(["-c", "%U", "--", path]);
-            step = step.run(&on(cx, &stat.then("|", &ShellCommand::new("grep").args(["-qx", "--", owner.as_str()]))));
+            step = step.run(&on(cx, &stat.then("|", &ShellCommand::new("grep").args(["-qx", "--", owner]))));
         }
     }
     let failed = ShellCommand::new("systemctl").args(["list-units", "--state=failed", "--no-legend"]);

@@ -1,0 +1,139 @@
+//! Programs under systemd: units and timers.
+
+use crate::compile::HostCx;
+use crate::compile::settings::Settings;
+use crate::fleet::schema::services::Work;
+use crate::fleet::schema::workloads::{Command, Restart, StartType};
+use crate::nix::{Attrs, Expr, NixString, Value};
+use crate::resolve::ResolvedService;
+use crate::text::exec_line;
+
+/// What a program is kept from unless it says otherwise (systemd.exec(5)): it sees the system read-only, no homes, no devices,
+/// and changes nothing of the kernel. Its state stays writable.
+const SANDBOX: &[(&str, Word)] = &[
+    ("CapabilityBoundingSet", Word::Text("")),
+    ("LockPersonality", Word::Yes),
+    ("NoNewPrivileges", Word::Yes),
+    ("PrivateDevices", Word::Yes),
+    ("PrivateTmp", Word::Yes),
+    ("ProtectClock", Word::Yes),
+    ("ProtectControlGroups", Word::Yes),
+    ("ProtectHome", Word::Yes),
+    ("ProtectHostname", Word::Yes),
+    ("ProtectKernelLogs", Word::Yes),
+    ("ProtectKernelModules", Word::Yes),
+    ("ProtectKernelTunables", Word::Yes),
+    ("ProtectSystem", Word::Text("strict")),
+    ("RestrictNamespaces", Word::Yes),
+    ("RestrictRealtime", Word::Yes),
+    ("RestrictSUIDSGID", Word::Yes),
+    ("SystemCallArchitectures", Word::Text("native")),
+    ("UMask", Word::Text("0027")),
+];
+
+/// A value of a unit's setting.
+enum Word {
+    Yes,
+    Text(&'static str),
+}
+
+/// Adds what a program sets.
+pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut Settings) {
+    let Work::Command(command) = &service.def.work else { return };
+    let (def, name) = (service.def, service.name);
+    let mut unit = |key: &[&str], value: Value, place| {
+        let path: Vec<&str> = std::iter::once(name).chain(key.iter().copied()).collect();
+        out.set_below("systemd.services", &path, value, place);
+    };
+    if command.schedule.is_none() {
+        unit(&["wantedBy"], vec!["multi-user.target"].into(), def.key);
+    }
+    if let Some((_, first)) = def.environment.iter().next() {
+        let all = def.environment.iter().map(|(name, value)| (name.as_str(), value.value.value.as_str()));
+        unit(&["environment"], all.collect::<Attrs>().into(), first.place);
+    }
+    if let Some(first) = command.packages.first() {
+        let packages = command.packages.iter().map(|package| Expr::select("pkgs", package.as_str()).into());
+        unit(&["path"], Value::List(packages.collect()), first.place);
+    }
+    unit(&["serviceConfig", "ExecStart"], exec(command), command.exec.place);
+    let start = match (&command.schedule, command.start.written) {
+        (Some(_), false) => StartType::Oneshot,
+        _ => command.start.value,
+    };
+    unit(&["serviceConfig", "Type"], start.to_string().into(), command.start.place);
+    if start != StartType::Oneshot {
+        unit(&["serviceConfig", "Restart"], command.restart.to_string().into(), command.restart.place);
+        if command.restart.value != Restart::No {
+            unit(&["serviceConfig", "RestartSec"], 5i64.into(), command.restart.place);
+        }
+    }
+    if let Some(folder) = &command.working_directory {
+        unit(&["serviceConfig", "WorkingDirectory"], crate::text::specifier_free(folder.as_str()).into(), folder.place);
+    }
+    if command.sandbox.value {
+        for (key, word) in SANDBOX {
+            let value = match word {
+                Word::Yes => Value::from(true),
+                Word::Text(text) => Value::from(*text),
+            };
+            unit(&["serviceConfig", key], value.default_priority(), command.sandbox.place);
+        }
+        let writable: Vec<&str> = service.state.iter().map(|state| state.path.as_str()).collect();
+        if !writable.is_empty() {
+            unit(&["serviceConfig", "ReadWritePaths"], writable.into(), def.key);
+        }
+    }
+    account(service, command, out);
+    timer(cx, service, command, out);
+}
+
+/// Returns the command line. systemd looks for programs in folders of its own: `env` looks in those of the unit's packages.
+fn exec(command: &Command) -> Value {
+    let words = &command.exec.value.0;
+    let line = exec_line(words);
+    if words.first().is_some_and(|program| program.starts_with('/')) {
+        return line.into();
+    }
+    let expr =
+        NixString::new(line.clone()).map(|line| format!("\"${{pkgs.coreutils}}/bin/env \" + {}", line.literal()));
+    expr.ok().and_then(|text| Expr::parse(&text).ok()).map_or_else(|| Value::from(line), Value::from)
+}
+
+/// Who it runs as: the named account, else one that exists while it runs; with state one of its own, since what it leaves must
+/// belong to somebody.
+fn account(service: &ResolvedService<'_>, command: &Command, out: &mut Settings) {
+    let name = service.name;
+    let user = match &command.user {
+        Some(user) => {
+            out.set_below("systemd.services", &[name, "serviceConfig", "User"], user.as_str(), user.place);
+            return;
+        }
+        None => name,
+    };
+    let place = service.def.key;
+    if service.state.is_empty() {
+        out.set_below("systemd.services", &[name, "serviceConfig", "DynamicUser"], true, place);
+        return;
+    }
+    out.set_below("systemd.services", &[name, "serviceConfig", "User"], user, place);
+    out.set_below("systemd.services", &[name, "serviceConfig", "Group"], user, place);
+    out.set_below("users.users", &[user, "isSystemUser"], true, place);
+    out.set_below("users.users", &[user, "group"], user, place);
+    out.set_below("users.groups", &[user], Attrs::new(), place);
+}
+
+fn timer(cx: &HostCx<'_>, service: &ResolvedService<'_>, command: &Command, out: &mut Settings) {
+    let Some(schedule) = &command.schedule else { return };
+    let zone = command.time_zone.as_ref().map(|zone| zone.value.0.as_str());
+    let when = match zone {
+        Some(zone) => format!("{schedule} {zone}", schedule = schedule.as_str()),
+        None => schedule.as_str().to_owned(),
+    };
+    let _ = cx;
+    let name = service.name;
+    out.set_below("systemd.timers", &[name, "wantedBy"], vec!["timers.target"], schedule.place);
+    out.set_below("systemd.timers", &[name, "timerConfig", "OnCalendar"], when, schedule.place);
+    let persistent = &command.persistent;
+    out.set_below("systemd.timers", &[name, "timerConfig", "Persistent"], persistent.value, persistent.place);
+}

@@ -1,0 +1,214 @@
+//! Containers under podman, through `virtualisation.oci-containers`.
+//!
+//! What the module of every release has an option for is set by that; the rest are flags of podman-run(1), which all releases take.
+
+use super::units;
+use crate::compile::HostCx;
+use crate::compile::settings::Settings;
+use crate::fleet::schema::service_parts::{Port, SecretAs, Words};
+use crate::fleet::schema::workloads::{Container, Pull};
+use crate::nix::{Attrs, Expr, Value};
+use crate::resolve::{ResolvedService, volume_path};
+use crate::source::Place;
+use crate::text::ShellCommand;
+
+/// The network of containers that name none.
+const NETWORK: &str = "services";
+
+const CONTAINERS: &str = "virtualisation.oci-containers.containers";
+
+/// Adds what a container sets.
+pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut Settings) {
+    let Some(container) = service.def.container() else { return };
+    let (def, name) = (service.def, service.name);
+    out.derive("virtualisation.oci-containers.backend", "podman", def.key);
+    let mut set = |key: &str, value: Value, place: Place| out.set_below(CONTAINERS, &[name, key], value, place);
+    set("image", container.image.to_string().into(), container.image.place);
+    if let Some(command) = &container.command {
+        entry_point(command, container, &mut set);
+    } else if let Some(first) = container.args.first() {
+        let args: Vec<&str> = container.args.iter().map(|arg| arg.value.as_str()).collect();
+        set("cmd", args.into(), first.place);
+    }
+    if let Some(user) = &container.user {
+        set("user", user.as_str().into(), user.place);
+    }
+    if let Some((_, first)) = def.environment.iter().next() {
+        let all = def.environment.iter().map(|(name, value)| (name.as_str(), value.value.value.as_str()));
+        set("environment", all.collect::<Attrs>().into(), first.place);
+    }
+    if !container.host_network.value && !def.ports.is_empty() {
+        let ports: Vec<String> = def.ports.iter().flat_map(published).collect();
+        set("ports", ports.into(), def.ports.first().map_or(def.key, |port| port.place));
+    }
+    let volumes = volumes(cx, service, container);
+    if !volumes.is_empty() {
+        let place = container.volumes.first().map_or(def.key, |volume| volume.place);
+        set("volumes", Value::List(volumes), place);
+    }
+    set("extraOptions", flags(cx, service, container).into(), def.key);
+    if let Some(stop) = &container.stop_timeout {
+        // podman asks, waits and kills; systemd must not kill it before.
+        let seconds = i64::try_from(stop.seconds().saturating_add(10)).unwrap_or(i64::MAX);
+        let unit = format!("podman-{name}");
+        out.set_below(
+            "systemd.services",
+            &[&unit, "serviceConfig", "TimeoutStopSec"],
+            Value::from(seconds).forced(),
+            stop.place,
+        );
+    }
+}
+
+/// The program that runs instead of the image's own, with its arguments.
+fn entry_point(
+    command: &crate::source::Spanned<Words>,
+    container: &Container,
+    set: &mut impl FnMut(&str, Value, Place),
+) {
+    let Some((program, first)) = command.value.0.split_first() else { return };
+    set("entrypoint", program.as_str().into(), command.place);
+    let args: Vec<&str> =
+        first.iter().map(String::as_str).chain(container.args.iter().map(|arg| arg.value.as_str())).collect();
+    if !args.is_empty() {
+        set("cmd", args.into(), command.place);
+    }
+}
+
+/// Returns how a port is published: `address:port:port/protocol`, an address each; on the loopback address unless it is public.
+fn published(port: &Port) -> Vec<String> {
+    let (outside, protocol) = (port.port.value, port.proto.value);
+    let inside = port.to.as_ref().map_or(outside, |to| to.value);
+    let line = |address: &str| format!("{address}{outside}:{inside}/{protocol}");
+    if !port.listen.is_empty() {
+        let shown = |address: &std::net::IpAddr| match address {
+            std::net::IpAddr::V4(address) => format!("{address}:"),
+            std::net::IpAddr::V6(address) => format!("[{address}]:"),
+        };
+        return port.listen.iter().map(|address| line(&shown(&address.value))).collect();
+    }
+    if port.public.value { vec![line("")] } else { vec![line("127.0.0.1:")] }
+}
+
+/// Returns the volumes: those of the definition, files of it, and secrets that are files.
+fn volumes(cx: &HostCx<'_>, service: &ResolvedService<'_>, container: &Container) -> Vec<Value> {
+    let mut all: Vec<Value> = Vec::new();
+    for volume in &container.volumes {
+        // What is not there was reported when the host was resolved.
+        let Some(path) = volume_path(volume, &cx.host.mounts, &mut Vec::new()) else { continue };
+        let end = if volume.read_only.value { ":ro" } else { "" };
+        all.push(format!("{path}:{}{end}", volume.target.as_str()).into());
+    }
+    for file in &service.def.files {
+        let Some(content) = &file.content else { continue };
+        let stored = Expr::select("pkgs", "writeText")
+            .apply([Value::from(units::file_name(file.path.as_str())), Value::from(content.value.0.as_str())]);
+        let end = crate::nix::NixString::new(format!(":{}:ro", file.path.as_str()));
+        let text = end.map(|end| format!("\"${{{}}}\" + {}", stored.as_str(), end.literal()));
+        all.extend(text.ok().and_then(|text| Expr::parse(&text).ok()).map(Value::from));
+    }
+    for secret in service.def.secrets.iter().filter(|secret| secret.how.value != SecretAs::Env) {
+        let Some(file) = cx.host.secret(secret.name.as_str()) else { continue };
+        let target =
+            secret.path.as_ref().map_or_else(|| format!("/run/secrets/{}", file.name), |path| path.to_string());
+        all.push(format!("{}:{target}:ro", file.path).into());
+    }
+    all
+}
+
+/// Returns the flags of podman-run(1) beyond what the module has options for.
+fn flags(cx: &HostCx<'_>, service: &ResolvedService<'_>, container: &Container) -> Vec<String> {
+    let mut flags: Vec<String> =
+        units::environment_files(cx, service).iter().map(|file| format!("--env-file={file}")).collect();
+    if container.host_network.value {
+        flags.push("--network=host".to_owned());
+    } else {
+        flags.extend(networks_of(container).map(|network| format!("--network={network}")));
+        flags.extend(container.aliases.iter().map(|alias| format!("--network-alias={}", alias.as_str())));
+        // What is no container is found at the host, by the names that containers have for each other.
+        let beside = units::before(cx, service);
+        let on_host = beside.iter().filter(|(other, ..)| other.def.container().is_none() && !other.units.is_empty());
+        flags.extend(on_host.map(|(other, ..)| format!("--add-host={}:host-gateway", other.name)));
+    }
+    if let Some(name) = &container.hostname {
+        flags.push(format!("--hostname={}", name.as_str()));
+    }
+    flags.extend(container.tmpfs.iter().map(|path| format!("--tmpfs={}", path.as_str())));
+    flags.extend(container.devices.iter().map(|path| format!("--device={}", path.as_str())));
+    if let Some(capabilities) = &container.capabilities {
+        flags.extend(capabilities.add.iter().map(|name| format!("--cap-add={}", name.as_str())));
+        flags.extend(capabilities.drop.iter().map(|name| format!("--cap-drop={}", name.as_str())));
+    }
+    let switches = [
+        (container.read_only_root.value, "--read-only"),
+        (container.privileged.value, "--privileged"),
+        (container.init.value, "--init"),
+    ];
+    flags.extend(switches.iter().filter(|(on, _)| *on).map(|(_, flag)| (*flag).to_owned()));
+    if let Some(stop) = &container.stop_timeout {
+        flags.push(format!("--stop-timeout={}", stop.seconds()));
+    }
+    if container.pull.value != Pull::Missing {
+        flags.push(format!("--pull={}", container.pull.value));
+    }
+    if let Some(file) = container.registry_login.as_ref().and_then(|login| cx.host.secret(login.as_str())) {
+        flags.push(format!("--authfile={}", file.path));
+    }
+    if let Some(size) = &container.shm_size {
+        flags.push(format!("--shm-size={}b", size.bytes()));
+    }
+    flags.extend(container.sysctls.iter().map(|(name, value)| format!("--sysctl={name}={}", value.value.value)));
+    if let Some(limits) = &service.def.limits {
+        flags.extend(limits.memory.iter().map(|memory| format!("--memory={}b", memory.bytes())));
+        flags.extend(limits.memory_low.iter().map(|memory| format!("--memory-reservation={}b", memory.bytes())));
+        flags.extend(limits.cpu.iter().map(|cpu| format!("--cpus={}", cpu.as_str())));
+        flags.extend(limits.tasks.iter().map(|tasks| format!("--pids-limit={}", tasks.value)));
+    }
+    flags
+}
+
+fn networks_of(container: &Container) -> impl Iterator<Item = &str> {
+    let named = container.networks.iter().map(|network| network.as_str());
+    named.chain(container.networks.is_empty().then_some(NETWORK))
+}
+
+/// Makes the networks of all containers, in which podman answers for their names.
+pub(super) fn networks(cx: &HostCx<'_>, out: &mut Settings) {
+    let containers = || {
+        let running = cx.host.services.iter().filter(|service| service.runs());
+        running
+            .filter_map(|service| Some((service, service.def.container()?)))
+            .filter(|(_, def)| !def.host_network.value)
+    };
+    let mut known: Vec<&str> = Vec::new();
+    for (service, container) in containers() {
+        for network in networks_of(container) {
+            let unit = format!("podman-network-{network}");
+            let of_container = format!("podman-{}", service.name);
+            let place = service.def.key;
+            for option in ["after", "requires"] {
+                out.set_below("systemd.services", &[&of_container, option], vec![format!("{unit}.service")], place);
+            }
+            if known.contains(&network) {
+                continue;
+            }
+            known.push(network);
+            let exists = ShellCommand::new("podman").args(["network", "exists", network]);
+            let create = ShellCommand::new("podman").args(["network", "create", network]);
+            let script = exists.then("||", &create);
+            let service = Attrs::from_iter([
+                ("description", Value::from(format!("Network {network} of containers"))),
+                ("path", Value::List(vec![Expr::select("config", "virtualisation.podman.package").into()])),
+                ("script", Value::from(script.as_str())),
+            ]);
+            out.set_below("systemd.services", &[&unit], service, place);
+            let oneshot = Attrs::from_iter([("Type", Value::from("oneshot")), ("RemainAfterExit", Value::from(true))]);
+            out.set_below("systemd.services", &[&unit, "serviceConfig"], oneshot, place);
+        }
+    }
+    if let Some((service, _)) = containers().next() {
+        // The name server of a network listens on its bridge, which the firewall would close.
+        out.set_below("networking.firewall.interfaces", &["podman+", "allowedUDPPorts"], vec![53i64], service.def.key);
+        out.set_below("networking.firewall.interfaces", &["podman+", "allowedTCPPorts"], vec![53i64], service.def.key);
+    }
+}

@@ -1,0 +1,40 @@
+//! Native services: the options of their modules, and the secrets that these take as files.
+
+use crate::compile::HostCx;
+use crate::compile::convert;
+use crate::compile::settings::Settings;
+use crate::nix::Expr;
+use crate::resolve::ResolvedService;
+use crate::source::{Diagnostics, Kind, NORMAL};
+
+/// Adds what a native service sets; what is switched off keeps its options.
+pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut Settings, found: &mut Diagnostics) {
+    let (Some(module), Some(native)) = (service.module, service.def.native()) else { return };
+    let (def, prefix) = (service.def, module.prefix);
+    let place = if def.enable.written { def.enable.place } else { def.key };
+    out.set(&format!("{prefix}.enable"), def.enable.value, place);
+    if let Some(package) = &native.package {
+        out.set(&format!("{prefix}.package"), Expr::select("pkgs", package.as_str()), package.place);
+    }
+    for secret in &def.secrets {
+        let Some(key) = &secret.key else { continue };
+        let Some(known) = module.file.secrets.iter().find(|known| known.key.as_str() == key.as_str()) else { continue };
+        let Some(file) = cx.host.secret(secret.name.as_str()) else { continue };
+        out.set(&format!("{prefix}.{}", known.option.as_str()), file.path.as_str(), secret.name.place);
+    }
+    let Some(options) = &native.options else { return };
+    let index = cx.facts.options(cx.host.channel.channel.release.value);
+    let loc: Vec<&str> = prefix.split('.').collect();
+    match &options.kind {
+        // One definition an option, so that each keeps its own place.
+        Kind::Table(table) if options.priority == NORMAL => {
+            for (name, entry) in table {
+                let mut loc = loc.clone();
+                loc.push(name);
+                let value = convert::value(index, &loc, &entry.node, found);
+                out.set_below(prefix, &[name], value, entry.node.place);
+            }
+        }
+        _ => out.set(prefix, convert::value(index, &loc, options, found), options.place),
+    }
+}

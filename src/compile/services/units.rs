@@ -1,0 +1,289 @@
+//! What every kind of service has: order, limits, secrets, files, directories with their owners.
+
+use crate::compile::HostCx;
+use crate::compile::settings::Settings;
+use crate::compile::tmpfiles::{self, Rule};
+use crate::compile::zfs::is_imported;
+use crate::fleet::schema::module_file::When;
+use crate::fleet::schema::service_parts::{SecretAs, ServiceSecret};
+use crate::fleet::schema::services::Work;
+use crate::nix::{Expr, Value};
+use crate::resolve::{MountSource, ResolvedService};
+use crate::source::{Kind, Place};
+use crate::text::{ShellCommand, specifier_free};
+
+/// Where the lines of variables lie that a service's secrets make, while it runs.
+fn secret_variables(service: &ResolvedService<'_>) -> String {
+    format!("/run/hostwright/{}.env", service.name)
+}
+
+/// Adds what every kind of service has.
+pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut Settings) {
+    directories(cx, service, out);
+    files(cx, service, out);
+    let Some(unit) = service.units.first() else { return };
+    order(cx, service, unit, out);
+    limits(service, unit, out);
+    secrets(cx, service, unit, out);
+}
+
+/// Returns the services that a service comes after, each with whether it needs it and where that is written.
+pub(super) fn before<'a>(
+    cx: &'a HostCx<'_>,
+    service: &'a ResolvedService<'_>,
+) -> Vec<(&'a ResolvedService<'a>, bool, Place)> {
+    let known = |name: &str| cx.host.services.iter().find(|other| other.name == name && other.runs());
+    let mut all: Vec<(&ResolvedService<'_>, bool, Place)> = Vec::new();
+    let mut add = |other: &'a ResolvedService<'a>, needed: bool, place: Place| match all
+        .iter_mut()
+        .find(|(known, ..)| known.name == other.name)
+    {
+        Some(known) => known.1 |= needed,
+        None => all.push((other, needed, place)),
+    };
+    for name in &service.def.after {
+        if let Some(other) = known(name.as_str()) {
+            add(other, false, name.place);
+        }
+    }
+    for name in &service.def.requires {
+        if let Some(other) = known(name.as_str()) {
+            add(other, true, name.place);
+        }
+    }
+    // What a module says that it needs, where the host has it.
+    for needed in service.module.iter().flat_map(|module| &module.file.requires) {
+        if needed.when.as_ref().is_some_and(|when| !holds(service, when)) {
+            continue;
+        }
+        let of_module = |other: &&ResolvedService<'_>| {
+            other.runs() && other.module.is_some_and(|module| module.name == needed.module.as_str())
+        };
+        if let Some(other) = cx.host.services.iter().find(of_module) {
+            add(other, false, service.def.key);
+        }
+    }
+    all
+}
+
+/// Tells whether an option has a value, as set or by default.
+fn holds(service: &ResolvedService<'_>, when: &When) -> bool {
+    match service.option(when.option.as_str()) {
+        Some(node) => match (&node.kind, &when.is.value.0.kind) {
+            (Kind::Str(a), Kind::Str(b)) => a == b,
+            (Kind::Int(a), Kind::Int(b)) => a == b,
+            (Kind::Bool(a), Kind::Bool(b)) => a == b,
+            _ => false,
+        },
+        None => when.default.value,
+    }
+}
+
+/// Puts a service behind those it needs, and behind the mounts of the datasets that hold its state: a mount that failed
+/// must not let it start over an empty directory.
+fn order(cx: &HostCx<'_>, service: &ResolvedService<'_>, unit: &str, out: &mut Settings) {
+    let before = before(cx, service);
+    let units = |needed_only: bool| -> Vec<String> {
+        let chosen = before.iter().filter(|(_, needed, _)| *needed || !needed_only);
+        chosen
+            .flat_map(|(other, ..)| {
+                let ready = super::probes::ready_unit(other);
+                other.units.first().cloned().into_iter().chain(ready)
+            })
+            .map(|unit| format!("{unit}.service"))
+            .collect()
+    };
+    let mut set = |option: &[&str], names: Vec<String>, place: Place| {
+        if !names.is_empty() {
+            let path: Vec<&str> = std::iter::once(unit).chain(option.iter().copied()).collect();
+            out.set_below("systemd.services", &path, names, place);
+        }
+    };
+    let place = before.first().map_or(service.def.key, |(.., place)| *place);
+    set(&["after"], units(false), place);
+    let needed = before.iter().find(|(_, needed, _)| *needed);
+    set(&["requires"], units(true), needed.map_or(service.def.key, |(.., place)| *place));
+    let on_dataset = |path: &str| {
+        cx.host.mounts.iter().any(|mount| {
+            mount.path != "/"
+                && crate::units::lies_in(path, mount.path)
+                && matches!(&mount.source, MountSource::Dataset { pool, .. } if is_imported(cx.host, pool))
+        })
+    };
+    let mut mounts: Vec<String> =
+        service.state.iter().map(|state| state.path.clone()).filter(|path| on_dataset(path)).collect();
+    mounts.dedup();
+    set(&["unitConfig", "RequiresMountsFor"], mounts, service.def.key);
+}
+
+/// Limits of the unit; a container has limits of its own, since its processes are not the unit's.
+fn limits(service: &ResolvedService<'_>, unit: &str, out: &mut Settings) {
+    let Some(limits) = service.def.limits.as_ref().filter(|_| service.def.container().is_none()) else { return };
+    let mut set = |key: &str, value: Value, place: Place| {
+        out.set_below("systemd.services", &[unit, "serviceConfig", key], value, place);
+    };
+    if let Some(memory) = &limits.memory {
+        set("MemoryMax", memory.bytes().to_string().into(), memory.place);
+    }
+    if let Some(memory) = &limits.memory_low {
+        set("MemoryLow", memory.bytes().to_string().into(), memory.place);
+    }
+    if let Some(cpu) = &limits.cpu {
+        set("CPUQuota", format!("{}%", cpu.percent()).into(), cpu.place);
+    }
+    if let Some(tasks) = &limits.tasks {
+        set("TasksMax", i64::from(tasks.value).into(), tasks.place);
+    }
+}
+
+/// Returns the variables that secrets become: the variable and the secret's file.
+fn variables<'a>(cx: &'a HostCx<'_>, service: &'a ResolvedService<'_>) -> Vec<(&'a str, &'a str, Place)> {
+    let of = |secret: &'a ServiceSecret| {
+        let file = cx.host.secret(secret.name.as_str())?;
+        Some((secret.key.as_ref()?.as_str(), file.path.as_str(), secret.name.place))
+    };
+    let as_variable = |secret: &&ServiceSecret| secret.how.value == SecretAs::Env;
+    service.def.secrets.iter().filter(as_variable).filter_map(of).collect()
+}
+
+/// Returns the files with lines of variables that a service reads when it starts.
+pub(super) fn environment_files(cx: &HostCx<'_>, service: &ResolvedService<'_>) -> Vec<String> {
+    let whole = service.def.secrets.iter().filter(|secret| secret.how.value == SecretAs::Env && secret.key.is_none());
+    let mut files: Vec<String> =
+        whole.filter_map(|secret| Some(cx.host.secret(secret.name.as_str())?.path.clone())).collect();
+    if !variables(cx, service).is_empty() {
+        files.push(secret_variables(service));
+    }
+    files
+}
+
+/// Hands secrets to a unit: credentials, files of variables. Their values never pass through the store.
+fn secrets(cx: &HostCx<'_>, service: &ResolvedService<'_>, unit: &str, out: &mut Settings) {
+    let variables = variables(cx, service);
+    if let Some((_, _, place)) = variables.first() {
+        let path = secret_variables(service);
+        let mut script = String::from("umask 077\nmkdir -p /run/hostwright\n");
+        let file = ShellCommand::new("rm").args(["-f", "--", &path]);
+        script.push_str(file.as_str());
+        script.push('\n');
+        for (name, source, _) in &variables {
+            let line = ShellCommand::new("printf").args(["%s=%s\\n", name]);
+            let read = ShellCommand::new("cat").args(["--", source]);
+            let target = crate::text::ShellWord::new(&path);
+            script.push_str(&format!("{line} \"$({read})\" >> {target}\n"));
+        }
+        // systemd reads variables anew before each step of a start, so that what a first step writes is there for the next.
+        let option: &[&str] = &[unit, "serviceConfig", "ExecStartPre"];
+        let program = Expr::select("pkgs", "writeShellScript")
+            .apply([Value::from(format!("{}-secrets", service.name)), Value::from(script)]);
+        let text = format!("\"+${{{}}}\"", program.as_str());
+        let first = Expr::parse(&text).map_or(Value::Null, Value::from);
+        out.set_below("systemd.services", option, Value::List(vec![first]).with_order(BEFORE), *place);
+    }
+    let is_container = matches!(service.def.work, Work::Container(_));
+    if !is_container {
+        let files = environment_files(cx, service);
+        if let (false, Some(secret)) = (files.is_empty(), service.def.secrets.first()) {
+            // A file that is made by the first step is not there before it.
+            let files: Vec<String> = files.iter().map(|file| format!("-{}", specifier_free(file))).collect();
+            out.set_below("systemd.services", &[unit, "serviceConfig", "EnvironmentFile"], files, secret.name.place);
+        }
+        for secret in service.def.secrets.iter().filter(|secret| secret.how.value == SecretAs::Credential) {
+            let of_module = service.module.is_some_and(|module| {
+                secret
+                    .key
+                    .as_ref()
+                    .is_some_and(|key| module.file.secrets.iter().any(|known| known.key.as_str() == key.as_str()))
+            });
+            let Some(file) = cx.host.secret(secret.name.as_str()).filter(|_| !of_module) else { continue };
+            let name = secret.key.as_ref().map_or(file.name, |key| key.as_str());
+            let credential = format!("{name}:{}", specifier_free(&file.path));
+            out.set_below(
+                "systemd.services",
+                &[unit, "serviceConfig", "LoadCredential"],
+                vec![credential],
+                secret.name.place,
+            );
+        }
+    }
+}
+
+/// NixOS's order of what stands before everything else (`mkBefore`).
+const BEFORE: u32 = 500;
+
+/// Makes directories that nobody else makes, and gives what lies on datasets to its owner.
+fn directories(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut Settings) {
+    // A NixOS module makes its own directories.
+    let own: Vec<&str> = service.def.state.iter().map(|state| state.path.as_str()).collect();
+    for state in &service.state {
+        let is_volume = service.def.container().is_some();
+        let is_mount = cx.host.mounts.iter().any(|mount| mount.path == state.path);
+        if is_mount && state.owner.is_none() && state.mode.is_none() {
+            continue;
+        }
+        let looks_like_a_file =
+            state.path.rsplit('/').next().is_some_and(|name| name.trim_start_matches('.').contains('.'));
+        if !(own.contains(&state.path.as_str()) || is_volume && !looks_like_a_file) {
+            continue;
+        }
+        let owner =
+            state.owner.or(service.module.and_then(|module| module.file.user.as_ref()).map(|user| user.as_str()));
+        let group =
+            state.group.or(service.module.and_then(|module| module.file.group.as_ref()).map(|group| group.as_str()));
+        // Type `z` creates nothing: a service must find no empty directory where its dataset should be.
+        let kind = if is_mount { "z" } else { "d" };
+        let mode = state.mode.or((!is_mount).then_some("0750"));
+        let own_user = match &service.def.work {
+            Work::Command(command) => command.user.as_ref().map_or(Some(service.name), |user| Some(user.as_str())),
+            _ => None,
+        };
+        let user = owner.or(own_user).or((!is_mount).then_some("root"));
+        let group = group.or(own_user).or((!is_mount).then_some("root"));
+        let rule = Rule { mode, user, group, ..Rule::new(kind, &state.path) };
+        tmpfiles::add(cx, "services", rule, state.place, out);
+    }
+}
+
+/// Puts files where a service finds them; a container gets them as volumes.
+fn files(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut Settings) {
+    if service.def.container().is_some() {
+        return;
+    }
+    for file in &service.def.files {
+        let Some(content) = &file.content else { continue };
+        let plain = file.owner.is_none() && file.mode.is_none();
+        if let Some(name) = file.path.as_str().strip_prefix("/etc/") {
+            out.set_below("environment.etc", &[name, "text"], content.value.0.as_str(), content.place);
+            if let Some(mode) = &file.mode {
+                out.set_below("environment.etc", &[name, "mode"], mode.as_str(), mode.place);
+            }
+            if let Some(owner) = &file.owner {
+                out.set_below("environment.etc", &[name, "user"], owner.as_str(), owner.place);
+            }
+            continue;
+        }
+        // Elsewhere it is a link into the store, or a copy where it has an owner of its own.
+        let source = Expr::select("pkgs", "writeText")
+            .apply([Value::from(file_name(file.path.as_str())), Value::from(content.value.0.as_str())]);
+        let kind = if plain { "L+" } else { "C+" };
+        let owner = file.owner.as_ref().map(|owner| owner.as_str());
+        let mode = file.mode.as_ref().map(|mode| mode.as_str());
+        tmpfiles::add_expr(
+            cx,
+            "services",
+            Rule { user: owner, mode, ..Rule::new(kind, file.path.as_str()) },
+            &source,
+            file.path.place,
+            out,
+        );
+    }
+}
+
+/// Returns a name for a file in the store: the last part of its path, in the characters that the store takes.
+pub(super) fn file_name(path: &str) -> String {
+    let last = path.rsplit('/').next().unwrap_or(path);
+    let fits = |c: char| c.is_ascii_alphanumeric() || "+-._?=".contains(c);
+    let name: String = last.chars().map(|c| if fits(c) { c } else { '-' }).collect();
+    let name = name.trim_start_matches('.');
+    if name.is_empty() { "file".to_owned() } else { name.to_owned() }
+}

@@ -1,0 +1,100 @@
+//! Virtual hosts and static sites, whatever serves them.
+
+use super::{caddy, nginx, probes};
+use crate::compile::HostCx;
+use crate::compile::settings::Settings;
+use crate::fleet::schema::services::Work;
+use crate::fleet::schema::web::{Tls, Upstream, Vhost, WebServer};
+use crate::fleet::schema::workloads::Site;
+use crate::resolve::ResolvedService;
+use crate::source::{Diagnostic, Diagnostics};
+
+/// A virtual host, or one path of it, and what answers there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) vhost: &'a Vhost,
+    pub(super) answer: Answer<'a>,
+}
+
+/// What answers.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Answer<'a> {
+    /// A service.
+    Service(&'a ResolvedService<'a>),
+    /// Files.
+    Site(&'a Site),
+}
+
+/// Adds what virtual hosts set.
+pub(super) fn settings(cx: &HostCx<'_>, out: &mut Settings, found: &mut Diagnostics) {
+    let running = cx.host.services.iter().filter(|service| service.runs());
+    let places: Vec<Place<'_>> = running
+        .flat_map(|service| {
+            service.def.vhost.0.iter().map(move |vhost| {
+                let answer = match &service.def.work {
+                    Work::Site(site) => Answer::Site(site),
+                    _ => Answer::Service(service),
+                };
+                Place { vhost, answer }
+            })
+        })
+        .collect();
+    let Some(first) = places.first() else { return };
+    twice(&places, found);
+    let server = cx.host.def.web.as_ref().map_or(WebServer::Nginx, |web| web.server.value);
+    match server {
+        WebServer::Nginx => nginx::settings(cx, first.vhost, &places, out, found),
+        WebServer::Caddy => caddy::settings(cx, first.vhost, &places, out, found),
+    }
+}
+
+/// Reports a path of a virtual host that two services want.
+fn twice(places: &[Place<'_>], found: &mut Diagnostics) {
+    for (at, place) in places.iter().enumerate() {
+        let same = |other: &&Place<'_>| {
+            other.vhost.name.value == place.vhost.name.value && other.vhost.path.value == place.vhost.path.value
+        };
+        let Some(first) = places.iter().take(at).find(same) else { continue };
+        let (name, path) = (place.vhost.name.as_str(), place.vhost.path.as_str());
+        let message = format!("two services answer at `{path}` of the virtual host `{name}`");
+        found.push(
+            Diagnostic::error("value-invalid", place.vhost.name.place, message)
+                .related(first.vhost.name.place, "the other one")
+                .help("give one of them another `name`")
+                .help("give one of them a `path` of its own"),
+        );
+    }
+}
+
+/// Returns where a virtual host leads to, as `address:port`; what leads nowhere is reported.
+pub(super) fn upstream(service: &ResolvedService<'_>, vhost: &Vhost, found: &mut Diagnostics) -> Option<String> {
+    match vhost.to.as_ref().map(|to| &to.value) {
+        Some(Upstream::Port(port)) => return Some(format!("127.0.0.1:{port}")),
+        Some(Upstream::Address(address)) => return Some(address.to_string()),
+        None => {}
+    }
+    let first = probes::first_port(service);
+    if first.is_none() {
+        let message =
+            format!("the virtual host `{}` leads nowhere: `{}` has no TCP port", vhost.name.as_str(), service.name);
+        let finding = Diagnostic::error("value-invalid", vhost.name.place, message);
+        found.push(finding.help("say where it leads: `to = 8080`").help("give the service a port in `ports`"));
+    }
+    first
+}
+
+/// Returns where the certificate of a virtual host lies that the host makes itself.
+pub(super) fn own_certificate(vhost: &Vhost) -> (String, String) {
+    let folder = format!("/var/lib/hostwright-tls/{}", vhost.name.as_str());
+    (format!("{folder}/certificate.pem"), format!("{folder}/key.pem"))
+}
+
+/// Tells whether a virtual host speaks TLS.
+pub(super) fn has_tls(vhost: &Vhost) -> bool {
+    vhost.tls.value != Tls::None
+}
+
+/// Returns what the index of a site is.
+pub(super) fn index(site: &Site) -> Vec<&str> {
+    if site.index.is_empty() { vec!["index.html"] } else { site.index.iter().map(|name| name.value.as_str()).collect() }
+}

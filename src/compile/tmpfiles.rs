@@ -1,0 +1,83 @@
+//! Lines of tmpfiles.d(5), in the form that the release takes.
+
+use super::HostCx;
+use super::settings::Settings;
+use crate::nix::{Attrs, Expr, NixString, Value};
+use crate::source::Place;
+use crate::text::tmpfiles_path;
+
+/// A line of tmpfiles.d(5).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rule<'a> {
+    /// The letter: `d` makes a directory, `z` sets owner and permissions of what is there, `L+` a link, `C` a copy.
+    pub(super) kind: &'static str,
+    /// The path.
+    pub(super) path: &'a str,
+    /// Permissions, octal.
+    pub(super) mode: Option<&'a str>,
+    /// The owner.
+    pub(super) user: Option<&'a str>,
+    /// The group.
+    pub(super) group: Option<&'a str>,
+    /// What the letter takes.
+    pub(super) argument: Option<&'a str>,
+}
+
+impl<'a> Rule<'a> {
+    /// Returns a rule about a path with nothing else said.
+    pub(super) fn new(kind: &'static str, path: &'a str) -> Self {
+        Self { kind, path, mode: None, user: None, group: None, argument: None }
+    }
+}
+
+/// Adds a rule to the file `hostwright-TOPIC.conf`; with releases that have no such files, to the one of all rules.
+pub(super) fn add(cx: &HostCx<'_>, topic: &str, rule: Rule<'_>, place: Place, out: &mut Settings) {
+    if cx.spelling.tmpfiles_settings() {
+        let said = [("argument", rule.argument), ("group", rule.group), ("mode", rule.mode), ("user", rule.user)];
+        let said = said.into_iter().filter_map(|(key, value)| Some((key, value?)));
+        let file = if topic.is_empty() { "hostwright".to_owned() } else { format!("hostwright-{topic}") };
+        out.set_below("systemd.tmpfiles.settings", &[&file, rule.path, rule.kind], said.collect::<Attrs>(), place);
+        return;
+    }
+    let mut line = line(rule);
+    if let Some(argument) = rule.argument {
+        line.push(' ');
+        line.push_str(argument);
+    }
+    out.list("systemd.tmpfiles.rules", [line], place);
+}
+
+/// Adds a rule whose argument is an expression: a path of the store.
+pub(super) fn add_expr(
+    cx: &HostCx<'_>,
+    topic: &str,
+    rule: Rule<'_>,
+    argument: &Expr,
+    place: Place,
+    out: &mut Settings,
+) {
+    if cx.spelling.tmpfiles_settings() {
+        let said = [("group", rule.group), ("mode", rule.mode), ("user", rule.user)];
+        let mut said: Attrs = said.into_iter().filter_map(|(key, value)| Some((key, Value::from(value?)))).collect();
+        let text = Expr::parse(&format!("\"${{{}}}\"", argument.as_str()));
+        said.set(&["argument"], text.map_or(Value::Null, Value::from));
+        out.set_below(
+            "systemd.tmpfiles.settings",
+            &[&format!("hostwright-{topic}"), rule.path, rule.kind],
+            said,
+            place,
+        );
+        return;
+    }
+    let head = line(rule) + " ";
+    let text = NixString::new(head).map(|head| format!("{} + \"${{{}}}\"", head.literal(), argument.as_str()));
+    let expr = text.ok().and_then(|text| Expr::parse(&text).ok());
+    out.list("systemd.tmpfiles.rules", expr, place);
+}
+
+/// Returns the line of a rule without its argument.
+fn line(rule: Rule<'_>) -> String {
+    let or_none = |value: Option<&str>| value.unwrap_or("-").to_owned();
+    let path = tmpfiles_path(rule.path);
+    format!("{} {path} {} {} {} -", rule.kind, or_none(rule.mode), or_none(rule.user), or_none(rule.group))
+}
