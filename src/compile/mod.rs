@@ -8,6 +8,7 @@
 //! shells through their quoting types alone; no secret and no path of the machine that compiles is in any file.
 
 mod access;
+mod backup;
 mod base;
 mod boot;
 mod boot_test;
@@ -19,6 +20,7 @@ mod flake;
 mod install;
 mod layers;
 mod manifest;
+mod monitoring;
 mod network;
 mod reboot_test;
 mod services;
@@ -194,6 +196,8 @@ fn concerns(cx: &HostCx<'_>, found: &mut Diagnostics) -> Vec<Concern> {
         concern("network.nix", "interfaces, names, firewall", network::settings(cx)),
         concern("access.nix", "who may log in", access::settings(cx)),
         concern("services.nix", "services and virtual hosts", services::settings(cx, found)),
+        concern("backup.nix", "backups and restore drills", backup::settings(cx, found)),
+        concern("monitoring.nix", "figures, disks that are watched, mail", monitoring::settings(cx)),
         concern("nixos.nix", "what host.toml and its modules say below [nixos]", base::nixos(cx, found)),
         concern("reboot-test.nix", "what makes a boot that fails lead back", reboot_test::settings(cx, found)),
     ];

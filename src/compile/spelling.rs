@@ -44,6 +44,16 @@ impl Spelling {
         self.since("23.11")
     }
 
+    /// `services.borgbackup.jobs.NAME.persistentTimer`.
+    pub(super) fn borg_persistent_timer(self) -> bool {
+        self.since("21.05")
+    }
+
+    /// `services.restic.backups.NAME.exclude` and `environmentFile`; before, flags and `s3CredentialsFile`.
+    pub(super) fn restic_exclude(self) -> bool {
+        self.since("23.05")
+    }
+
     /// The firewall of `networking.firewall` written for nftables.
     pub(super) fn nftables_firewall(self) -> bool {
         self.since("23.05")

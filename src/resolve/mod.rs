@@ -7,6 +7,7 @@
 //! Invariant: every reference of a [`ResolvedHost`] leads somewhere; one that does not is a finding `reference-unknown`, and
 //! that host is left out.
 
+mod backup;
 mod boot;
 mod boot_files;
 mod boot_places;

@@ -52,6 +52,8 @@ pub static EMBEDDED: &[(&str, &str)] = &[
     ("reboot/ready.sh.tera", include_str!("../../templates/reboot/ready.sh.tera")),
     ("reboot/record.sh.tera", include_str!("../../templates/reboot/record.sh.tera")),
     ("reboot/wait.sh.tera", include_str!("../../templates/reboot/wait.sh.tera")),
+    ("services/drill.sh.tera", include_str!("../../templates/services/drill.sh.tera")),
+    ("services/dump.sh.tera", include_str!("../../templates/services/dump.sh.tera")),
     ("services/health.sh.tera", include_str!("../../templates/services/health.sh.tera")),
     ("services/ready.sh.tera", include_str!("../../templates/services/ready.sh.tera")),
 ];

@@ -1,0 +1,71 @@
+//! backup.nix: what is copied where and when, what is dumped before, and drills that restore it.
+//!
+//! One file a program. A drill has an environment of its own, so that it stands on the repository alone and not on what made the
+//! backup. Not here: what belongs into a backup (`resolve`), whether everything does (`check`).
+
+mod borg;
+mod drill;
+mod dump;
+mod restic;
+mod syncoid;
+mod zrepl;
+
+use super::HostCx;
+use super::settings::Settings;
+use crate::fleet::schema::backup::{Backup, BackupKind};
+use crate::source::{Diagnostics, Place};
+
+/// When a backup is made that does not say when.
+const DAILY: &str = "daily";
+
+/// A backup of a host.
+#[derive(Clone, Copy)]
+struct BackupCx<'a> {
+    cx: &'a HostCx<'a>,
+    name: &'a str,
+    def: &'a Backup,
+    place: Place,
+}
+
+impl BackupCx<'_> {
+    /// Returns the file of a secret.
+    fn secret(&self, name: Option<&crate::source::Spanned<crate::fleet::words::SecretName>>) -> Option<&str> {
+        self.cx.host.secret(name?.as_str()).map(|secret| secret.path.as_str())
+    }
+
+    /// Returns when it is made, as a calendar event.
+    fn schedule(&self) -> &str {
+        self.def.schedule.as_ref().map_or(DAILY, |schedule| schedule.as_str())
+    }
+
+    /// Returns the paths that it copies, sorted, none below another: what is marked, what it names, and its dumps.
+    fn paths(&self) -> Vec<String> {
+        let mut all = self.cx.host.backed_up_paths(self.def);
+        all.extend(dump::folders(self));
+        all.sort();
+        let mut kept: Vec<String> = Vec::new();
+        for path in all {
+            if !kept.iter().any(|above| crate::units::lies_in(&path, above)) {
+                kept.push(path);
+            }
+        }
+        kept
+    }
+}
+
+/// Returns what backup.nix sets; empty without backups.
+pub(super) fn settings(cx: &HostCx<'_>, found: &mut Diagnostics) -> Settings {
+    let mut out = Settings::default();
+    for (name, def) in cx.host.def.backup.iter() {
+        let backup = BackupCx { cx, name, def: &def.value, place: def.key };
+        let unit = match def.kind.value {
+            BackupKind::Borg => borg::settings(&backup, &mut out),
+            BackupKind::Restic => restic::settings(&backup, &mut out),
+            BackupKind::Zrepl => zrepl::settings(&backup, &mut out, found),
+            BackupKind::Syncoid => syncoid::settings(&backup, &mut out),
+        };
+        dump::settings(&backup, &unit, &mut out, found);
+        drill::settings(&backup, &mut out, found);
+    }
+    out
+}
