@@ -6,6 +6,7 @@
 #![allow(clippy::case_sensitive_file_extension_comparisons, reason = "the program writes these names itself")]
 
 mod assertions;
+mod backup;
 mod bad_input;
 mod boot_evaluated;
 mod build;

@@ -23,29 +23,25 @@ pub(super) fn settings(backup: &BackupCx<'_>, out: &mut Settings, found: &mut Di
     };
     let datasets: Attrs =
         backup.cx.host.backed_up_datasets(def).into_iter().map(|dataset| (dataset, Value::from(true))).collect();
-    let regex = |keep: &[(&str, u32)]| -> Value {
+    let kept = |keep: &[(&str, u32)]| -> Vec<Value> {
         let grid: Vec<String> = keep.iter().map(|(span, count)| format!("{count}x{span}")).collect();
-        Value::List(vec![
-            Attrs::from_iter([
-                ("type", Value::from("grid")),
-                ("grid", Value::from(grid.join(" | "))),
-                ("regex", Value::from("^zrepl_.*")),
-            ])
-            .into(),
-            // Snapshots that somebody else made are somebody else's.
-            Attrs::from_iter([
-                ("type", Value::from("regex")),
-                ("negate", Value::from(true)),
-                ("regex", Value::from("^zrepl_.*")),
-            ])
-            .into(),
-        ])
+        let ours = Value::from("^zrepl_.*");
+        let grid = [("type", Value::from("grid")), ("grid", Value::from(grid.join(" | "))), ("regex", ours.clone())];
+        // Snapshots that somebody else made are somebody else's.
+        let others = [("type", Value::from("regex")), ("negate", Value::from(true)), ("regex", ours)];
+        vec![Attrs::from_iter(grid).into(), Attrs::from_iter(others).into()]
     };
+    // What the other machine has not yet stays here, however old it is.
+    let sender = |keep: &[(&str, u32)]| -> Value {
+        let waiting = Attrs::from_iter([("type", Value::from("not_replicated"))]);
+        Value::List(std::iter::once(Value::from(waiting)).chain(kept(keep)).collect())
+    };
+    let receiver = |keep: &[(&str, u32)]| -> Value { Value::List(kept(keep)) };
     let spans = [("hourly", "1h"), ("daily", "24h"), ("weekly", "168h"), ("monthly", "720h"), ("yearly", "8760h")];
     let counts: Vec<(&str, u32)> = def
         .keep
         .iter()
-        .flat_map(|keep| keep.counts())
+        .flat_map(crate::fleet::schema::backup::Keep::counts)
         .filter_map(|(name, count)| Some((spans.iter().find(|(span, _)| *span == name)?.1, count)))
         .collect();
     let counts = if counts.is_empty() { vec![("24h", 14)] } else { counts };
@@ -66,7 +62,7 @@ pub(super) fn settings(backup: &BackupCx<'_>, out: &mut Settings, found: &mut Di
             ])
             .into(),
         ),
-        ("pruning", Attrs::from_iter([("keep_sender", regex(&counts)), ("keep_receiver", regex(&counts))]).into()),
+        ("pruning", Attrs::from_iter([("keep_sender", sender(&counts)), ("keep_receiver", receiver(&counts))]).into()),
     ]);
     out.set("services.zrepl.settings.jobs", Value::List(vec![job.into()]), backup.place);
     "zrepl".to_owned()

@@ -105,9 +105,7 @@ fn handler(place: &Place<'_>, found: &mut Diagnostics) -> Option<String> {
 }
 
 fn files(site: &Site, inner: &mut String) {
-    if let Some(root) = &site.root {
-        inner.push_str(&format!("root * {}\n", token(root.as_str())));
-    }
+    inner.push_str(&format!("root * {}\n", token(site.root.as_str())));
     let index = index(site);
     if site.spa.value {
         let page = index.first().copied().unwrap_or("index.html");

@@ -100,7 +100,7 @@ fn volumes(cx: &HostCx<'_>, service: &ResolvedService<'_>, container: &Container
         all.push(format!("{path}:{}{end}", volume.target.as_str()).into());
     }
     for file in &service.def.files {
-        let Some(content) = &file.content else { continue };
+        let content = &file.content;
         let stored = Expr::select("pkgs", "writeText")
             .apply([Value::from(units::file_name(file.path.as_str())), Value::from(content.value.0.as_str())]);
         let end = crate::nix::NixString::new(format!(":{}:ro", file.path.as_str()));

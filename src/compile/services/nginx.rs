@@ -191,11 +191,9 @@ fn location(cx: &HostCx<'_>, place: &Place<'_>, found: &mut Diagnostics) -> Opti
 /// What hands files out.
 fn files(site: &Site, vhost: &Vhost, extra: &mut String) -> Attrs {
     let mut location = Attrs::new();
-    if let Some(root) = &site.root {
-        // Below a path of its own the folder stands for that path.
-        let option = if vhost.path.as_str() == "/" { "root" } else { "alias" };
-        location.set(&[option], root.as_str());
-    }
+    // Below a path of its own the folder stands for that path.
+    let option = if vhost.path.as_str() == "/" { "root" } else { "alias" };
+    location.set(&[option], site.root.as_str());
     let index = index(site);
     location.set(&["index"], index.join(" "));
     if site.spa.value {

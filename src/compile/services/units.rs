@@ -250,7 +250,7 @@ fn files(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut Settings) {
         return;
     }
     for file in &service.def.files {
-        let Some(content) = &file.content else { continue };
+        let content = &file.content;
         let plain = file.owner.is_none() && file.mode.is_none();
         if let Some(name) = file.path.as_str().strip_prefix("/etc/") {
             out.set_below("environment.etc", &[name, "text"], content.value.0.as_str(), content.place);

@@ -2,7 +2,6 @@
 
 use crate::fleet::decode::{Cx, Decode, Setting, choice, inline, table};
 use crate::fleet::scalar::{AbsPath, Account, CpuShare, Mode, Name};
-use crate::fleet::schema::workloads::FilePath;
 use crate::fleet::shape::{Scalar, Shape};
 use crate::fleet::words::SecretName;
 use crate::source::{Kind, Node, Spanned};
@@ -198,15 +197,14 @@ table! {
     pub struct ServiceFile {
         /// Where the service finds it.
         "path" => path: Spanned<AbsPath>,
-        /// What it holds: this.
-        "content" => content: Option<Spanned<Content>>,
-        /// What it holds: a file beside the host.toml.
-        "source" => source: Option<Spanned<FilePath>>,
+        /// What it holds.
+        "content" => content: Spanned<Content>,
         /// Its permissions.
         "mode" => mode: Option<Spanned<Mode>>,
         /// Its owner.
         "owner" => owner: Option<Spanned<Account>>,
     }
+    later { "source" }
 }
 
 /// The text of a file, of any number of lines.

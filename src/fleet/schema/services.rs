@@ -3,9 +3,7 @@
 use super::probes::Probe;
 use super::service_parts::{Limits, Port, Provision, SecretAs, ServiceFile, ServiceSecret, State, UserWord, Words};
 use super::web::Vhosts;
-use super::workloads::{
-    Capabilities, Command, Container, FilePath, Native, Pull, Restart, Site, StartType, TimeZone, Volume,
-};
+use super::workloads::{Capabilities, Command, Container, Native, Pull, Restart, Site, StartType, TimeZone, Volume};
 use crate::fleet::decode::{Cx, Decode, Named, Setting, choice, table};
 use crate::fleet::scalar::{
     AbsPath, Account, ContainerUser, DnsName, EnvKey, EnvName, ImageRef, Name, PackageAttr, SysctlKey,
@@ -106,10 +104,8 @@ table! {
         "shm-size" => shm_size: Option<Spanned<Size>>,
         /// container: parameters of the kernel.
         "sysctls" => sysctls: Named<SysctlKey, Spanned<String>>,
-        /// static-site: a folder on the host.
+        /// static-site, **required**: a folder on the host.
         "root" => root: Option<Spanned<AbsPath>>,
-        /// static-site: a folder beside the host.toml.
-        "source" => source: Option<Spanned<FilePath>>,
         /// static-site: what a folder's address shows; `index.html` when empty.
         "index" => index: Vec<Spanned<String>>,
         /// static-site: whether every address that is no file shows the index.
@@ -135,7 +131,7 @@ table! {
         /// command: the time zone of the schedule.
         "time-zone" => time_zone: Option<Spanned<TimeZone>>,
     }
-    later { "migrates-from" }
+    later { "migrates-from", "source" }
 }
 
 /// A service.
@@ -247,7 +243,6 @@ const OF_KINDS: &[(&str, &[ServiceKind])] = {
         ("shm-size", &[Container]),
         ("sysctls", &[Container]),
         ("root", &[StaticSite]),
-        ("source", &[StaticSite]),
         ("index", &[StaticSite]),
         ("spa", &[StaticSite]),
         ("cache", &[StaticSite]),
@@ -322,18 +317,11 @@ impl Decode for Service {
                 })
             }
             ServiceKind::StaticSite => {
-                let (root, source) = (table.root, table.source);
-                if root.is_some() == source.is_some() {
-                    let message = format!("{} wants exactly one of `root` and `source`", cx.route());
-                    let finding = Diagnostic::error("key-missing", node.place, message);
-                    cx.found.push(
-                        finding.help("`root`: a folder on the host").help("`source`: a folder beside the host.toml"),
-                    );
-                    None
-                } else {
-                    let (index, spa, cache) = (table.index, table.spa, table.cache);
-                    Some(Work::Site(Site { root, source, index, spa, cache }))
+                if table.root.is_none() {
+                    lacks("root", cx);
                 }
+                let (index, spa, cache) = (table.index, table.spa, table.cache);
+                table.root.map(|root| Work::Site(Site { root, index, spa, cache }))
             }
             ServiceKind::Command => {
                 if table.exec.is_none() {

@@ -70,9 +70,7 @@ pub struct Container {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Site {
     /// A folder on the host.
-    pub root: Option<Spanned<AbsPath>>,
-    /// A folder beside the definition.
-    pub source: Option<Spanned<FilePath>>,
+    pub root: Spanned<AbsPath>,
     /// What a folder's address shows.
     pub index: Vec<Spanned<String>>,
     /// Whether every address that is no file shows the index.
@@ -195,39 +193,6 @@ choice! {
         OnFailure = "on-failure",
         /// Whenever it ended.
         Always = "always",
-    }
-}
-
-/// A path below the definition's folder: a file or folder of the fleet.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct FilePath(pub String);
-
-impl Decode for FilePath {
-    fn shape() -> Shape {
-        Shape::Scalar(Scalar {
-            form: "file",
-            json: "string",
-            pattern: None,
-            wanted: "a path below the host's folder, in quotes",
-        })
-    }
-
-    fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
-        let wanted = "a path below the folder of the host.toml, such as `site` or `files/app.conf`";
-        let Some(text) = node.as_str() else { return cx.invalid(node, wanted) };
-        let part = |part: &str| {
-            !part.is_empty()
-                && part != "."
-                && part != ".."
-                && !part.starts_with('-')
-                && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+-".contains(&b))
-        };
-        let text = text.strip_prefix("./").unwrap_or(text);
-        if text.len() <= 500 && text.split('/').all(part) {
-            Some(Self(text.to_owned()))
-        } else {
-            cx.refused(node.place, text, wanted)
-        }
     }
 }
 
