@@ -32,6 +32,7 @@ mod rule;
 pub mod rules;
 #[cfg(test)]
 mod sample;
+mod services;
 mod settings;
 mod ssh_key;
 

@@ -25,14 +25,25 @@ pub enum Group {
     Network,
     /// Who may log in.
     Access,
+    /// What runs on a host, and its state.
+    Services,
     /// How a host is deployed and tested.
     Deploy,
 }
 
 impl Group {
     /// All groups, in the order of the catalogue.
-    pub const ALL: [Self; 8] =
-        [Self::Input, Self::Channel, Self::Options, Self::Disk, Self::Zfs, Self::Network, Self::Access, Self::Deploy];
+    pub const ALL: [Self; 9] = [
+        Self::Input,
+        Self::Channel,
+        Self::Options,
+        Self::Disk,
+        Self::Zfs,
+        Self::Network,
+        Self::Access,
+        Self::Services,
+        Self::Deploy,
+    ];
 
     /// Returns the group's name, which is also its folder's.
     pub fn as_str(self) -> &'static str {
@@ -44,6 +55,7 @@ impl Group {
             Self::Zfs => "zfs",
             Self::Network => "network",
             Self::Access => "access",
+            Self::Services => "services",
             Self::Deploy => "deploy",
         }
     }
@@ -58,6 +70,7 @@ impl Group {
             Self::Zfs => "pools",
             Self::Network => "addresses, routes, ports",
             Self::Access => "who may log in",
+            Self::Services => "what runs on a host, and its state",
             Self::Deploy => "how a host is deployed and tested",
         }
     }

@@ -7,6 +7,7 @@ mod disk;
 mod input;
 mod network;
 mod options;
+mod services;
 mod zfs;
 
 use super::rule::Rule;
@@ -22,6 +23,7 @@ static GROUPS: &[&[&Rule]] = &[
     zfs::RULES,
     network::RULES,
     access::RULES,
+    services::RULES,
     deploy::RULES,
 ];
 

@@ -4,6 +4,7 @@ mod channel_unpinned;
 mod deployer_channel_mismatch;
 mod facts_stale;
 mod fleet_release_skew;
+mod image_tag_floating;
 mod input_unpinned;
 mod installer_newer_than_channel;
 mod kernel_unsupported_by_zfs;
@@ -23,6 +24,7 @@ pub(super) static RULES: &[&Rule] = &[
     &deployer_channel_mismatch::RULE,
     &facts_stale::RULE,
     &fleet_release_skew::RULE,
+    &image_tag_floating::RULE,
     &input_unpinned::RULE,
     &installer_newer_than_channel::RULE,
     &kernel_unsupported_by_zfs::RULE,

@@ -1,0 +1,36 @@
+//! A service that needs one which does not run.
+
+use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
+use crate::source::Level;
+
+pub(super) static RULE: Rule = Rule {
+    id: "dependency-missing",
+    group: Group::Services,
+    level: Level::Error,
+    allowable: true,
+    needs: &[],
+    summary: "a service needs one that is switched off, or that has no unit",
+    doc: include_str!("dependency_missing.md"),
+    check: Check::Host(check),
+};
+
+fn check(cx: &HostCx<'_>, found: &mut Findings) {
+    for service in cx.host.services.iter().filter(|service| service.runs()) {
+        for name in &service.def.requires {
+            let Some(other) = cx.host.services.iter().find(|other| other.name == name.as_str()) else { continue };
+            let what = if !other.runs() {
+                "is switched off"
+            } else if other.units.is_empty() {
+                "is files that the web server hands out"
+            } else {
+                continue;
+            };
+            found.report(
+                Finding::at(name.place, format!("`{}` needs `{}`, which {what}", service.name, other.name))
+                    .related(other.def.key, "the service")
+                    .why("there is nothing to wait for: it starts as if it needed nothing")
+                    .help(format!("switch `{}` on, or take it out of `requires`", other.name)),
+            );
+        }
+    }
+}

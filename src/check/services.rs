@@ -1,0 +1,34 @@
+//! What rules about services share: who waits for whom, and which state must last.
+
+use crate::fleet::schema::module_file::StateKind;
+use crate::resolve::{ResolvedHost, ResolvedService, ServiceState};
+use crate::source::Place;
+
+/// A service that comes after another.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Dependency<'a> {
+    pub(super) from: &'a str,
+    pub(super) to: &'a str,
+    pub(super) place: Place,
+}
+
+/// Returns which running service names which other one in `after` and `requires`.
+pub(super) fn dependencies<'a>(host: &'a ResolvedHost<'a>) -> Vec<Dependency<'a>> {
+    let running = || host.services.iter().filter(|service| service.runs());
+    running()
+        .flat_map(|service| {
+            let names = service.def.after.iter().chain(&service.def.requires);
+            names.map(move |name| Dependency { from: service.name, to: name.as_str(), place: name.place })
+        })
+        .filter(|edge| running().any(|service| service.name == edge.to))
+        .collect()
+}
+
+/// Returns the state of running services that must last: neither a cache nor what can be made again.
+pub(super) fn kept_state<'a>(
+    host: &'a ResolvedHost<'a>,
+) -> impl Iterator<Item = (&'a ResolvedService<'a>, &'a ServiceState<'a>)> {
+    let running = host.services.iter().filter(|service| service.runs());
+    let all = running.flat_map(|service| service.state.iter().map(move |state| (service, state)));
+    all.filter(|(_, state)| !state.rebuildable && state.kind != StateKind::Cache)
+}
