@@ -20,6 +20,7 @@ mod engine;
 mod example;
 mod fix;
 mod foreign;
+mod kernel;
 mod lint_nix;
 mod nixos;
 mod phrase;
