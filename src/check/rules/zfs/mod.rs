@@ -16,6 +16,7 @@ mod host_id_duplicate;
 mod host_id_missing;
 mod host_id_placeholder;
 mod log_not_mirrored;
+mod log_too_large;
 mod members_on_one_disk;
 mod pool_force_import;
 mod pool_imported_elsewhere;
@@ -43,6 +44,7 @@ pub(super) static RULES: &[&Rule] = &[
     &host_id_missing::RULE,
     &host_id_placeholder::RULE,
     &log_not_mirrored::RULE,
+    &log_too_large::RULE,
     &members_on_one_disk::RULE,
     &pool_force_import::RULE,
     &pool_imported_elsewhere::RULE,
