@@ -28,6 +28,7 @@ mod pool_features;
 mod pools;
 mod ports;
 mod probed;
+mod promises;
 mod rule;
 pub mod rules;
 #[cfg(test)]

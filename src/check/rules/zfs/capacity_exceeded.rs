@@ -1,6 +1,7 @@
 //! Datasets that are promised more than their pool holds.
 
 use crate::check::capacity::{self, Capacity};
+use crate::check::promises;
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::resolve::ResolvedPool;
 use crate::source::{Level, Spanned};
@@ -20,7 +21,7 @@ pub(super) static RULE: Rule = Rule {
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
     for pool in &cx.host.pools {
         let datasets = || pool.def.datasets.iter().map(|(name, dataset)| (name.as_str(), &dataset.value));
-        let promised = capacity::promised(cx.host, pool);
+        let promised = promises::promised(cx.host, pool);
         let limits = datasets().flat_map(|(name, dataset)| {
             [("quota", &dataset.quota), ("refquota", &dataset.refquota)]
                 .into_iter()
@@ -59,7 +60,7 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
 
 fn report_sum(
     pool: &ResolvedPool<'_>,
-    promised: &capacity::Sum<'_>,
+    promised: &promises::Sum<'_>,
     reserve: u64,
     held: Capacity,
     found: &mut Findings,
