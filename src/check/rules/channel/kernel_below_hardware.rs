@@ -29,6 +29,9 @@ const WIRELESS: [&[&str]; 4] = [
     &["services", "hostapd", "enable"],
 ];
 
+/// Long-term lines of Linux (kernel.org).
+const LONG_TERM: [&str; 7] = ["5.4", "5.10", "5.15", "6.1", "6.6", "6.12", "6.18"];
+
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
     let stated = stated(cx);
     let facts = cx.host.source.facts.as_ref();
@@ -60,29 +63,29 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
 }
 
 fn finding(cx: &HostCx<'_>, kernel: &Kernel, first: Version, devices: &[(Device<'_>, Place)]) -> Finding {
-    let names = listed(devices.iter().map(|(device, _)| device.name.trim_end_matches(',')));
-    let mut finding = Finding::at(kernel.place, format!("{names} of `{}` needs Linux {first}", cx.host.name))
-        .label(format!("{} boots {}", if kernel.chosen { "this" } else { "its channel" }, kernel.version));
+    let names = listed(devices.iter().map(|(device, _)| device.name));
+    let need = if devices.len() == 1 { "needs" } else { "need" };
+    let boots = if kernel.chosen { "this" } else { "its channel" };
+    let mut finding = Finding::at(kernel.place, format!("{names} of `{}` {need} Linux {first}", cx.host.name))
+        .label(format!("{boots} boots {}", kernel.version));
     for (device, place) in devices.iter().take(4) {
-        finding = finding.related(
-            *place,
-            format!(
-                "{} {} Linux {} on",
-                device.name,
-                "by `DRIVER` from".replace("DRIVER", device.driver),
-                device.first
-            ),
-        );
+        finding = finding.related(*place, format!("{}: `{}` is in Linux {}", device.name, device.driver, device.first));
     }
     let gone = devices.iter().any(|(device, _)| device.kind != Use::Processor);
-    finding
-        .why(if gone {
-            "an older kernel has no driver for it: the card is on the bus, and no interface comes up"
-        } else {
-            "an older kernel boots, and knows its cores too little: work lands on the slow ones while fast ones idle"
-        })
-        .help(format!("a newer kernel: `kernel = \"linuxPackages_{}\"` in `[boot]`, or `linuxPackages_latest`, where the channel has it", first.to_string().replace('.', "_")))
-        .help("a channel with a newer kernel")
+    let finding = finding.why(if gone {
+        "an older kernel has no driver for it: the card is on the bus, and no interface comes up"
+    } else {
+        "an older kernel boots, and does not learn which of its cores are fast: work lands on the slow ones"
+    });
+    let long_term = LONG_TERM.iter().find(|line| line.parse::<Version>().is_ok_and(|line| line >= first));
+    let finding = match long_term {
+        Some(line) => finding.help(format!(
+            "`kernel = \"linuxPackages_{}\"` in `[boot]`, the long-term kernel that has it, where the channel does",
+            line.replace('.', "_")
+        )),
+        None => finding,
+    };
+    finding.help("`kernel = \"linuxPackages_latest\"` in `[boot]`").help("a channel with a newer kernel")
 }
 
 /// Returns what the machine has and the facts know, with the place where it said so.
@@ -143,7 +146,7 @@ mod tests {
         );
         assert_eq!(
             of("24.05", "", &pci(&["10ec:8126", "10ec:8127", "10ec:8127"])),
-            ["warning: `Realtek RTL8126` and `Realtek RTL8127` of `a` needs Linux 6.16"]
+            ["warning: `Realtek RTL8126` and `Realtek RTL8127` of `a` need Linux 6.16"]
         );
         assert!(of("26.05", "", &pci(&["10ec:8126", "10ec:8127", "ffff:ffff"])).is_empty());
     }

@@ -33,11 +33,14 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
     let what: Vec<String> = changes.iter().map(|(_, _, what)| what.clone()).collect();
     let mut finding = Finding::at(*place, format!("`{}` cannot be switched to this while it runs", cx.host.name));
     finding = finding.label(joined(&what));
-    for (own, related, _) in &changes {
-        let seen = related.map(|related| (related, "what runs there"));
-        let elsewhere = (own != place).then_some((*own, "needs a boot as well"));
-        for (place, says) in seen.into_iter().chain(elsewhere) {
-            finding = finding.related(place, says);
+    let mut shown = vec![*place];
+    for (own, seen, _) in &changes {
+        let seen = seen.map(|seen| (seen, "what runs there"));
+        for (place, says) in seen.into_iter().chain([(*own, "needs a boot as well")]) {
+            if !shown.contains(&place) {
+                shown.push(place);
+                finding = finding.related(place, says);
+            }
         }
     }
     found.report(

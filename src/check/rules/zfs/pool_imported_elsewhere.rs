@@ -99,8 +99,9 @@ fn shared(cx: &FleetCx<'_>, claims: &[Claim<'_>], found: &mut Findings) {
             group_of.entry(key).or_insert(at);
         }
     }
+    let subjects: BTreeSet<&str> = cx.subjects().map(|host| host.name).collect();
     for group in &groups {
-        let is_subject = |claim: &&&Claim<'_>| cx.subjects().any(|host| host.name == claim.host);
+        let is_subject = |claim: &&&Claim<'_>| subjects.contains(claim.host);
         let hosts: BTreeSet<&str> = group.iter().map(|claim| claim.host).collect();
         let at_boot = group.iter().filter(|claim| claim.at_boot).count();
         // Told once, of the last of those who are asked about; one who imports it at boot before one who does not.
