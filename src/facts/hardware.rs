@@ -19,6 +19,8 @@ pub enum Use {
     Ethernet,
     /// A network without.
     Wireless,
+    /// Disks hang on it.
+    Storage,
     /// It computes.
     Processor,
 }
@@ -29,6 +31,7 @@ impl Use {
         Some(match word {
             "ethernet" => Self::Ethernet,
             "wireless" => Self::Wireless,
+            "storage" => Self::Storage,
             "processor" => Self::Processor,
             _ => return None,
         })

@@ -73,7 +73,7 @@ fn finding(cx: &HostCx<'_>, kernel: &Kernel, first: Version, devices: &[(Device<
     }
     let gone = devices.iter().any(|(device, _)| device.kind != Use::Processor);
     let finding = finding.why(if gone {
-        "an older kernel has no driver for it: the card is on the bus, and no interface comes up"
+        "an older kernel has no driver for it: the card is on the bus, and no interface or disk comes of it"
     } else {
         "an older kernel boots, and does not learn which of its cores are fast: work lands on the slow ones"
     });
