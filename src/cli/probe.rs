@@ -1,15 +1,13 @@
 //! `hostwright probe`
 
-use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, ToSocketAddrs as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::context::{self, shown};
 use super::terminal::Terminal;
-use super::way::{Way, public_names};
+use super::way::Way;
 use super::{ExitStatus, Failure, output};
 use crate::check::rules;
 use crate::fleet::scalar::{Target, check_name};
@@ -89,10 +87,7 @@ pub(super) fn run(
         return Ok(ExitStatus::Invalid);
     };
     let taken = now(args.now)?;
-    let mut seen = probe::see(&sections, &taken, host.as_deref());
-    if let (Some(host), None) = (&host, &args.from) {
-        seen.dns = fleet().map(|folder| looked_up(&folder, host)).unwrap_or_default();
-    }
+    let seen = probe::see(&sections, &taken, host.as_deref());
     let missing: Vec<Diagnostic> = seen.missing.iter().map(|(what, why)| lacks(&sources, file, what, why)).collect();
     let facts = seen.to_json();
     let Some(host) = host else {
@@ -117,20 +112,6 @@ pub(super) fn run(
     terminal.warn(&context::findings(terminal, &missing, &sources));
     terminal.print(&format!("wrote    {}\nnext     hostwright check {host}\n", shown(&path)))?;
     Ok(ExitStatus::Success)
-}
-
-/// Returns where the public names of a host point, as this machine sees it. A name that could not be looked up is left out: that it
-/// points nowhere cannot be told from a network that is down.
-fn looked_up(fleet: &Path, host: &str) -> BTreeMap<String, Vec<String>> {
-    let look_up = |name: String| {
-        // With the dot no search domain is tried.
-        let whole = format!("{}.", name.trim_end_matches('.'));
-        let mut points: Vec<IpAddr> = (whole.as_str(), 0).to_socket_addrs().ok()?.map(|address| address.ip()).collect();
-        points.sort_unstable();
-        points.dedup();
-        Some((name, points.iter().map(ToString::to_string).collect()))
-    };
-    public_names(fleet, host).into_iter().filter_map(look_up).collect()
 }
 
 /// Returns what is said of something the machine could not tell, with the rules that will not be able to check it.

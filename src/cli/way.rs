@@ -1,6 +1,5 @@
 //! The way to a machine that is probed: whom ssh calls, through whom, and whose key it believes.
 
-use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,21 +9,10 @@ use super::context::shown;
 use super::{Failure, output};
 use crate::fleet::decode::MapKey as _;
 use crate::fleet::scalar::{SshKeyword, SshValue, Target};
-use crate::fleet::words::DnsKey;
 use crate::source::{Node, Sources, parse_toml, quoted};
 
 /// What runs the script as root: at once where that is who logs in or where sudo asks for nothing, else as whoever it is.
 const ROOTED: &str = "sh -c 'if [ \"$(id -u)\" != 0 ] && sudo -n true 2>/dev/null; then exec sudo -n sh; fi; exec sh'";
-
-/// Returns the public names that a host's own file or the fleet's defaults say it serves, sorted. A file that cannot be read names none.
-pub(super) fn public_names(folder: &Path, host: &str) -> BTreeSet<String> {
-    let own = tree(&folder.join("hosts").join(host).join("host.toml")).ok();
-    let fleet = tree(&folder.join("fleet.toml")).ok();
-    let defaults = fleet.as_ref().and_then(|fleet| fleet.at(&["defaults"]));
-    let tables =
-        [own.as_ref(), defaults].into_iter().flatten().filter_map(|tree| tree.at(&["network", "names"])?.as_table());
-    tables.flat_map(|names| names.keys().cloned()).filter(|name| DnsKey::check(name).is_ok()).collect()
-}
 
 /// How a machine is reached.
 #[derive(Debug)]
