@@ -6,6 +6,7 @@ mod facts_stale;
 mod fleet_release_skew;
 mod input_unpinned;
 mod installer_newer_than_channel;
+mod kernel_below_hardware;
 mod kernel_unsupported_by_zfs;
 mod release_downgrade;
 mod release_end_of_life;
@@ -25,6 +26,7 @@ pub(super) static RULES: &[&Rule] = &[
     &fleet_release_skew::RULE,
     &input_unpinned::RULE,
     &installer_newer_than_channel::RULE,
+    &kernel_below_hardware::RULE,
     &kernel_unsupported_by_zfs::RULE,
     &release_downgrade::RULE,
     &release_end_of_life::RULE,
