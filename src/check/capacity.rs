@@ -1,19 +1,18 @@
-//! How much a pool holds, and how much its datasets are promised.
+//! How much a pool holds.
 //!
 //! The arithmetic is OpenZFS's own, so that the figures are those of `zfs list` on an empty pool: labels, the deflate ratio of
 //! raidz and dRAID (parity and padding of a block of 128 KiB), and the slop space. Not counted is what only makes a pool smaller: the
-//! rest of a last metaslab, metadata, the overhead of volumes.
+//! rest of a last metaslab, metadata; nor what only makes it larger: the allocation class for metadata, compression.
 
-use std::collections::BTreeMap;
-
-use crate::fleet::schema::zfs::{Dataset, Vdev, VdevType};
+use crate::fleet::schema::zfs::{Vdev, VdevType};
 use crate::resolve::{ResolvedPool, ResolvedVdev};
+use crate::units::Size;
 
 /// What labels and the boot block take of every member (`VDEV_LABEL_START_SIZE` and `VDEV_LABEL_END_SIZE` in vdev_impl.h).
 const LABELS: u64 = (4 << 20) + (512 << 10);
 
 /// The block whose footprint fixes how ZFS counts the space of a raidz (`SPA_OLD_MAXBLOCKSIZE`, vdev_set_deflate_ratio()).
-const BLOCK: u64 = 128 << 10;
+pub(super) const BLOCK: u64 = 128 << 10;
 
 /// What a pool holds, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,17 +67,17 @@ fn of_vdev(kind: VdevType, draid: Draid, sizes: &[u64], ashift: u32) -> u64 {
         VdevType::Mirror => smallest,
         VdevType::Raidz1 | VdevType::Raidz2 | VdevType::Raidz3 => {
             let raw = smallest.saturating_mul(width);
-            raidz_footprint(BLOCK, width, parity, ashift).map_or(0, |footprint| scaled(raw, BLOCK, footprint))
+            raidz_footprint(BLOCK, width, parity, ashift).map_or(0, |footprint| deflated(raw, footprint))
         }
         VdevType::Draid1 | VdevType::Draid2 | VdevType::Draid3 => {
-            draid.footprint(BLOCK, ashift).map_or(0, |footprint| scaled(draid.raw(smallest), BLOCK, footprint))
+            draid.footprint(BLOCK, ashift).map_or(0, |footprint| deflated(draid.raw(smallest), footprint))
         }
     }
 }
 
 /// The geometry of a dRAID (`vdev_draid_config_t`).
 #[derive(Debug, Clone, Copy, Default)]
-struct Draid {
+pub(super) struct Draid {
     /// Data devices in a group.
     data: u64,
     /// Parity devices in a group.
@@ -96,14 +95,14 @@ impl Draid {
 
     /// Returns what a block takes, parity and padding included: whole rows of a group (vdev_draid_asize()); none where no
     /// group fits.
-    fn footprint(self, block: u64, ashift: u32) -> Option<u64> {
+    pub(super) fn footprint(self, block: u64, ashift: u32) -> Option<u64> {
         let group = self.data.checked_add(self.parity).filter(|group| self.data > 0 && *group <= self.disks)?;
         let rows = block.div_ceil(self.data.checked_shl(ashift)?.max(1));
         Some(rows.saturating_mul(group) << ashift)
     }
 
     /// Returns the geometry of a vdev, which means nothing where it is none.
-    fn of(vdev: &Vdev) -> Self {
+    pub(super) fn of(vdev: &Vdev) -> Self {
         let members = vdev.members.len();
         Self {
             data: vdev.group_data() as u64,
@@ -122,15 +121,22 @@ impl Draid {
 
 /// Returns what a block takes of a raidz, parity and padding included (vdev_raidz_asize()); none where the vdev is narrower
 /// than its parity allows.
-fn raidz_footprint(block: u64, width: u64, parity: u64, ashift: u32) -> Option<u64> {
+pub(super) fn raidz_footprint(block: u64, width: u64, parity: u64, ashift: u32) -> Option<u64> {
     let columns = width.checked_sub(parity).filter(|columns| *columns > 0)?;
     let data = block.div_ceil(1 << ashift);
     let with_parity = data + parity * data.div_ceil(columns);
     Some(with_parity.next_multiple_of(parity + 1) << ashift)
 }
 
+/// Returns what data can have of a vdev's bytes on which a block of 128 KiB takes `footprint`: counted in 512ths, rounded down
+/// (vdev_set_deflate_ratio(), vdev_deflated_space()).
+fn deflated(bytes: u64, footprint: u64) -> u64 {
+    let ratio = BLOCK / (footprint >> 9).max(1);
+    (bytes >> 9).saturating_mul(ratio)
+}
+
 /// Returns `bytes * part / whole` without overflow.
-fn scaled(bytes: u64, part: u64, whole: u64) -> u64 {
+pub(super) fn scaled(bytes: u64, part: u64, whole: u64) -> u64 {
     let scaled = u128::from(bytes) * u128::from(part) / u128::from(whole.max(1));
     u64::try_from(scaled).unwrap_or(u64::MAX)
 }
@@ -142,56 +148,17 @@ fn slop(data: u64) -> u64 {
     most.max((data >> 1).min(128 << 20))
 }
 
-/// What datasets are promised.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Promised<'a> {
-    /// Bytes in all.
-    pub(super) bytes: u128,
-    /// The datasets that promise something to themselves, with the bytes, in the order of the file.
-    pub(super) by: Vec<(&'a str, u64)>,
-}
-
-/// Returns what a pool's datasets are promised together.
-///
-/// A `reservation` holds what the dataset's descendants are promised, a `refreservation` does not (zfsprops(7)); a volume is
-/// promised its whole size.
-pub(super) fn promised<'a>(datasets: impl Iterator<Item = (&'a str, &'a Dataset)>) -> Promised<'a> {
-    let mut own: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
-    let mut by = Vec::new();
-    for (name, dataset) in datasets {
-        let bytes = |size: &Option<crate::source::Spanned<crate::units::Size>>| size.as_ref().map(|size| size.bytes());
-        let within = bytes(&dataset.reservation).unwrap_or(0);
-        let alone = bytes(&dataset.refreservation).or_else(|| bytes(&dataset.volume)).unwrap_or(0);
-        own.insert(name, (within, alone));
-        if within.max(alone) > 0 {
-            by.push((name, within.max(alone)));
-        }
-    }
-    let promises = own.iter().map(|(name, (within, alone))| (*name, u128::from(*within), u128::from(*alone)));
-    Promised { bytes: total(promises), by }
-}
-
-/// Adds promises up along the tree of names.
-fn total<'a>(promises: impl Iterator<Item = (&'a str, u128, u128)>) -> u128 {
-    let mut own: BTreeMap<&str, (u128, u128)> = BTreeMap::new();
-    for (name, within, alone) in promises {
-        own.insert(name, (within, alone));
-        let mut above = name;
-        while let Some((parent, _)) = above.rsplit_once('/') {
-            own.entry(parent).or_default();
-            above = parent;
-        }
-    }
-    let mut names: Vec<&str> = own.keys().copied().collect();
-    names.sort_by_key(|name| std::cmp::Reverse(name.matches('/').count()));
-    let mut below: BTreeMap<&str, u128> = BTreeMap::new();
-    for name in names {
-        let (within, alone) = own.get(name).copied().unwrap_or_default();
-        let sum = within.max(alone + below.get(name).copied().unwrap_or(0));
-        let parent = name.rsplit_once('/').map_or("", |(parent, _)| parent);
-        *below.entry(parent).or_default() += sum;
-    }
-    below.get("").copied().unwrap_or(0)
+/// Shows what becomes of a pool's disks.
+pub(super) fn arithmetic(pool: &ResolvedPool<'_>, capacity: Capacity) -> String {
+    let disks = pool.data().map(|vdev| vdev.members.len()).sum::<usize>();
+    let disks = if disks == 1 { "1 member".to_owned() } else { format!("{disks} members") };
+    format!(
+        "{disks} have {}, less {} for copies, parity, padding and labels, less {} that ZFS keeps, leave {}",
+        Size::human(capacity.raw),
+        Size::human(capacity.raw.saturating_sub(capacity.data)),
+        Size::human(capacity.slop),
+        Size::human(capacity.usable()),
+    )
 }
 
 #[cfg(test)]
@@ -218,6 +185,52 @@ mod tests {
         assert_eq!(raidz_footprint(BLOCK, 2, 2, 12), None);
         // With sectors of 512 bytes the padding is small.
         assert_eq!(raidz_footprint(BLOCK, 4, 1, 9), Some(342 * 512));
+    }
+
+    #[test]
+    fn small_blocks_take_what_the_tables_of_openzfs_say_they_take() {
+        // Sectors of 4 KiB: (width, parity, KiB of a block, sectors). One of 8 KiB takes on raidz2 three times itself, whatever
+        // the width, and of 16 KiB on raidz1 of five members as much as on one of four.
+        let table = [
+            (3, 1, 4, 2),
+            (3, 1, 8, 4),
+            (3, 1, 16, 6),
+            (4, 1, 8, 4),
+            (4, 1, 16, 6),
+            (5, 1, 8, 4),
+            (5, 1, 16, 6),
+            (5, 1, 64, 20),
+            (4, 2, 4, 3),
+            (4, 2, 8, 6),
+            (6, 2, 8, 6),
+            (6, 2, 16, 6),
+            (8, 2, 16, 6),
+            (8, 2, 64, 24),
+            (12, 2, 8, 6),
+            (7, 3, 8, 8),
+            (7, 3, 16, 8),
+            (11, 3, 16, 8),
+            (11, 3, 64, 24),
+        ];
+        for (width, parity, kib, sectors) in table {
+            assert_eq!(
+                raidz_footprint(kib << 10, width, parity, 12),
+                Some(sectors * SECTOR),
+                "{kib} KiB, {width} wide, {parity} parity"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_raidz_holds_is_counted_in_512ths() {
+        // 131072 / (48 * 8) is 341 and a third: of three members not two thirds, but a little less.
+        assert_eq!(deflated(512 << 30, 48 * SECTOR), 341 << 30);
+        // Four of data and one of parity: 131072 / 320 is 409 and more.
+        assert_eq!(deflated(512 << 30, 40 * SECTOR), 409 << 30);
+        // A block that takes itself.
+        assert_eq!(deflated(512 << 30, BLOCK), 512 << 30);
+        let member = (1 << 40) + LABELS;
+        assert_eq!(of_vdev(VdevType::Raidz1, NONE, &[member; 3], 12), 3 * (1 << 40) / 512 * 341);
     }
 
     #[test]
@@ -248,27 +261,11 @@ mod tests {
         let group = 6 * Draid::ROW;
         assert_eq!(draid.raw(1 << 40), ((1 << 40) - Draid::RESERVE) * 10 / group * group);
         let sizes = [(1 << 40) + LABELS; 11];
-        assert_eq!(of_vdev(VdevType::Draid2, draid, &sizes, 12), draid.raw(1 << 40) / 6 * 4);
+        assert_eq!(of_vdev(VdevType::Draid2, draid, &sizes, 12), draid.raw(1 << 40) / 512 * 341);
         // Nine data members and two of parity leave no room for a spare.
         assert_eq!(Draid { data: 9, parity: 2, disks: 10 }.footprint(BLOCK, 12), None);
         assert_eq!(NONE.footprint(BLOCK, 12), None);
         assert_eq!(draid.raw(1 << 20), 0);
-    }
-
-    #[test]
-    fn a_reservation_holds_what_lies_below_it_and_a_refreservation_does_not() {
-        let table = [
-            (vec![], 0),
-            (vec![("a", 10, 0), ("a/b", 4, 0)], 10),
-            (vec![("a", 10, 0), ("a/b", 14, 0)], 14),
-            (vec![("a", 0, 10), ("a/b", 4, 0)], 14),
-            (vec![("a", 12, 10), ("a/b", 4, 0), ("a/c", 0, 1)], 15),
-            // A parent that nobody describes passes on what is below it.
-            (vec![("safe/x/y", 3, 0), ("safe/z", 4, 5)], 8),
-        ];
-        for (promises, wanted) in table {
-            assert_eq!(total(promises.iter().copied()), wanted, "{promises:?}");
-        }
     }
 
     proptest! {
@@ -296,14 +293,15 @@ mod tests {
         }
 
         #[test]
-        fn promises_are_at_least_the_largest_and_at_most_their_sum(
-            promises in proptest::collection::btree_map("[ab](/[ab]){0,3}", (0u128..1000, 0u128..1000), 0..12),
+        fn a_smaller_block_never_fits_a_raidz_better(
+            members in 2u64..32, parity in 1u64..4, ashift in 9u32..14, shift in 9u32..17,
         ) {
-            let list: Vec<_> = promises.iter().map(|(name, (within, alone))| (name.as_str(), *within, *alone)).collect();
-            let sum = total(list.iter().copied());
-            let largest = list.iter().map(|(_, within, alone)| *within.max(alone)).max().unwrap_or(0);
-            prop_assert!(sum >= largest);
-            prop_assert!(sum <= list.iter().map(|(_, within, alone)| within + alone).sum());
+            prop_assume!(members > parity);
+            let whole = raidz_footprint(BLOCK, members, parity, ashift).unwrap();
+            let block = 1u64 << shift;
+            let small = raidz_footprint(block, members, parity, ashift).unwrap();
+            // As many bytes in small blocks take at least what they take in blocks of 128 KiB.
+            prop_assert!(small * (BLOCK / block) >= whole);
         }
     }
 }

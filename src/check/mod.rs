@@ -21,6 +21,7 @@ mod engine;
 mod example;
 mod fix;
 mod foreign;
+mod kernel;
 mod lint_nix;
 mod nixos;
 mod phrase;
@@ -28,6 +29,7 @@ mod pool_features;
 mod pools;
 mod ports;
 mod probed;
+mod promises;
 mod rule;
 pub mod rules;
 #[cfg(test)]

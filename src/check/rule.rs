@@ -246,4 +246,9 @@ impl Findings {
     pub fn unchecked(&mut self, why: impl Into<String>) {
         self.unchecked.push(Unchecked { rule: self.rule.id, host: self.host.clone(), why: why.into() });
     }
+
+    /// Says of one host what a rule about the fleet could not check.
+    pub fn unchecked_of(&mut self, host: &str, why: impl Into<String>) {
+        self.unchecked.push(Unchecked { rule: self.rule.id, host: Some(host.to_owned()), why: why.into() });
+    }
 }

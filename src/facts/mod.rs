@@ -13,6 +13,7 @@ mod below;
 mod boot_sizes;
 mod bytes;
 mod diff;
+mod hardware;
 mod history;
 mod member;
 mod name;
@@ -38,6 +39,7 @@ use pack::TableKind;
 pub use attributes::{Attribute, check_package};
 pub use boot_sizes::{InitrdParts, generation_bytes};
 pub use diff::{OptionChange, compare};
+pub use hardware::{Device, Hardware, Use};
 pub use history::{Change, History};
 pub use name::{join_name, split_name};
 pub use options::{Alias, AliasKind, Found, OptionIndex, OptionRef};
@@ -56,6 +58,7 @@ pub struct Facts {
     releases: Cow<'static, [u8]>,
     packages: Cow<'static, [u8]>,
     history: Cow<'static, [u8]>,
+    hardware: Cow<'static, [u8]>,
 }
 
 impl Facts {
@@ -78,6 +81,7 @@ impl Facts {
             releases: Cow::Borrowed(include_bytes!("../../facts/packed/releases.bin")),
             packages: Cow::Borrowed(include_bytes!("../../facts/packed/packages.bin")),
             history: Cow::Borrowed(include_bytes!("../../facts/packed/history.bin")),
+            hardware: Cow::Borrowed(include_bytes!("../../facts/packed/hardware.bin")),
         }
     }
 
@@ -94,6 +98,7 @@ impl Facts {
             TableKind::Releases => self.releases = table,
             TableKind::Packages => self.packages = table,
             TableKind::History => self.history = table,
+            TableKind::Hardware => self.hardware = table,
         }
         true
     }
@@ -124,6 +129,11 @@ impl Facts {
     /// Returns what the release notes name.
     pub fn history(&self) -> History<'_> {
         History::new(&self.history)
+    }
+
+    /// Returns which kernels drive which devices.
+    pub fn hardware(&self) -> Hardware<'_> {
+        Hardware::new(&self.hardware)
     }
 
     /// Returns the facts about packages.

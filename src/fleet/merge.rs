@@ -23,10 +23,31 @@ pub type IsPrefix<'a> = dyn Fn(&[&str]) -> bool + 'a;
 /// Merges whole files, in the order in which their lists are joined. Conflicts and wrong wrappers are reported.
 ///
 /// `shape` is the shape of the file; `is_prefix` answers for routes that the shape leaves open (below `nixos`).
-pub fn merge(definitions: Vec<Node>, shape: &Shape, is_prefix: &IsPrefix<'_>, found: &mut Diagnostics) -> Option<Node> {
-    let mut merger = Merger { is_prefix, found, route: Vec::new() };
+pub fn merge(definitions: Vec<Node>, shape: &Shape, is_prefix: &IsPrefix<'_>, found: &mut Diagnostics) -> Merged {
+    let mut merger = Merger { is_prefix, found, route: Vec::new(), shadowed: Vec::new() };
     let definitions = definitions.into_iter().map(|node| Definition { priority: NORMAL, order: ORDER, node }).collect();
-    merger.merge(definitions, Some(shape))
+    let node = merger.merge(definitions, Some(shape));
+    Merged { node, shadowed: merger.shadowed }
+}
+
+/// What files give together.
+#[derive(Debug)]
+pub struct Merged {
+    /// The merged definitions; none where there are none.
+    pub node: Option<Node>,
+    /// Those that count for nothing, though nobody wrote them as a default.
+    pub shadowed: Vec<Shadowed>,
+}
+
+/// A definition that a stronger one with another value overrides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shadowed {
+    /// Its keys.
+    pub route: Vec<String>,
+    /// Where it is written.
+    pub place: Place,
+    /// Where the one is written that counts.
+    pub by: Place,
 }
 
 /// One definition of a value, its wrappers taken off.
@@ -40,6 +61,7 @@ struct Merger<'a> {
     is_prefix: &'a IsPrefix<'a>,
     found: &'a mut Diagnostics,
     route: Vec<String>,
+    shadowed: Vec<Shadowed>,
 }
 
 impl Merger<'_> {
@@ -51,6 +73,7 @@ impl Merger<'_> {
             return self.merge_tables(plain, shape, NORMAL);
         }
         let strongest = plain.iter().map(|definition| definition.priority).min()?;
+        self.shadow(&plain, strongest);
         plain.retain(|definition| definition.priority == strongest);
         if plain.iter().all(|definition| definition.node.as_table().is_some()) {
             for definition in &mut plain {
@@ -62,6 +85,18 @@ impl Merger<'_> {
             return Self::merge_lists(plain, strongest);
         }
         self.merge_scalars(plain, strongest)
+    }
+
+    /// Notes what a stronger definition overrides; defaults are there to be.
+    fn shadow(&mut self, definitions: &[Definition], strongest: u32) {
+        let Some(winner) = definitions.iter().find(|definition| definition.priority == strongest) else { return };
+        let is_lost = |definition: &&Definition| definition.priority > strongest && definition.priority <= NORMAL;
+        let lost = definitions.iter().filter(is_lost).filter(|lost| !is_same(&lost.node, &winner.node));
+        self.shadowed.extend(lost.map(|lost| Shadowed {
+            route: self.route.clone(),
+            place: lost.node.place,
+            by: winner.node.place,
+        }));
     }
 
     /// Tells whether the route at hand is a table of fixed keys, or a prefix of NixOS options.
@@ -222,6 +257,21 @@ impl Merger<'_> {
     }
 }
 
+/// Tells whether two values are one, wherever they are written.
+fn is_same(one: &Node, other: &Node) -> bool {
+    match (&one.kind, &other.kind) {
+        (Kind::List(one), Kind::List(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_same(&one.node, &other.node))
+        }
+        (Kind::Table(one), Kind::Table(other)) => {
+            let same =
+                |(key, entry): (&String, &Entry)| other.get(key).is_some_and(|other| is_same(&entry.node, &other.node));
+            one.len() == other.len() && one.iter().all(same)
+        }
+        (one, other) => one == other,
+    }
+}
+
 fn shown(node: &Node) -> String {
     match &node.kind {
         Kind::Str(text) => format!("{text:?}"),
@@ -253,8 +303,8 @@ mod tests {
             })
             .collect();
         assert!(found.is_empty(), "{found:?}");
-        let node = merge(nodes, &HostFile::shape(), &|route| route.len() < 3, &mut found);
-        (node, found)
+        let merged = merge(nodes, &HostFile::shape(), &|route| route.len() < 3, &mut found);
+        (merged.node, found)
     }
 
     /// Writes a tree without its places, so that two can be compared.

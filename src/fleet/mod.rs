@@ -15,5 +15,5 @@ pub mod schema;
 pub mod shape;
 pub mod words;
 
-pub use merge::{IsPrefix, merge};
+pub use merge::{IsPrefix, Merged, Shadowed, merge};
 pub use read::{Fleet, Host, Module, Reading, read};

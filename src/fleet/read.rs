@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 use super::decode::{Cx, Decode as _, Map};
-use super::merge::{IsPrefix, merge};
+use super::merge::{IsPrefix, Merged, Shadowed, merge};
 use super::scalar::check_name;
 use super::schema::facts_file::FactsFile;
 use super::schema::fleet_file::FleetFile;
@@ -49,6 +49,8 @@ pub struct Host {
     pub nix: Vec<(String, FileId)>,
     /// The modules that were merged in, in order.
     pub imports: Vec<String>,
+    /// What host.toml says and a module or the fleet's defaults override.
+    pub shadowed: Vec<Shadowed>,
 }
 
 /// A module.
@@ -296,8 +298,9 @@ impl Context<'_> {
         }
         let complete = found.len() == before;
         let is_prefix: &IsPrefix<'_> = &|route| (self.is_prefix)(route);
-        let merged = merge(layers, &HostFile::shape(), is_prefix, &mut found);
-        let def = merged.and_then(|mut merged| {
+        let Merged { node, mut shadowed } = merge(layers, &HostFile::shape(), is_prefix, &mut found);
+        shadowed.retain(|lost| lost.place.file == tree.file && lost.by.file != tree.file);
+        let def = node.and_then(|mut merged| {
             merged.place = self.sources.start(tree.file);
             Some((HostFile::decode(&merged, &mut Cx::new(&mut found))?, merged))
         });
@@ -318,6 +321,7 @@ impl Context<'_> {
             facts: facts.flatten(),
             nix: tree.nix,
             imports: names,
+            shadowed,
         });
         (host, found)
     }

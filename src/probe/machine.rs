@@ -12,6 +12,8 @@ use super::sections::Sections;
 pub(super) struct Cpu {
     vendor: Option<String>,
     model: Option<String>,
+    family: Option<u32>,
+    model_number: Option<u32>,
 }
 
 /// Returns lines of a key and a value.
@@ -51,7 +53,9 @@ pub(super) fn cpu(sections: &Sections) -> Option<Cpu> {
     };
     let vendor = key("vendor_id").or_else(|| key("CPU implementer").map(|id| format!("ARM implementer {id}")));
     let model = key("model name");
-    (vendor.is_some() || model.is_some()).then_some(Cpu { vendor, model })
+    let number = |wanted: &str| key(wanted).and_then(|text| text.parse().ok());
+    let (family, model_number) = (number("cpu family"), number("model"));
+    (vendor.is_some() || model.is_some()).then_some(Cpu { vendor, model, family, model_number })
 }
 
 pub(super) fn dmi(sections: &Sections) -> BTreeMap<String, String> {

@@ -12,6 +12,7 @@ mod compare;
 mod interfaces;
 mod machine;
 mod nixos;
+mod pci;
 mod pools;
 mod sections;
 mod seen;

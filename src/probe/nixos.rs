@@ -14,6 +14,7 @@ pub(super) struct System {
     release: Option<String>,
     state_version: Option<String>,
     kernel: Option<String>,
+    kernel_params: Option<Vec<String>>,
     generations: Vec<Generation>,
 }
 
@@ -34,12 +35,13 @@ struct Generation {
 pub(super) fn system(sections: &Sections, about: &BTreeMap<String, String>) -> Option<System> {
     let text = sections.good("nixos")?;
     let mut generations: Vec<Generation> = Vec::new();
-    let (mut booted, mut running, mut state_version) = (None, None, None);
+    let (mut booted, mut running, mut state_version, mut kernel_params) = (None, None, None, None);
     for (key, value) in pairs(text) {
         match (key, generations.last_mut()) {
             ("booted-system", _) => booted = Some(value.to_owned()),
             ("current-system", _) => running = Some(value.to_owned()),
             ("state_version", _) => state_version = Some(value.to_owned()),
+            ("kernel_params", _) => kernel_params = Some(value.split_whitespace().map(str::to_owned).collect()),
             ("generation", _) => generations.push(Generation { number: value.parse().ok(), ..Generation::default() }),
             ("path", Some(generation)) => value.clone_into(&mut generation.path),
             ("version", Some(generation)) => generation.release = release(value),
@@ -57,7 +59,8 @@ pub(super) fn system(sections: &Sections, about: &BTreeMap<String, String>) -> O
     let current = generations.iter().find(|generation| generation.current).or(generations.last());
     let release = current.and_then(|generation| generation.release.clone());
     generations.sort_by_key(|generation| generation.number);
-    Some(System { id, release, state_version, kernel: about.get("kernel").cloned(), generations })
+    let kernel = about.get("kernel").cloned();
+    Some(System { id, release, state_version, kernel, kernel_params, generations })
 }
 
 /// Returns the release of a version such as `26.05.20260901.a5cc6f2` or `26.11pre867.abc`.

@@ -192,6 +192,24 @@ sys_net() {
   done
 }
 
+# Prints what is on the PCI bus: who made it, what it is, which class of devices it is of, what drives it.
+sys_pci() {
+  [ -d /sys/bus/pci/devices ] || return 1
+  for device in /sys/bus/pci/devices/*; do
+    [ -e "$device/vendor" ] || continue
+    printf 'slot %s\n' "${device##*/}"
+    line vendor "$device/vendor"
+    line device "$device/device"
+    line class "$device/class"
+    if [ -e "$device/driver" ]; then
+      driver=$(readlink -f "$device/driver")
+      module=$driver
+      if [ -e "$device/driver/module" ]; then module=$(readlink -f "$device/driver/module"); fi
+      printf 'driver %s\n' "${module##*/}"
+    fi
+  done
+}
+
 resolvers() {
   cat /etc/resolv.conf || return 1
   if [ -r /run/systemd/resolve/resolv.conf ]; then cat /run/systemd/resolve/resolv.conf; fi
@@ -204,6 +222,7 @@ nixos() {
   for link in /run/booted-system /run/current-system; do
     if [ -e "$link" ]; then printf '%s %s\n' "${link##*/}" "$(readlink -f "$link")"; fi
   done
+  line kernel_params /run/booted-system/kernel-params
   for generation in "$profiles"/system-*-link; do
     [ -e "$generation" ] || continue
     number=${generation##*/system-}
@@ -253,6 +272,7 @@ main() {
   section dmi dmi
   file mounts /proc/mounts
   file swaps /proc/swaps
+  section sys-pci sys_pci
   section sys-block sys_block
   section by-id by_id
   tool lsblk lsblk -J -O -b

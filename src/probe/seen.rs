@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::sections::Sections;
-use super::{blocks, interfaces, machine, nixos, pools};
+use super::{blocks, interfaces, machine, nixos, pci, pools};
 
 /// What was seen of a machine. A field that the machine did not tell is absent.
 #[derive(Debug, Clone, Serialize)]
@@ -23,6 +23,7 @@ pub struct Seen {
     pub(super) cpu: Option<machine::Cpu>,
     pub(super) dmi: BTreeMap<String, String>,
     pub(super) boot_id: Option<String>,
+    pub(super) pci: Option<Vec<pci::Pci>>,
     pub(super) disks: Option<Vec<blocks::Disk>>,
     pub(super) interfaces: Option<Vec<interfaces::Interface>>,
     pub(super) nameservers: Vec<String>,
@@ -89,6 +90,7 @@ pub fn see(sections: &Sections, taken: &str, host: Option<&str>) -> Seen {
         cpu: machine::cpu(sections),
         dmi: machine::dmi(sections),
         boot_id: machine::word(sections.good("boot-id")),
+        pci: pci::pci(sections),
         disks,
         interfaces,
         nameservers: machine::nameservers(sections),

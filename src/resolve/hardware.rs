@@ -2,7 +2,7 @@
 //!
 //! A module's name goes into lists that a shell and modprobe read: what a machine said counts only where it is the form of one.
 
-use super::{MountSource, ResolvedDisk, ResolvedHost};
+use super::{Mount, MountSource, ResolvedDisk, ResolvedHost};
 use crate::fleet::schema::facts_file::{FactsInterface, Said};
 use crate::fleet::schema::network::{Interface, Match};
 use crate::source::{Place, Spanned};
@@ -85,6 +85,34 @@ impl<'f> ResolvedHost<'f> {
         };
         let probed = interfaces.iter().find(is_it)?;
         said(probed.driver.as_ref())
+    }
+
+    /// Tells whether a disk is flash: by what the machine said, else by its name.
+    pub fn is_flash(&self, disk: &ResolvedDisk<'_>) -> bool {
+        let id = disk.def.id.as_str();
+        let facts = self.source.facts.as_ref().and_then(|facts| facts.disks.as_ref());
+        let probed = facts.into_iter().flatten().find(|probed| probed.is_called(id));
+        match probed.and_then(|probed| probed.rotational.as_ref()) {
+            Some(rotational) => !rotational.value,
+            None => id.starts_with("nvme-") || id.to_ascii_uppercase().contains("SSD"),
+        }
+    }
+
+    /// Returns the disks that hold what is mounted.
+    pub fn disks_of<'a>(&'a self, mount: &'a Mount<'_>) -> impl Iterator<Item = &'a ResolvedDisk<'f>> {
+        let members = |disk: &ResolvedDisk<'f>| match &mount.source {
+            MountSource::Partition { disk: name, .. } => disk.name == *name,
+            MountSource::Array { name, .. } => {
+                let mut arrays = self.arrays.iter().filter(|array| array.name == *name);
+                arrays.any(|array| array.members.iter().any(|member| member.disk == disk.name))
+            }
+            MountSource::Dataset { pool, .. } => {
+                let mut pools = self.pools.iter().filter(|known| known.name == *pool);
+                pools.any(|pool| pool.data().any(|vdev| vdev.members.iter().any(|member| member.disk == disk.name)))
+            }
+            MountSource::Foreign(_) | MountSource::Persisted { .. } => false,
+        };
+        self.disks.iter().filter(move |disk| members(disk))
     }
 
     /// Returns the disks without which stage 1 cannot go on: those that hold `/` and what is mounted with it.

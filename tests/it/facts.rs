@@ -36,6 +36,7 @@ fn an_option_a_release_a_package_and_a_feature_are_shown() {
     assert!(show("postgresql")[0]["releases"].as_array().unwrap().len() > 5);
     assert_eq!(show("head_errlog")[0]["read_only_compatible"], false);
     sandbox.run(&["facts", "show", "services.nginx"]).ends(0).says("options below it").says("virtualHosts");
+    sandbox.run(&["facts", "show", "8086:125C"]).ends(0).says("Intel I226-V").says("5.10");
     sandbox.run(&["facts", "show", "26.05"]).ends(0).says("a neighbour's: 26.11");
     sandbox.run(&["facts", "show", "boot.cleanTmpDir", "--release", "20.09"]).ends(0).says("boolean").says("(20.09)");
 }

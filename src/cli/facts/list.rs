@@ -49,6 +49,7 @@ pub(super) fn run(terminal: &Terminal, folder: Option<&Path>, args: &Args) -> Re
                     "zfs_features": facts.zfs().all_features().map(|feature| feature.name).collect::<Vec<_>>(),
                     "zfs_lines": facts.zfs().lines().map(|line| line.name).collect::<Vec<_>>(),
                     "named_by_release_notes": facts.history().len(),
+                    "hardware": facts.hardware().all().map(|(key, _)| key).collect::<Vec<_>>(),
                 }),
             )?;
         }
@@ -75,13 +76,14 @@ fn human(facts: &Facts, own: usize) -> String {
     let (first, last) = (releases.first().cloned().unwrap_or_default(), releases.last().cloned().unwrap_or_default());
     text.push_str(&format!(
         "\nreleases  {}, {first} to {last}\npackages  {} attributes in {} releases\nzfs       {} features, {} release lines\n\
-         notes     {} options that release notes name\n",
+         notes     {} options that release notes name\nhardware  {} devices and the first Linux that drives each\n",
         releases.len(),
         facts.packages().attributes().count(),
         facts.packages().releases().count(),
         facts.zfs().all_features().count(),
         facts.zfs().lines().count(),
-        facts.history().len()
+        facts.history().len(),
+        facts.hardware().all().count()
     ));
     text
 }

@@ -5,14 +5,14 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{ExitStatus, FactsFormat, Failure, Terminal, facts, print_json};
-use crate::facts::{Facts, Feature, Found, OptionIndex, PackageFact, ReleaseFacts, join_name, split_name};
+use crate::facts::{Device, Facts, Feature, Found, OptionIndex, PackageFact, ReleaseFacts, join_name, split_name};
 use crate::source::{self, nearest, printable};
 use crate::units::Release;
 
 /// How many names below an option are listed.
 const LISTED: usize = 80;
 
-/// Show what is known of an option, a release, a package or a ZFS pool feature.
+/// Show what is known of an option, a release, a package, a ZFS pool feature or a device.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -20,9 +20,10 @@ Examples:
   hostwright facts show services.openssh.permitRootLogin --release 20.09
   hostwright facts show 26.05
   hostwright facts show postgresql_17
-  hostwright facts show head_errlog --format json")]
+  hostwright facts show head_errlog --format json
+  hostwright facts show 8086:125c")]
 pub(in crate::cli) struct Args {
-    /// An option, a release, a nixpkgs attribute or a ZFS feature
+    /// An option, a release, a nixpkgs attribute, a ZFS feature, or a device as lspci -n prints it or by its driver
     #[arg(value_name = "NAME")]
     name: String,
     /// Whose options to show [default: the newest]
@@ -56,6 +57,8 @@ pub(super) fn run(terminal: &Terminal, folder: Option<&Path>, args: &Args) -> Re
         shown.push(package(&facts, name));
     }
     shown.extend(facts.zfs().feature(name).map(|known| feature(&facts, &known)));
+    let devices = facts.hardware().pci(name).or_else(|| facts.hardware().driver(name));
+    shown.extend(devices.map(|known| device(&known)));
     if shown.is_empty() {
         return Err(unknown(&facts, index, name, &loc));
     }
@@ -87,7 +90,7 @@ fn human(shown: &Shown) -> String {
 
 fn unknown(facts: &Facts, index: OptionIndex<'_>, name: &str, loc: &[String]) -> Failure {
     let failure = Failure::new(format!(
-        "the facts know nothing of {}: it is no option of {}, no release, no package and no ZFS feature",
+        "the facts know nothing of {}: it is no option of {}, no release, no package, no ZFS feature and no device",
         source::quoted(name),
         index.release
     ));
@@ -298,4 +301,21 @@ fn feature(facts: &Facts, known: &Feature<'_>) -> Shown {
         "depends_on": depends,
     });
     Shown { title: format!("{}, a ZFS pool feature ({})", known.name, known.guid), rows, value }
+}
+
+fn device(known: &Device<'_>) -> Shown {
+    let first = known.first.to_string();
+    let rows = vec![
+        ("first Linux".to_owned(), first.clone()),
+        ("driver".to_owned(), known.driver.to_owned()),
+        ("source".to_owned(), known.source.to_owned()),
+    ];
+    let value = json!({
+        "kind": "device",
+        "name": known.name,
+        "driver": known.driver,
+        "first_linux": first,
+        "source": known.source,
+    });
+    Shown { title: format!("{}, a device", known.name), rows, value }
 }

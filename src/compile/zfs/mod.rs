@@ -15,7 +15,7 @@ use crate::fleet::scalar::PackageAttr;
 use crate::fleet::schema::machine::SwitchOr;
 use crate::fleet::schema::zfs::{Dataset, Import, Scrub};
 use crate::nix::{Attrs, Expr, Value};
-use crate::resolve::{Mount, MountSource, ResolvedDisk, ResolvedHost, ResolvedPool, is_needed_for_boot};
+use crate::resolve::{Mount, MountSource, ResolvedHost, ResolvedPool, is_needed_for_boot};
 use crate::source::{Diagnostic, Diagnostics, Spanned};
 
 /// Sets what boot.nix says of pools: the host id, the import, keys, rollbacks.
@@ -115,17 +115,6 @@ fn package(cx: &HostCx<'_>, package: &Spanned<PackageAttr>, out: &mut Settings, 
     }
 }
 
-/// Tells whether a disk is flash: by what the machine said, else by its name.
-fn is_flash(host: &ResolvedHost<'_>, disk: &ResolvedDisk<'_>) -> bool {
-    let id = disk.def.id.as_str();
-    let facts = host.source.facts.as_ref().and_then(|facts| facts.disks.as_ref());
-    let probed = facts.into_iter().flatten().find(|probed| probed.is_called(id));
-    match probed.and_then(|probed| probed.rotational.as_ref()) {
-        Some(rotational) => !rotational.value,
-        None => id.starts_with("nvme-") || id.to_ascii_uppercase().contains("SSD"),
-    }
-}
-
 fn regular(cx: &HostCx<'_>, out: &mut Settings) {
     let Some(zfs) = cx.host.def.zfs.as_ref().filter(|_| !cx.host.pools.is_empty()) else { return };
     match zfs.scrub.value {
@@ -137,7 +126,7 @@ fn regular(cx: &HostCx<'_>, out: &mut Settings) {
     }
     let members = || cx.host.pools.iter().flat_map(ResolvedPool::members);
     let flash =
-        cx.host.disks.iter().any(|disk| members().any(|member| member.disk == disk.name) && is_flash(cx.host, disk));
+        cx.host.disks.iter().any(|disk| members().any(|member| member.disk == disk.name) && cx.host.is_flash(disk));
     match &zfs.trim {
         Some(trim) => out.set("services.zfs.trim.enable", trim.value, trim.place),
         None => out.derive("services.zfs.trim.enable", flash, zfs.place),

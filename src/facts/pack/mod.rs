@@ -7,6 +7,7 @@
 //! that no table can hold a cycle.
 
 mod described;
+mod hardware;
 mod history;
 mod import;
 mod options;
@@ -48,6 +49,8 @@ pub enum TableKind {
     Packages,
     /// `history.json`.
     History,
+    /// `hardware.json`.
+    Hardware,
 }
 
 impl TableKind {
@@ -59,6 +62,7 @@ impl TableKind {
             Self::Releases => 3,
             Self::Packages => 4,
             Self::History => 5,
+            Self::Hardware => 6,
         }
     }
 }
@@ -94,6 +98,7 @@ macro_rules! options {
 
 /// Every embedded table.
 pub const RECIPES: &[Recipe] = &[
+    Recipe { table: "hardware.bin", kind: TableKind::Hardware, sources: &["hardware.json"] },
     Recipe { table: "history.bin", kind: TableKind::History, sources: &["history.json"] },
     options!("17.03", "aliases"),
     options!("17.09", "aliases"),
@@ -134,6 +139,7 @@ pub fn pack(kind: TableKind, sources: &[(&str, Vec<u8>)]) -> Result<Vec<u8>, Pac
             })
         }
         TableKind::History => history::pack(&first.1),
+        TableKind::Hardware => hardware::pack(&first.1),
         TableKind::Zfs => zfs::pack(&first.1),
         TableKind::Releases => releases::pack(&first.1),
         TableKind::Packages => packages::pack(&first.1),
@@ -198,6 +204,7 @@ mod tests {
             (TableKind::Options, "[]"),
             (TableKind::Releases, "{\"order\": [1]}"),
             (TableKind::Packages, "null"),
+            (TableKind::Hardware, "{\"devices\": {\"pci 1:2\": {\"name\": \"x\"}}}"),
         ] {
             let error = pack(kind, &[("mine.json", text.into())]).unwrap_err();
             assert!(error.to_string().starts_with("mine.json: "), "{error}");

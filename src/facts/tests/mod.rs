@@ -1,5 +1,6 @@
 //! What the facts promise, checked against the data itself.
 
+mod hardware;
 mod options;
 mod packages;
 mod releases;

@@ -58,6 +58,10 @@ table! {
         "firmware" => firmware: Option<Spanned<Firmware>>,
         /// Main memory in bytes.
         "memory_bytes" => memory_bytes: Option<Spanned<u64>>,
+        /// The processor.
+        "cpu" => cpu: Option<FactsCpu>,
+        /// What is on the PCI bus.
+        "pci" => pci: Option<Vec<FactsPci>>,
         /// The disks.
         "disks" => disks: Option<Vec<FactsDisk>>,
         /// The interfaces.
@@ -68,6 +72,32 @@ table! {
         "pools" => pools: Option<Vec<FactsPool>>,
         /// The NixOS that runs; absent on another system.
         "system" => system: Option<FactsSystem>,
+        /// Public names of the host and the addresses they point to, as the deployer sees them.
+        "dns" => dns: Option<Named<AnyKey, Vec<Spanned<Said>>>>,
+    }
+}
+
+table! {
+    /// The processor, as /proc/cpuinfo has it.
+    pub struct FactsCpu [open] {
+        /// Its maker, such as `GenuineIntel`.
+        "vendor" => vendor: Option<Spanned<Said>>,
+        /// What it is called.
+        "model" => model: Option<Spanned<Said>>,
+        /// Its family.
+        "family" => family: Option<Spanned<u32>>,
+        /// Its model within the family.
+        "model_number" => model_number: Option<Spanned<u32>>,
+    }
+}
+
+table! {
+    /// A device on the PCI bus.
+    pub struct FactsPci [open] {
+        /// Maker and device in hexadecimal digits, such as `8086:125c`.
+        "id" => id: Spanned<Said>,
+        /// Its kernel module.
+        "driver" => driver: Option<Spanned<Said>>,
     }
 }
 
@@ -155,8 +185,12 @@ table! {
     pub struct FactsPool [open] {
         /// Its name.
         "name" => name: Spanned<Said>,
+        /// Its number, which no other pool has.
+        "guid" => guid: Option<Spanned<Said>>,
         /// Its size in bytes.
         "size_bytes" => size_bytes: Option<Spanned<u64>>,
+        /// What of that is taken, in bytes.
+        "allocated_bytes" => allocated_bytes: Option<Spanned<u64>>,
         /// Which machine imported it last.
         "imported_by" => imported_by: Option<FactsImporter>,
         /// Feature -> `disabled`, `enabled` or `active`.
@@ -181,6 +215,8 @@ table! {
         "state_version" => state_version: Option<Spanned<Said>>,
         /// Its kernel.
         "kernel" => kernel: Option<Spanned<Said>>,
+        /// The words of the command line of its kernel.
+        "kernel_params" => kernel_params: Option<Vec<Spanned<Said>>>,
         /// The generations in its boot menu.
         "generations" => generations: Option<Vec<FactsGeneration>>,
     }

@@ -6,6 +6,7 @@
 mod no_out_of_band_access;
 mod password_login_open;
 mod secret_inline;
+mod secret_key_absent_at_boot;
 mod ssh_key_malformed;
 mod ssh_key_weak;
 mod ssh_lockout;
@@ -16,6 +17,7 @@ pub(super) static RULES: &[&Rule] = &[
     &no_out_of_band_access::RULE,
     &password_login_open::RULE,
     &secret_inline::RULE,
+    &secret_key_absent_at_boot::RULE,
     &ssh_key_malformed::RULE,
     &ssh_key_weak::RULE,
     &ssh_lockout::RULE,

@@ -1,9 +1,8 @@
 //! A kernel that is newer than what the host's ZFS is built for.
 
+use crate::check::kernel::Kernel;
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
-use crate::facts::PackageFact;
-use crate::source::{Kind, Level, Node, Place};
-use crate::units::Version;
+use crate::source::Level;
 
 pub(super) static RULE: Rule = Rule {
     id: "kernel-unsupported-by-zfs",
@@ -16,22 +15,14 @@ pub(super) static RULE: Rule = Rule {
     check: Check::Host(check),
 };
 
-/// A kernel, what it is called and where it is chosen.
-struct Kernel<'a> {
-    name: String,
-    version: Version,
-    place: Place,
-    chosen: Option<&'a str>,
-}
-
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
     if cx.host.pools.is_empty() {
         return;
     }
-    let Some(kernel) = kernel(cx, found) else { return };
+    let Some(kernel) = Kernel::of(cx, found).filter(|kernel| kernel.solid) else { return };
     let Some(system) = cx.host.systems.first() else { return };
-    let Some(zfs) = system.zfs.filter(|_| system.verified || kernel.chosen.is_some()) else {
-        if kernel.chosen.is_some() {
+    let Some(zfs) = system.zfs.filter(|_| system.verified || kernel.chosen) else {
+        if kernel.chosen {
             found.unchecked(format!("nothing says which ZFS {} has", system.name));
         }
         return;
@@ -50,47 +41,6 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
         .help(format!("a kernel up to {newest}: `kernel = \"linuxPackages_{}\"` in `[boot]`", newest.to_string().replace('.', "_")))
         .help("a newer `[zfs] package`, if every system that imports the pools can follow");
     found.report(finding);
-}
-
-/// Returns the host's kernel: what stands under `[nixos]`, else the typed key, else the channel's.
-fn kernel<'a>(cx: &'a HostCx<'_>, found: &mut Findings) -> Option<Kernel<'a>> {
-    let setting = cx.host.def.nixos.as_ref().and_then(|nixos| nixos.at(&["boot", "kernelPackages"]));
-    let typed = cx.host.def.boot.kernel.as_ref().map(|kernel| (kernel.as_str(), kernel.place));
-    if let Some((attribute, place)) = setting.and_then(attribute).or(typed) {
-        let version = version_of(cx, attribute);
-        if version.is_none() {
-            found.unchecked(format!("nothing says which kernel `{attribute}` is"));
-        }
-        return Some(Kernel { name: format!("`{attribute}`"), version: version?, place, chosen: Some(attribute) });
-    }
-    let channel = &cx.host.channel;
-    let release = channel.channel.release.value;
-    let of_channel = channel.channel.kernel.as_ref().map(|kernel| (kernel.value, kernel.place));
-    let default = cx.facts.releases().find(release).and_then(|facts| facts.kernel_default);
-    let (version, place) =
-        of_channel.or_else(|| default.filter(|figure| figure.solid).map(|figure| (figure.value, channel.at)))?;
-    Some(Kernel { name: format!("the {version} of {release}"), version, place, chosen: None })
-}
-
-fn attribute(node: &Node) -> Option<(&str, Place)> {
-    let name = match &node.kind {
-        Kind::Str(name) => name.as_str(),
-        Kind::Nix(text) => text.trim().strip_prefix("pkgs.")?,
-        _ => return None,
-    };
-    Some((name, node.place))
-}
-
-/// Returns the version of a set of kernel packages: by the facts, else by the attribute's own name.
-fn version_of(cx: &HostCx<'_>, attribute: &str) -> Option<Version> {
-    let release = cx.host.channel.channel.release.value;
-    let kernel = attribute.strip_prefix("linuxPackages")?;
-    if let PackageFact::Version(version) = cx.facts.packages().find(&format!("linux{kernel}"), release) {
-        let number = version.split("-rc").next().unwrap_or(version);
-        return number.parse().ok();
-    }
-    let numbers = kernel.strip_prefix('_')?;
-    numbers.replace('_', ".").parse().ok()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod fleet_release_skew;
 mod image_tag_floating;
 mod input_unpinned;
 mod installer_newer_than_channel;
+mod kernel_below_hardware;
 mod kernel_unsupported_by_zfs;
 mod release_downgrade;
 mod release_end_of_life;
@@ -27,6 +28,7 @@ pub(super) static RULES: &[&Rule] = &[
     &image_tag_floating::RULE,
     &input_unpinned::RULE,
     &installer_newer_than_channel::RULE,
+    &kernel_below_hardware::RULE,
     &kernel_unsupported_by_zfs::RULE,
     &release_downgrade::RULE,
     &release_end_of_life::RULE,

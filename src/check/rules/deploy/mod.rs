@@ -4,6 +4,7 @@ mod allow_expired;
 mod allow_unused;
 mod build_impossible;
 mod deployer_unreachable;
+mod live_switch_unsafe;
 mod reboot_test_disabled;
 mod reboot_test_times;
 mod recovery_impossible;
@@ -16,6 +17,7 @@ pub(super) static RULES: &[&Rule] = &[
     &allow_unused::RULE,
     &build_impossible::RULE,
     &deployer_unreachable::RULE,
+    &live_switch_unsafe::RULE,
     &reboot_test_disabled::RULE,
     &reboot_test_times::RULE,
     &recovery_impossible::RULE,

@@ -24,6 +24,7 @@ mod mount_missing_root;
 mod mount_order;
 mod partition_label_too_long;
 mod partitions_overflow;
+mod ssd_write_wear;
 mod stage2_emergency_shell;
 mod swap_on_zfs;
 mod swap_on_zvol;
@@ -52,6 +53,7 @@ pub(super) static RULES: &[&Rule] = &[
     &mount_order::RULE,
     &partition_label_too_long::RULE,
     &partitions_overflow::RULE,
+    &ssd_write_wear::RULE,
     &stage2_emergency_shell::RULE,
     &swap_on_zfs::RULE,
     &swap_on_zvol::RULE,

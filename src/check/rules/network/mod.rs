@@ -8,6 +8,7 @@ mod address_conflict;
 mod address_family_missing;
 mod address_invalid;
 mod default_route_missing;
+mod dns_mismatch;
 mod firewall_disabled;
 mod gateway_unreachable;
 mod icmp_blocked;
@@ -31,6 +32,7 @@ pub(super) static RULES: &[&Rule] = &[
     &address_family_missing::RULE,
     &address_invalid::RULE,
     &default_route_missing::RULE,
+    &dns_mismatch::RULE,
     &firewall_disabled::RULE,
     &gateway_unreachable::RULE,
     &icmp_blocked::RULE,

@@ -6,6 +6,7 @@ mod option_read_only;
 mod option_removed;
 mod option_renamed;
 mod option_required;
+mod option_shadowed;
 mod option_type;
 mod option_unknown;
 
@@ -20,6 +21,7 @@ pub(super) static RULES: &[&Rule] = &[
     &option_removed::RULE,
     &option_renamed::RULE,
     &option_required::RULE,
+    &option_shadowed::RULE,
     &option_type::RULE,
     &option_unknown::RULE,
 ];

@@ -1,6 +1,7 @@
 //! Datasets that are promised more than their pool holds.
 
 use crate::check::capacity::{self, Capacity};
+use crate::check::promises;
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::resolve::ResolvedPool;
 use crate::source::{Level, Spanned};
@@ -20,7 +21,7 @@ pub(super) static RULE: Rule = Rule {
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
     for pool in &cx.host.pools {
         let datasets = || pool.def.datasets.iter().map(|(name, dataset)| (name.as_str(), &dataset.value));
-        let promised = capacity::promised(datasets());
+        let promised = promises::promised(cx.host, pool);
         let limits = datasets().flat_map(|(name, dataset)| {
             [("quota", &dataset.quota), ("refquota", &dataset.refquota)]
                 .into_iter()
@@ -30,15 +31,15 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
         if promised.bytes == 0 && limits.is_empty() && pool.def.reserve.is_none() {
             continue;
         }
-        let Some(capacity) = capacity::capacity(pool) else {
+        let Some(held) = capacity::capacity(pool) else {
             found.unchecked(format!("nothing says how large the disks of `{}` are", pool.name));
             continue;
         };
-        let usable = capacity.usable();
+        let usable = held.usable();
         let reserve = pool.reserve_bytes().unwrap_or(0);
         let sum = promised.bytes + u128::from(reserve);
         if sum > u128::from(usable) {
-            report_sum(pool, &promised, reserve, capacity, found);
+            report_sum(pool, &promised, reserve, held, found);
         }
         for (name, property, size) in limits.into_iter().filter(|(_, _, size)| size.bytes() > usable) {
             let message = format!("the {property} of `{}/{name}` is larger than its pool", pool.name);
@@ -48,7 +49,7 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
                     .related(pool.def.key, "the pool")
                     .why(format!(
                         "the dataset can fill the pool before it meets its {property}: {}",
-                        arithmetic(pool, capacity)
+                        capacity::arithmetic(pool, held)
                     ))
                     .help(format!("a {property} below {}", Size::human(usable)))
                     .help("larger or more disks"),
@@ -59,12 +60,12 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
 
 fn report_sum(
     pool: &ResolvedPool<'_>,
-    promised: &capacity::Promised<'_>,
+    promised: &promises::Sum<'_>,
     reserve: u64,
-    capacity: Capacity,
+    held: Capacity,
     found: &mut Findings,
 ) {
-    let usable = capacity.usable();
+    let usable = held.usable();
     let sum = u64::try_from(promised.bytes).unwrap_or(u64::MAX).saturating_add(reserve);
     let message = format!("`{}` promises {}, it holds {}", pool.name, Size::human(sum), Size::human(usable));
     let mut finding = Finding::at(pool.def.key, message).label(format!("{} too little", Size::human(sum - usable)));
@@ -76,23 +77,10 @@ fn report_sum(
     let kept = format!("{} for datasets and {} in reserve", Size::human(sum - reserve), Size::human(reserve));
     found.report(
         finding
-            .why(format!("{kept}; {}", arithmetic(pool, capacity)))
+            .why(format!("{kept}; {}", capacity::arithmetic(pool, held)))
             .help("smaller reservations: a quota limits a dataset without taking space from the others")
             .help("larger or more disks"),
     );
-}
-
-/// Shows what becomes of the disks.
-fn arithmetic(pool: &ResolvedPool<'_>, capacity: Capacity) -> String {
-    let disks = pool.data().map(|vdev| vdev.members.len()).sum::<usize>();
-    let disks = if disks == 1 { "1 member".to_owned() } else { format!("{disks} members") };
-    format!(
-        "{disks} have {}, less {} for copies, parity, padding and labels, less {} that ZFS keeps, leave {}",
-        Size::human(capacity.raw),
-        Size::human(capacity.raw.saturating_sub(capacity.data)),
-        Size::human(capacity.slop),
-        Size::human(capacity.usable()),
-    )
 }
 
 #[cfg(test)]

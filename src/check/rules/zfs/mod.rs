@@ -16,13 +16,17 @@ mod host_id_duplicate;
 mod host_id_missing;
 mod host_id_placeholder;
 mod log_not_mirrored;
+mod log_too_large;
 mod members_on_one_disk;
 mod pool_force_import;
+mod pool_imported_elsewhere;
 mod pool_member_not_in_dev_nodes;
+mod pool_nearly_full;
 mod raidz_too_few_members;
 mod raidz_unequal_members;
 mod raidz_wide;
 mod special_vdev_not_redundant;
+mod upgrade_breaks_rollback;
 mod vdev_redundancy_mixed;
 
 use crate::check::rule::Rule;
@@ -40,12 +44,16 @@ pub(super) static RULES: &[&Rule] = &[
     &host_id_missing::RULE,
     &host_id_placeholder::RULE,
     &log_not_mirrored::RULE,
+    &log_too_large::RULE,
     &members_on_one_disk::RULE,
     &pool_force_import::RULE,
+    &pool_imported_elsewhere::RULE,
     &pool_member_not_in_dev_nodes::RULE,
+    &pool_nearly_full::RULE,
     &raidz_too_few_members::RULE,
     &raidz_unequal_members::RULE,
     &raidz_wide::RULE,
     &special_vdev_not_redundant::RULE,
+    &upgrade_breaks_rollback::RULE,
     &vdev_redundancy_mixed::RULE,
 ];
