@@ -62,7 +62,7 @@ fn writers<'a>(host: &'a ResolvedHost<'a>) -> Vec<Writer<'a>> {
     let logs = [(format!("`{LOGS}`"), LOGS, None)];
     let running = host.services.iter().filter(|service| service.def.enable.value);
     let databases = running.flat_map(|service| {
-        let state = service.module.file.state.iter().filter(|state| state.kind.value == StateKind::Database);
+        let state = service.state.iter().filter(|state| state.kind == StateKind::Database);
         state.map(|state| (format!("the database of `{}`", service.name), state.path.as_str(), Some(service.def.key)))
     });
     let all = logs.into_iter().chain(databases);

@@ -32,7 +32,7 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
         run_texts(nixos, &mut places);
     }
     for (_, service) in cx.host.def.services.iter() {
-        service.value.options.iter().for_each(|options| texts(options, &mut places));
+        service.value.options().iter().for_each(|options| texts(options, &mut places));
     }
     let hooks = cx.host.def.machine.hooks.iter();
     let hooks = hooks.flat_map(|hooks| [&hooks.power_cycle, &hooks.rescue, &hooks.console, &hooks.unlock]);
