@@ -208,7 +208,11 @@ fn definitions<'a>(host: &ResolvedHost<'a>) -> Vec<Definitions<'a>> {
         let enable = &service.def.enable;
         derived("enable", Kind::Bool(enable.value), if enable.written { enable.place } else { service.def.key });
         if let Some(package) = &native.package {
-            derived("package", Kind::Str(package.to_string()), package.place);
+            let node = Cow::Owned(Node::new(Kind::Str(package.to_string()), package.place));
+            all.push(Definitions { prefix: split_name(&module.package_option()), node });
+        }
+        if let Some(set) = &module.file.set {
+            all.push(Definitions { prefix: prefix.clone(), node: Cow::Borrowed(set) });
         }
         if let Some(options) = &native.options {
             all.push(Definitions { prefix, node: Cow::Borrowed(options) });
