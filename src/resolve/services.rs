@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::reference;
-use super::secrets::ResolvedSecret;
+use super::secrets::{CREDENTIAL_STORE, ResolvedSecret};
 use super::storage::{Mount, MountSource};
 use crate::fleet::decode::Keyed;
 use crate::fleet::schema::module_file::{Exposure, ModuleFile, ModulePort, StateKind, When};
@@ -219,17 +219,23 @@ pub(super) fn readers(services: &[ResolvedService<'_>], secrets: &[ResolvedSecre
             let reader = known.into_iter().find(|known| is_key(known.key.as_str()));
             let Some(reader) = reader.and_then(|known| known.read_by.as_ref()) else { continue };
             let Some(secret) = secrets.iter().find(|secret| secret.name == given.name.as_str()) else { continue };
+            // Only root enters the folder in which systemd looks for credentials.
+            let closed = lies_in(&secret.path, CREDENTIAL_STORE);
             let for_others = secret.mode.bytes().rev().take(2).any(|digit| digit >= b'4');
-            if secret.owner == reader.as_str() || for_others {
+            if !closed && (secret.owner == reader.as_str() || for_others) {
                 continue;
             }
-            let message =
-                format!("`{}` reads the secret `{}`, which belongs to `{}`", service.name, secret.name, secret.owner);
+            let (name, reader) = (secret.name, reader.as_str());
+            let message = match closed {
+                true => format!("`{}` reads the secret `{name}`, which lies in {CREDENTIAL_STORE}", service.name),
+                false => format!("`{}` reads the secret `{name}`, which belongs to `{}`", service.name, secret.owner),
+            };
+            let path = if closed { format!("path = \"/var/lib/secrets/{name}\", ") } else { String::new() };
             found.push(
                 Diagnostic::error("value-invalid", given.name.place, message)
                     .related(secret.place, "the secret")
-                    .why(format!("the file is read by the account `{}` while the service runs", reader.value))
-                    .help(format!("`[secrets.items.{}] owner = \"{}\"`", secret.name, reader.value)),
+                    .why(format!("the account `{reader}` reads the file while the service runs"))
+                    .help(format!("`[secrets.items]`: `{name} = {{ {path}owner = \"{reader}\" }}`")),
             );
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hostwright::check::check_files;
-use hostwright::facts::{Attribute, Facts, Found, OptionIndex, check_value};
+use hostwright::facts::{Attribute, Facts, Fault, Found, OptionIndex, check_value};
 use hostwright::fleet::decode::{Cx, Decode as _};
 use hostwright::fleet::schema::module_file::{ModuleFile, ModuleKind};
 use hostwright::source::{FleetFiles, Sources, load, parse_toml};
@@ -81,7 +81,9 @@ fn every_option_that_a_module_names_exists_and_takes_what_the_module_sets() {
         wrong.extend(options.iter().map(|option| format!("{name}: there is no option {option}")));
         if let (Some(prefix), Some(set)) = (&module.prefix, &module.set) {
             let loc: Vec<&str> = prefix.as_str().split('.').collect();
-            wrong.extend(check_value(index, &loc, set).iter().map(|fault| format!("{name}: {}", fault.message)));
+            // What a definition still has to add is no fault of the module.
+            let faults = check_value(index, &loc, set).into_iter().filter(|fault| fault.fault != Fault::Missing);
+            wrong.extend(faults.map(|fault| format!("{name}: {}", fault.message)));
         }
         if let Some(package) = &module.package
             && index.attribute(package.as_str()) != Attribute::Present
@@ -207,7 +209,7 @@ fn differs(module: &ModuleFile, answer: &Value, set: &BTreeSet<String>) -> Vec<S
         let Some(option) = port.option.as_ref().filter(|option| !set.contains(option.as_str())) else { continue };
         let said = match &values[option.as_str()] {
             Value::String(text) => {
-                text.rsplit(':').next().and_then(|port| port.parse().ok()).map_or(Value::Null, Value::from)
+                text.rsplit(':').next().and_then(|port| port.parse::<u16>().ok()).map_or(Value::Null, Value::from)
             }
             said => said.clone(),
         };
@@ -294,7 +296,7 @@ fn files_of_page(page: &str) -> Vec<(String, String)> {
 /// The fleet of CONTRIBUTING.md's newcomer: a module of its own, and a host that uses it.
 fn newcomers() -> FleetFiles {
     let mut files = services();
-    let base = std::fs::read_to_string(root().join("tests/fleets/services/hosts/jobs/host.toml")).unwrap();
+    let base = std::fs::read_to_string(root().join("tests/fleets/services/hosts/timers/host.toml")).unwrap();
     let machine = base.split("[services.").next().unwrap().to_owned();
     let deploy = base.rsplit_once("[deploy]").unwrap().1;
     let pages = files_of_page("CONTRIBUTING.md");
@@ -319,7 +321,7 @@ fn a_module_of_a_fleets_own_needs_no_rust() {
     passes_the_checks(newcomers(), "");
     let compiled = compile_files(&mut newcomers(), &Facts::embedded()).unwrap();
     let services = compiled.files.iter().find(|file| file.path.ends_with("/services.nix")).unwrap();
-    assert!(services.text.contains(&format!("services.{name}.enable = true;")), "{}", services.text);
+    assert!(services.text.contains(&format!("{name} = {{\n      enable = true;")), "{}", services.text);
     assert!(services.text.contains(&format!("{name}-ready")), "{}", services.text);
 }
 
@@ -332,7 +334,7 @@ fn a_module_of_a_fleets_own_evaluates_without_a_warning() {
 
 /// Returns what `check` says about the services of a host of the fleet, and what is compiled for it.
 fn with_services(services: &str) -> Result<String, Vec<String>> {
-    let base = std::fs::read_to_string(root().join("tests/fleets/services/hosts/jobs/host.toml")).unwrap();
+    let base = std::fs::read_to_string(root().join("tests/fleets/services/hosts/timers/host.toml")).unwrap();
     let machine = base.split("[services.").next().unwrap();
     let fleet = std::fs::read_to_string(root().join("tests/fleets/services/fleet.toml")).unwrap();
     let mut files = FleetFiles::in_memory([
@@ -359,8 +361,8 @@ fn what_a_module_sets_is_overridden_by_the_definition_one_value_at_a_time() {
     for line in [
         "ROCKET_ADDRESS = lib.mkDefault \"::1\";",
         "ROCKET_PORT = 8300;",
-        "services.redis.package = pkgs.valkey;",
-        "services.mysql.package = pkgs.mariadb_118;",
+        "package = pkgs.valkey;",
+        "package = pkgs.mariadb_118;",
         "http://[::1]:8300/alive",
     ] {
         assert!(text.contains(line), "{line}: {text}");
@@ -373,10 +375,16 @@ fn a_secret_takes_the_form_that_the_option_wants_and_a_missing_one_is_an_error()
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].starts_with("key-missing: `grafana` lacks the secret `secret-key`"), "{found:?}");
     let secret = "[services.grafana]\nkind = 'native'\nsecrets = [{ name = 'k', key = 'secret-key' }]\n";
-    let found = with_services(&format!("{secret}[secrets.items]\nk = {{}}\n")).unwrap_err();
-    assert!(found[0].contains("`grafana` reads the secret `k`"), "{found:?}");
-    let text = with_services(&format!("{secret}[secrets.items]\nk = {{ owner = 'grafana' }}\n")).unwrap();
-    assert!(text.contains("secret_key = \"$__file{/etc/credstore/k}\";"), "{text}");
+    for (item, said) in [
+        ("{ path = '/var/lib/secrets/k' }", "`grafana` reads the secret `k`, which belongs to `root`"),
+        ("{ owner = 'grafana' }", "`grafana` reads the secret `k`, which lies in /etc/credstore"),
+    ] {
+        let found = with_services(&format!("{secret}[secrets.items]\nk = {item}\n")).unwrap_err();
+        assert!(found[0].contains(said), "{found:?}");
+    }
+    let item = "[secrets.items]\nk = { path = '/var/lib/secrets/k', owner = 'grafana' }\n";
+    let text = with_services(&format!("{secret}{item}")).unwrap();
+    assert!(text.contains("secret_key = \"$__file{/var/lib/secrets/k}\";"), "{text}");
     // A condition that the definition takes away.
     assert!(with_services("[services.miniflux]\nkind = 'native'\n").is_err());
     assert!(with_services("[services.miniflux]\nkind = 'native'\noptions.config.CREATE_ADMIN = 0\n").is_ok());
@@ -403,10 +411,8 @@ fn what_comes_after_a_service_comes_after_its_target_and_with_all_of_its_own_uni
     .unwrap();
     assert!(text.contains("\"postgresql.target\"") && text.contains("\"postgresql-ready.service\""), "{text}");
     for unit in ["paperless-web", "paperless-scheduler", "paperless-task-queue", "paperless-consumer"] {
-        assert!(
-            text.contains(&format!("{unit} = {{\n    after = [")) || text.contains(&format!("services.{unit}.after")),
-            "{unit}: {text}"
-        );
+        let after = format!("{unit}.after = [\n      \"postgresql.service\"");
+        assert!(text.contains(&after), "{unit}: {text}");
     }
 }
 
@@ -460,4 +466,20 @@ fn dhcp_is_provided_on_the_interfaces_that_an_option_lists() {
             all.map(|(what, _)| format!("{what:?}")).collect()
         });
     assert_eq!(provided, ["Dns", "Dhcp(Name(\"lan\"))"]);
+}
+
+#[test]
+fn what_asks_a_service_finds_the_programs_that_it_needs() {
+    let compiled = compile_files(&mut services(), &Facts::embedded()).unwrap();
+    let text = |host: &str| {
+        let path = format!("hosts/{host}/services.nix");
+        compiled.files.iter().find(|file| file.path == path).unwrap().text.clone()
+    };
+    // bash, which connects by itself, is in no unit's path of itself; nor is podman.
+    let db = text("db");
+    let unit = db.split("postgresql-ready = {").nth(1).unwrap();
+    assert!(unit.trim_start().starts_with("path = [ pkgs.bash ];"), "{db}");
+    let builds = text("builds");
+    let unit = builds.split("db-ready = {").nth(1).unwrap();
+    assert!(unit.trim_start().starts_with("path = [\n        config.virtualisation.podman.package\n"), "{builds}");
 }

@@ -17,7 +17,7 @@ pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut
         out.set(&module.package_option(), Expr::select("pkgs", package.as_str()), package.place);
     }
     if let Some(set) = &module.file.set {
-        defaults(cx, prefix, &mut Vec::new(), set, out, found);
+        defaults(cx, service, (prefix, &mut Vec::new()), set, out, found);
     }
     if let (Some(own), Some(vhost)) = (&module.file.vhost, def.vhost.0.first()) {
         out.set(&format!("{prefix}.{}", own.option.value), vhost.name.as_str(), vhost.name.place);
@@ -52,8 +52,8 @@ pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut
 /// Sets what a module sets, each value by itself and at `mkDefault`: what the definition says of one leaves the others.
 fn defaults(
     cx: &HostCx<'_>,
-    prefix: &str,
-    below: &mut Vec<String>,
+    service: &ResolvedService<'_>,
+    (prefix, below): (&str, &mut Vec<String>),
     node: &Node,
     out: &mut Settings,
     found: &mut Diagnostics,
@@ -61,12 +61,15 @@ fn defaults(
     if let Kind::Table(table) = &node.kind {
         for (name, entry) in table {
             below.push(name.clone());
-            defaults(cx, prefix, below, &entry.node, out, found);
+            defaults(cx, service, (prefix, &mut *below), &entry.node, out, found);
             below.pop();
         }
         return;
     }
     let below: Vec<&str> = below.iter().map(String::as_str).collect();
+    if service.def.options().is_some_and(|options| options.at(&below).is_some()) {
+        return;
+    }
     let loc: Vec<&str> = prefix.split('.').chain(below.iter().copied()).collect();
     let index = cx.facts.options(cx.host.channel.channel.release.value);
     let value = convert::value(index, &loc, node, found).default_priority();

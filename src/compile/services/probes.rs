@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::compile::HostCx;
 use crate::compile::settings::Settings;
 use crate::fleet::schema::probes::{HttpProbe, Probe, ProbeKind, TcpProbe};
+use crate::fleet::schema::services::Work;
 use crate::nix::{Attrs, Expr, Value};
 use crate::resolve::{Listen, ResolvedService};
 use crate::source::Diagnostics;
@@ -108,9 +109,30 @@ fn asking(
     };
     let script = cx.render(template, &values, found)?;
     let mut attrs = Attrs::new();
-    attrs.set(&["path"], Value::List(vec![Expr::select("pkgs", "curl").into()]));
+    attrs.set(&["path"], Value::List(programs(service, probe)));
     attrs.set(&["script"], script);
     Some(attrs)
+}
+
+/// Returns where the programs come from that a question needs beyond those that every unit finds.
+fn programs(service: &ResolvedService<'_>, probe: &Probe) -> Vec<Value> {
+    let mut all: Vec<Value> = Vec::new();
+    match &probe.kind {
+        ProbeKind::Http(_) => all.push(Expr::select("pkgs", "curl").into()),
+        ProbeKind::Tcp(_) => all.push(Expr::select("pkgs", "bash").into()),
+        ProbeKind::Command(_) => {
+            match &service.def.work {
+                Work::Container(_) => all.push(Expr::select("config", "virtualisation.podman.package").into()),
+                Work::Command(command) => {
+                    all.extend(command.packages.iter().map(|name| Expr::select("pkgs", name.as_str()).into()));
+                }
+                Work::Native(_) | Work::Site(_) => {}
+            }
+            // The clients of databases and the like are among the programs of the system.
+            all.push("/run/current-system/sw".into());
+        }
+    }
+    all
 }
 
 /// Returns the command that asks once; none for a path where the service has no port.
