@@ -8,7 +8,7 @@ use super::phrase::joined;
 use crate::fleet::schema::access::Ssh;
 use crate::fleet::schema::module_file::Exposure;
 use crate::fleet::schema::service_parts::Protocol;
-use crate::fleet::schema::web::Tls;
+use crate::fleet::schema::web::{Tls, WebServer as Server};
 use crate::resolve::{Listen, ResolvedHost, ResolvedService};
 use crate::source::{Kind, Node, Place};
 
@@ -50,7 +50,13 @@ pub(super) fn listeners<'a>(host: &'a ResolvedHost<'a>) -> Vec<Listener<'a>> {
         });
     }
     if let Some(web) = web_server(host) {
-        for port in web.ports() {
+        // The same server may be there as a service, whose module has its ports.
+        let is_service = |port: u16| {
+            running(host)
+                .filter(|service| service.module.is_some_and(|module| module.prefix == web.prefix))
+                .any(|service| service.ports.iter().any(|own| own.port == port))
+        };
+        for port in web.ports().into_iter().filter(|port| !is_service(*port)) {
             listeners.push(Listener {
                 program: "the web server".to_owned(),
                 name: "",
@@ -156,6 +162,8 @@ pub(super) struct WebServer<'a> {
     pub(super) place: Place,
     /// Whether one of them has a certificate.
     pub(super) tls: bool,
+    /// The option prefix of the server.
+    pub(super) prefix: &'static str,
 }
 
 impl WebServer<'_> {
@@ -170,7 +178,12 @@ pub(super) fn web_server<'a>(host: &'a ResolvedHost<'a>) -> Option<WebServer<'a>
     let vhosts = || running(host).flat_map(|service| &service.def.vhost.0);
     let first = vhosts().next()?;
     let tls = vhosts().any(|vhost| vhost.tls.value != Tls::None);
-    Some(WebServer { name: first.name.as_str(), place: first.name.place, tls })
+    let server = host.def.web.as_ref().map_or(Server::Nginx, |web| web.server.value);
+    let prefix = match server {
+        Server::Nginx => "services.nginx",
+        Server::Caddy => "services.caddy",
+    };
+    Some(WebServer { name: first.name.as_str(), place: first.name.place, tls, prefix })
 }
 
 /// Something that the firewall lets in.

@@ -208,13 +208,30 @@ fn definitions<'a>(host: &ResolvedHost<'a>) -> Vec<Definitions<'a>> {
         let enable = &service.def.enable;
         derived("enable", Kind::Bool(enable.value), if enable.written { enable.place } else { service.def.key });
         if let Some(package) = &native.package {
-            derived("package", Kind::Str(package.to_string()), package.place);
+            let node = Cow::Owned(Node::new(Kind::Str(package.to_string()), package.place));
+            all.push(Definitions { prefix: split_name(&module.package_option()), node });
+        }
+        if let Some(set) = &module.file.set {
+            leaves(set, &mut prefix.clone(), &mut all);
         }
         if let Some(options) = &native.options {
             all.push(Definitions { prefix, node: Cow::Borrowed(options) });
         }
     }
     all
+}
+
+/// Adds each value below a node as definitions of its own: what it stands in is whole only together with the others.
+fn leaves<'a>(node: &'a Node, route: &mut Vec<String>, all: &mut Vec<Definitions<'a>>) {
+    let Kind::Table(table) = &node.kind else {
+        all.push(Definitions { prefix: route.clone(), node: Cow::Borrowed(node) });
+        return;
+    };
+    for (name, entry) in table {
+        route.push(name.clone());
+        leaves(&entry.node, route, all);
+        route.pop();
+    }
 }
 
 /// Returns the names of the options that a host's definitions set, sorted: each that one of the indexes declares, and each value.

@@ -28,6 +28,8 @@ pub struct Fleet {
     pub unread: BTreeSet<String>,
     /// The modules that hosts import or services stand on, by name.
     pub modules: BTreeMap<String, Module>,
+    /// The names of the modules that have errors.
+    pub unread_modules: BTreeSet<String>,
     /// The templates that the fleet brings, as (name, file).
     pub templates: BTreeMap<String, FileId>,
 }
@@ -109,6 +111,7 @@ pub fn read(files: &mut FleetFiles, builtin: &[(&str, &str)], is_prefix: &(dyn F
         tree,
         hosts: read,
         unread,
+        unread_modules: modules.unread(),
         modules: modules.into_modules(),
         templates,
     });
@@ -241,6 +244,10 @@ impl Modules {
             wanted.extend(loaded.host.iter().flat_map(names_in));
             self.loaded.insert(name, loaded);
         }
+    }
+
+    fn unread(&self) -> BTreeSet<String> {
+        self.loaded.iter().filter(|(_, loaded)| loaded.module.is_none()).map(|(name, _)| name.clone()).collect()
     }
 
     fn into_modules(self) -> BTreeMap<String, Module> {

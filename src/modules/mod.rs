@@ -5,9 +5,37 @@
 
 /// Name and module.toml of every embedded module, sorted by name.
 static EMBEDDED: &[(&str, &str)] = &[
+    ("alertmanager", include_str!("../../modules/alertmanager/module.toml")),
     ("base", include_str!("../../modules/base/module.toml")),
+    ("blackbox-exporter", include_str!("../../modules/blackbox-exporter/module.toml")),
+    ("buildbot-master", include_str!("../../modules/buildbot-master/module.toml")),
+    ("buildbot-worker", include_str!("../../modules/buildbot-worker/module.toml")),
+    ("caddy", include_str!("../../modules/caddy/module.toml")),
+    ("deployer", include_str!("../../modules/deployer/module.toml")),
+    ("forgejo", include_str!("../../modules/forgejo/module.toml")),
     ("gitea", include_str!("../../modules/gitea/module.toml")),
+    ("grafana", include_str!("../../modules/grafana/module.toml")),
+    ("hetzner-cloud", include_str!("../../modules/hetzner-cloud/module.toml")),
     ("hetzner-dedicated", include_str!("../../modules/hetzner-dedicated/module.toml")),
+    ("home-assistant", include_str!("../../modules/home-assistant/module.toml")),
+    ("home-server", include_str!("../../modules/home-server/module.toml")),
+    ("jellyfin", include_str!("../../modules/jellyfin/module.toml")),
+    ("kea", include_str!("../../modules/kea/module.toml")),
+    ("miniflux", include_str!("../../modules/miniflux/module.toml")),
+    ("mosquitto", include_str!("../../modules/mosquitto/module.toml")),
+    ("mysql", include_str!("../../modules/mysql/module.toml")),
+    ("nextcloud", include_str!("../../modules/nextcloud/module.toml")),
+    ("nginx", include_str!("../../modules/nginx/module.toml")),
+    ("node-exporter", include_str!("../../modules/node-exporter/module.toml")),
+    ("paperless", include_str!("../../modules/paperless/module.toml")),
+    ("postgresql", include_str!("../../modules/postgresql/module.toml")),
+    ("prometheus", include_str!("../../modules/prometheus/module.toml")),
+    ("redis", include_str!("../../modules/redis/module.toml")),
+    ("registry", include_str!("../../modules/registry/module.toml")),
+    ("syncthing", include_str!("../../modules/syncthing/module.toml")),
+    ("unbound", include_str!("../../modules/unbound/module.toml")),
+    ("unifi", include_str!("../../modules/unifi/module.toml")),
+    ("vaultwarden", include_str!("../../modules/vaultwarden/module.toml")),
 ];
 
 /// Returns the embedded modules as (name, text of module.toml), sorted by name.

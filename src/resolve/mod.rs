@@ -255,6 +255,7 @@ fn resolve_host<'f>(
     }
     let mounts = storage::mounts(host, &disks, &arrays, &devices, &pools);
     let services = services::services(fleet, host, &mounts, found);
+    services::readers(&services, &secrets, found);
     let channel = channel_of_host?;
     let systems = zfs::systems(host, channel, deployer, installer, rescue, facts, sources);
     let place = sources.start(host.file);

@@ -3,10 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::reference;
+use super::secrets::{CREDENTIAL_STORE, ResolvedSecret};
 use super::storage::{Mount, MountSource};
 use crate::fleet::decode::Keyed;
-use crate::fleet::schema::module_file::{Exposure, ModuleFile, ModulePort, StateKind};
-use crate::fleet::schema::service_parts::Protocol;
+use crate::fleet::schema::module_file::{Exposure, ModuleFile, ModulePort, StateKind, When};
+use crate::fleet::schema::service_parts::{Protocol, Provision};
 use crate::fleet::schema::services::{Service, Work};
 use crate::fleet::schema::workloads::{Native, Volume, VolumeSource};
 use crate::fleet::{Fleet, Host};
@@ -39,6 +40,14 @@ pub struct ServiceModule<'f> {
     pub file: &'f ModuleFile,
     /// The option prefix that it stands on.
     pub prefix: &'f str,
+}
+
+impl ServiceModule<'_> {
+    /// Returns the name of the option that takes another package.
+    pub fn package_option(&self) -> String {
+        let named = self.file.package_option.as_ref().map(|option| option.value.to_string());
+        named.unwrap_or_else(|| format!("{}.package", self.prefix))
+    }
 }
 
 /// A directory with state of a service.
@@ -135,7 +144,9 @@ pub(super) fn services<'f>(
         };
         let ports = ports(def, module.map_or(&[], |module| &module.file.ports));
         let state = state(def, module, mounts, found);
-        services.push(ResolvedService { name, def, module, ports, units: units(name, &def.work, module), state });
+        let service = ResolvedService { name, def, module, ports, units: units(name, &def.work, module), state };
+        secrets(host, &service, found);
+        services.push(service);
     }
     services
 }
@@ -152,6 +163,10 @@ fn module<'f>(
         None => (name, def.key),
     };
     let Some(module) = fleet.modules.get(name) else {
+        // What is wrong with it was reported where it stands.
+        if fleet.unread_modules.contains(name) {
+            return None;
+        }
         let mut modules: Vec<&str> = fleet.modules.keys().map(String::as_str).collect();
         for embedded in crate::modules::names() {
             modules.push(embedded);
@@ -175,6 +190,57 @@ fn module<'f>(
     Some(ServiceModule { name, file: &module.file, prefix: prefix.as_str() })
 }
 
+/// Reports the secrets without which a service does not start and which nothing gives it. What a NixOS module of the user's own
+/// sets is not known.
+fn secrets(host: &Host, service: &ResolvedService<'_>, found: &mut Diagnostics) {
+    let Some(module) = service.module.filter(|_| service.runs() && host.nix.is_empty()) else { return };
+    for secret in module.file.secrets.iter().filter(|secret| secret.required.value) {
+        let key = secret.key.as_str();
+        let given = service.def.secrets.iter().any(|own| own.key.as_ref().is_some_and(|own| own.as_str() == key));
+        let needed = secret.when.as_ref().is_none_or(|when| service.holds(when));
+        let route: Vec<&str> = module.prefix.split('.').chain(secret.option.as_str().split('.')).collect();
+        let by_nix = host.def.nixos.as_ref().is_some_and(|nixos| nixos.at(&route).is_some());
+        if given || !needed || by_nix || service.option(secret.option.as_str()).is_some() {
+            continue;
+        }
+        let message = format!("`{}` lacks the secret `{key}`: {}", service.name, secret.about.value);
+        let finding = Diagnostic::error("key-missing", service.def.key, message);
+        let line = format!("`secrets = [{{ name = \"NAME\", key = \"{key}\" }}]`, with NAME in `[secrets.items]`");
+        found.push(finding.label(format!("does not start without `{}`", secret.option.value)).help(line));
+    }
+}
+
+/// Reports the secrets that a service reads as its own account and that belong to somebody else.
+pub(super) fn readers(services: &[ResolvedService<'_>], secrets: &[ResolvedSecret<'_>], found: &mut Diagnostics) {
+    for service in services.iter().filter(|service| service.runs()) {
+        for given in &service.def.secrets {
+            let known = service.module.iter().flat_map(|module| &module.file.secrets);
+            let is_key = |key: &str| given.key.as_ref().is_some_and(|own| own.as_str() == key);
+            let reader = known.into_iter().find(|known| is_key(known.key.as_str()));
+            let Some(reader) = reader.and_then(|known| known.read_by.as_ref()) else { continue };
+            let Some(secret) = secrets.iter().find(|secret| secret.name == given.name.as_str()) else { continue };
+            // Only root enters the folder in which systemd looks for credentials.
+            let closed = lies_in(&secret.path, CREDENTIAL_STORE);
+            let for_others = secret.mode.bytes().rev().take(2).any(|digit| digit >= b'4');
+            if !closed && (secret.owner == reader.as_str() || for_others) {
+                continue;
+            }
+            let (name, reader) = (secret.name, reader.as_str());
+            let message = match closed {
+                true => format!("`{}` reads the secret `{name}`, which lies in {CREDENTIAL_STORE}", service.name),
+                false => format!("`{}` reads the secret `{name}`, which belongs to `{}`", service.name, secret.owner),
+            };
+            let path = if closed { format!("path = \"/var/lib/secrets/{name}\", ") } else { String::new() };
+            found.push(
+                Diagnostic::error("value-invalid", given.name.place, message)
+                    .related(secret.place, "the secret")
+                    .why(format!("the account `{reader}` reads the file while the service runs"))
+                    .help(format!("`[secrets.items]`: `{name} = {{ {path}owner = \"{reader}\" }}`")),
+            );
+        }
+    }
+}
+
 /// Returns the units of a service: of a module those it names, else the one that its prefix ends with.
 fn units(name: &str, work: &Work, module: Option<ServiceModule<'_>>) -> Vec<String> {
     match work {
@@ -196,9 +262,40 @@ impl ResolvedService<'_> {
         self.def.options()?.at(&route)
     }
 
+    /// Tells whether an option of its module has a value, as set or by default.
+    pub fn holds(&self, when: &When) -> bool {
+        match self.option(when.option.as_str()) {
+            Some(node) => match (&node.kind, &when.is.value.0.kind) {
+                (Kind::Str(a), Kind::Str(b)) => a == b,
+                (Kind::Int(a), Kind::Int(b)) => a == b,
+                (Kind::Bool(a), Kind::Bool(b)) => a == b,
+                _ => false,
+            },
+            None => when.default.value,
+        }
+    }
+
     /// Tells whether it runs.
     pub fn runs(&self) -> bool {
         self.def.enable.value
+    }
+
+    /// Returns what other machines, or this one's boot, may need from it, each with where that is written: as the definition
+    /// says, else as the module, which may read the interfaces of DHCP from an option.
+    pub fn provides(&self) -> Vec<(Provision, Place)> {
+        let said = |all: &[Spanned<Provision>]| all.iter().map(|one| (one.value.clone(), one.place)).collect();
+        let Some(module) = self.module.filter(|_| self.def.provides.is_empty()) else {
+            return said(&self.def.provides);
+        };
+        let mut all: Vec<(Provision, Place)> =
+            module.file.provides.iter().map(|one| (one.value.clone(), self.def.key)).collect();
+        let interfaces = module.file.dhcp_on.as_ref().and_then(|option| self.option(option.as_str()));
+        for item in interfaces.and_then(Node::as_list).unwrap_or_default() {
+            // Kea takes an interface, or one with the address to answer on: `lan/192.0.2.1`.
+            let name = item.node.as_str().and_then(|text| text.split('/').next()?.parse().ok());
+            all.extend(name.map(|name| (Provision::Dhcp(name), item.node.place)));
+        }
+        all
     }
 }
 
@@ -211,16 +308,33 @@ fn state<'f>(
     found: &mut Diagnostics,
 ) -> Vec<ServiceState<'f>> {
     let mut all: Vec<ServiceState<'f>> = Vec::new();
+    // Where options have moved directories of the module to, for what lies below these and moves with them.
+    let mut moves: Vec<(&str, String, Place)> = Vec::new();
     for state in module.iter().flat_map(|module| &module.file.state) {
+        let known = state.path.as_str();
         let moved = state.option.as_ref().and_then(|option| {
             let route: Vec<&str> = option.as_str().split('.').collect();
             let node = def.options()?.at(&route)?;
             Some((node.as_str()?.to_owned(), node.place))
         });
-        let (path, place) = moved.unwrap_or_else(|| (state.path.as_str().to_owned(), def.key));
+        let with_parent = || {
+            let (from, to, place) = moves.iter().rev().find(|(from, ..)| lies_in(known, from))?;
+            Some((format!("{to}{}", known.strip_prefix(from)?), *place))
+        };
+        let (path, place) = match moved {
+            // A name alone is a directory below /var/lib, as systemd's `StateDirectory=` takes it.
+            Some((name, place)) if is_directory_name(&name) && known.starts_with("/var/lib/") => {
+                (format!("/var/lib/{name}"), place)
+            }
+            Some(moved) => moved,
+            None => with_parent().unwrap_or_else(|| (known.to_owned(), def.key)),
+        };
         // What is no path, such as the name of a socket or an address, is no state on this host.
         if !path.starts_with('/') {
             continue;
+        }
+        if path != known {
+            moves.push((known, path.clone(), place));
         }
         all.push(ServiceState {
             path,
@@ -262,6 +376,12 @@ fn state<'f>(
     all
 }
 
+/// Tells whether text is the name of one directory.
+fn is_directory_name(text: &str) -> bool {
+    text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+}
+
 /// Returns the path on the host that a volume comes from; a dataset that is not mounted is reported.
 pub fn volume_path(volume: &Volume, mounts: &[Mount<'_>], found: &mut Diagnostics) -> Option<String> {
     let dataset = match &volume.source.value {
@@ -287,6 +407,27 @@ pub fn volume_path(volume: &Volume, mounts: &[Mount<'_>], found: &mut Diagnostic
     at
 }
 
+/// Returns where a program listens by the value of an option: one address or several, each with a port or without, or whether it
+/// does on every one; none where the value leaves that at its default.
+fn listens(node: &Node) -> Option<Listen> {
+    let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    match &node.kind {
+        Kind::Bool(everywhere) => everywhere.then_some(Listen::All),
+        Kind::List(items) => Some(Listen::of(items.iter().filter_map(|item| address(item.node.as_str()?)))),
+        // A name or a socket cannot be judged here: the port then counts as local, the form that hurts least.
+        _ => Some(match node.as_str().map(|text| text.strip_prefix(':').map_or(text, |_| "::")) {
+            Some("" | "*") => Listen::All,
+            text => Listen::of(text.and_then(address).or(Some(local))),
+        }),
+    }
+}
+
+/// Reads an address: `127.0.0.1`, `127.0.0.1:80`, `[::1]:80`.
+fn address(text: &str) -> Option<IpAddr> {
+    let with_port = || text.parse::<std::net::SocketAddr>().ok().map(|address| address.ip());
+    text.parse().ok().or_else(with_port)
+}
+
 fn ports(def: &Keyed<Service>, of_module: &[ModulePort]) -> Vec<ServicePort> {
     let option = |path: Option<&Spanned<crate::fleet::scalar::OptionPath>>| -> Option<&Node> {
         let route: Vec<&str> = path?.as_str().split('.').collect();
@@ -295,15 +436,20 @@ fn ports(def: &Keyed<Service>, of_module: &[ModulePort]) -> Vec<ServicePort> {
     let mut ports = Vec::new();
     for port in of_module {
         let moved = option(port.option.as_ref());
-        let number = moved.and_then(|node| match node.kind {
-            Kind::Int(number) => u16::try_from(number).ok(),
+        let number = moved.and_then(|node| match &node.kind {
+            Kind::Int(number) => u16::try_from(*number).ok(),
+            // An address with its port: `localhost:8080`.
+            Kind::Str(text) => text.rsplit_once(':')?.1.parse().ok(),
             _ => None,
         });
-        let address = |node: &Node| node.as_str().and_then(|text| text.parse::<IpAddr>().ok());
+        // A server that is told port 0 does not listen.
+        if number == Some(0) {
+            continue;
+        }
+        let by_default = || port.listen.as_ref().map_or(Listen::All, |listen| Listen::of([listen.value]));
         let listen = match option(port.listen_option.as_ref()) {
-            // A name or a socket cannot be judged here: the port then counts as local, the form that hurts least.
-            Some(node) => Listen::of(address(node).or(Some(IpAddr::V4(Ipv4Addr::LOCALHOST)))),
-            None => port.listen.as_ref().map_or(Listen::All, |listen| Listen::of([listen.value])),
+            Some(node) => listens(node).unwrap_or_else(by_default),
+            None => by_default(),
         };
         ports.push(ServicePort {
             port: number.unwrap_or(port.port.value),

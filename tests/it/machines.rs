@@ -14,20 +14,26 @@ fn machines() -> FleetFiles {
 
 #[test]
 fn every_machine_passes_the_checks() {
-    let (hosts, said) =
-        check_files(&mut machines(), &Facts::embedded(), &[], TODAY.parse().unwrap(), |_, outcome, _| {
-            let open = |finding: &&Diagnostic| finding.level != Level::Note && finding.allowed.is_none();
-            let said: Vec<String> = outcome
-                .checked
-                .findings
-                .iter()
-                .filter(open)
-                .map(|finding| format!("{}: {}", finding.rule, finding.message))
-                .collect();
-            (outcome.hosts, said)
-        });
+    passes_the_checks(machines(), "tests/fleets/machines");
+}
+
+/// Holds that the rules find no error and nothing to warn of, and that each host of the folder was read.
+pub(crate) fn passes_the_checks(mut files: FleetFiles, folder: &str) {
+    let (hosts, said) = check_files(&mut files, &Facts::embedded(), &[], TODAY.parse().unwrap(), |_, outcome, _| {
+        let open = |finding: &&Diagnostic| finding.level != Level::Note && finding.allowed.is_none();
+        let said: Vec<String> = outcome
+            .checked
+            .findings
+            .iter()
+            .filter(open)
+            .map(|finding| format!("{}: {}", finding.rule, finding.message))
+            .collect();
+        (outcome.hosts, said)
+    });
     assert_eq!(said, Vec::<String>::new());
-    assert_eq!(hosts, std::fs::read_dir(root().join("tests/fleets/machines/hosts")).unwrap().count());
+    if !folder.is_empty() {
+        assert_eq!(hosts, std::fs::read_dir(root().join(folder).join("hosts")).unwrap().count());
+    }
 }
 
 #[test]
@@ -38,13 +44,19 @@ fn every_machine_evaluates_without_a_warning() {
 
 #[test]
 fn what_is_compiled_for_every_machine_is_read_by_nix_and_by_shellcheck() {
-    let compiled = compile_files(&mut machines(), &Facts::embedded()).unwrap();
+    let test = "what_is_compiled_for_every_machine_is_read_by_nix_and_by_shellcheck";
+    judged_by_nix_and_shellcheck(&mut machines(), test);
+}
+
+/// Holds that Nix reads what a fleet compiles to, and that shellcheck finds nothing in its scripts.
+pub(crate) fn judged_by_nix_and_shellcheck(files: &mut FleetFiles, test: &str) {
+    let compiled = compile_files(files, &Facts::embedded()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     write(&compiled, folder.path());
     let judges: [(&str, &str, &[&str], &str); 2] =
         [("nix-instantiate", "nix", &["--parse"], ".nix"), ("shellcheck", "shellcheck", &[], ".sh")];
     for (judge, name, words, ending) in judges {
-        if !is_installed(judge, name, "what_is_compiled_for_every_machine_is_read_by_nix_and_by_shellcheck") {
+        if !is_installed(judge, name, test) {
             continue;
         }
         let files = compiled.files.iter().filter(|file| file.path.ends_with(ending));

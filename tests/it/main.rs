@@ -24,6 +24,7 @@ mod layers;
 mod lint_nix;
 mod machines;
 mod mirrored_esp;
+mod modules;
 mod network;
 mod new;
 mod option_cases;

@@ -94,6 +94,12 @@ fn handler(place: &Place<'_>, found: &mut Diagnostics) -> Option<String> {
             }
         }
         Answer::Site(site) => files(site, &mut inner),
+        Answer::Own(service) => {
+            let message = format!("the NixOS module of `{service}` makes its virtual host for nginx");
+            let finding = Diagnostic::error("value-invalid", vhost.name.place, message);
+            found.push(finding.help("serve the virtual hosts of this machine with `web.server = \"nginx\"`"));
+            return None;
+        }
     }
     let (path, site) = (vhost.path.as_str(), matches!(place.answer, Answer::Site(_)));
     Some(match (path, site) {

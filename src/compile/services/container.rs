@@ -207,8 +207,11 @@ pub(super) fn networks(cx: &HostCx<'_>, out: &mut Settings) {
         }
     }
     if let Some((service, _)) = containers().next() {
-        // The name server of a network listens on its bridge, which the firewall would close.
-        out.set_below("networking.firewall.interfaces", &["podman+", "allowedUDPPorts"], vec![53i64], service.def.key);
-        out.set_below("networking.firewall.interfaces", &["podman+", "allowedTCPPorts"], vec![53i64], service.def.key);
+        // The name server of a network listens on its bridge, which the firewall would close. nftables and iptables write
+        // names that begin with something differently.
+        let bridges = if cx.spelling.nftables_firewall() { "podman*" } else { "podman+" };
+        for option in ["allowedUDPPorts", "allowedTCPPorts"] {
+            out.set_below("networking.firewall.interfaces", &[bridges, option], vec![53i64], service.def.key);
+        }
     }
 }

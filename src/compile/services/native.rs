@@ -5,7 +5,7 @@ use crate::compile::convert;
 use crate::compile::settings::Settings;
 use crate::nix::Expr;
 use crate::resolve::ResolvedService;
-use crate::source::{Diagnostics, Kind, NORMAL};
+use crate::source::{Diagnostics, Kind, NORMAL, Node};
 
 /// Adds what a native service sets; what is switched off keeps its options.
 pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut Settings, found: &mut Diagnostics) {
@@ -14,13 +14,23 @@ pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut
     let place = if def.enable.written { def.enable.place } else { def.key };
     out.set(&format!("{prefix}.enable"), def.enable.value, place);
     if let Some(package) = &native.package {
-        out.set(&format!("{prefix}.package"), Expr::select("pkgs", package.as_str()), package.place);
+        out.set(&module.package_option(), Expr::select("pkgs", package.as_str()), package.place);
+    }
+    if let Some(set) = &module.file.set {
+        defaults(cx, service, (prefix, &mut Vec::new()), set, out, found);
+    }
+    if let (Some(own), Some(vhost)) = (&module.file.vhost, def.vhost.0.first()) {
+        out.set(&format!("{prefix}.{}", own.option.value), vhost.name.as_str(), vhost.name.place);
+        if let Some(tls) = &own.tls_option {
+            out.derive(&format!("{prefix}.{}", tls.value), super::web::has_tls(vhost), vhost.tls.place);
+        }
     }
     for secret in &def.secrets {
         let Some(key) = &secret.key else { continue };
         let Some(known) = module.file.secrets.iter().find(|known| known.key.as_str() == key.as_str()) else { continue };
         let Some(file) = cx.host.secret(secret.name.as_str()) else { continue };
-        out.set(&format!("{prefix}.{}", known.option.as_str()), file.path.as_str(), secret.name.place);
+        let form = known.form.as_ref().map_or("FILE", |form| form.value.as_str());
+        out.set(&format!("{prefix}.{}", known.option.as_str()), form.replace("FILE", &file.path), secret.name.place);
     }
     let Some(options) = &native.options else { return };
     let index = cx.facts.options(cx.host.channel.channel.release.value);
@@ -37,4 +47,31 @@ pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut
         }
         _ => out.set(prefix, convert::value(index, &loc, options, found), options.place),
     }
+}
+
+/// Sets what a module sets, each value by itself and at `mkDefault`: what the definition says of one leaves the others.
+fn defaults(
+    cx: &HostCx<'_>,
+    service: &ResolvedService<'_>,
+    (prefix, below): (&str, &mut Vec<String>),
+    node: &Node,
+    out: &mut Settings,
+    found: &mut Diagnostics,
+) {
+    if let Kind::Table(table) = &node.kind {
+        for (name, entry) in table {
+            below.push(name.clone());
+            defaults(cx, service, (prefix, &mut *below), &entry.node, out, found);
+            below.pop();
+        }
+        return;
+    }
+    let below: Vec<&str> = below.iter().map(String::as_str).collect();
+    if service.def.options().is_some_and(|options| options.at(&below).is_some()) {
+        return;
+    }
+    let loc: Vec<&str> = prefix.split('.').chain(below.iter().copied()).collect();
+    let index = cx.facts.options(cx.host.channel.channel.release.value);
+    let value = convert::value(index, &loc, node, found).default_priority();
+    out.set_below(prefix, &below, value, node.place);
 }

@@ -32,8 +32,21 @@ pub(super) fn settings(
             known.push(place.vhost.name.as_str());
             host(cx, place.vhost, out);
         }
+        let vhost = place.vhost;
+        if let Answer::Own(_) = place.answer {
+            let mut set = |key: &str, value: Value| {
+                out.set_below(HOSTS, &[vhost.name.as_str(), key], value, vhost.name.place);
+            };
+            if let Some(file) = vhost.auth.as_ref().and_then(|auth| cx.host.secret(auth.as_str())) {
+                set("basicAuthFile", file.path.as_str().into());
+            }
+            let lines = lines(vhost, found);
+            if !lines.is_empty() {
+                set("extraConfig", lines.into());
+            }
+            continue;
+        }
         if let Some(value) = location(cx, place, found) {
-            let vhost = place.vhost;
             out.set_below(HOSTS, &[vhost.name.as_str(), "locations", vhost.path.as_str()], value, vhost.path.place);
         }
     }
@@ -165,7 +178,21 @@ fn location(cx: &HostCx<'_>, place: &Place<'_>, found: &mut Diagnostics) -> Opti
             location
         }
         Answer::Site(site) => files(site, vhost, &mut extra),
+        Answer::Own(_) => return None,
     };
+    extra.push_str(&lines(vhost, found));
+    if let Some(file) = vhost.auth.as_ref().and_then(|auth| cx.host.secret(auth.as_str())) {
+        location.set(&["basicAuthFile"], file.path.as_str());
+    }
+    if !extra.is_empty() {
+        location.set(&["extraConfig"], extra);
+    }
+    Some(location)
+}
+
+/// Returns the lines of a virtual host or of one path of it: how large requests may be, headers of answers.
+fn lines(vhost: &Vhost, found: &mut Diagnostics) -> String {
+    let mut extra = String::new();
     if let Some(size) = &vhost.max_body {
         extra.push_str(&format!("client_max_body_size {};\n", size.bytes()));
     }
@@ -179,13 +206,7 @@ fn location(cx: &HostCx<'_>, place: &Place<'_>, found: &mut Diagnostics) -> Opti
             ),
         }
     }
-    if let Some(file) = vhost.auth.as_ref().and_then(|auth| cx.host.secret(auth.as_str())) {
-        location.set(&["basicAuthFile"], file.path.as_str());
-    }
-    if !extra.is_empty() {
-        location.set(&["extraConfig"], extra);
-    }
-    Some(location)
+    extra
 }
 
 /// What hands files out.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::compile::HostCx;
 use crate::compile::settings::Settings;
 use crate::fleet::schema::probes::{HttpProbe, Probe, ProbeKind, TcpProbe};
+use crate::fleet::schema::services::Work;
 use crate::nix::{Attrs, Expr, Value};
 use crate::resolve::{Listen, ResolvedService};
 use crate::source::Diagnostics;
@@ -20,6 +21,8 @@ const PATIENCE: &str = "5";
 struct Ask<'a> {
     service: &'a str,
     unit: String,
+    /// The unit without which a service is not asked how it is: the one that says that it was ready, else its own.
+    answered: String,
     ask: ShellCommand,
     timeout: u64,
     interval: u64,
@@ -70,7 +73,6 @@ pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut
         let Some(mut attrs) = asking(cx, service, &unit, probe, "services/health.sh.tera", found) else { return };
         attrs.set(&["description"], format!("{} still answers", service.name));
         attrs.set(&["after"], vec![unit.as_str()]);
-        attrs.set(&["requisite"], vec![unit.as_str()]);
         attrs.set(&["serviceConfig"], Attrs::from_iter([("Type", Value::from("oneshot"))]));
         out.set_below("systemd.services", &[&name], attrs, probe.place);
         let first = probe.timeout.value.seconds();
@@ -99,6 +101,7 @@ fn asking(
     let values = Ask {
         service: service.name,
         unit: unit.to_owned(),
+        answered: ready_unit(service).map_or_else(|| unit.to_owned(), |ready| format!("{ready}.service")),
         ask: ask(service, probe)?,
         timeout: probe.timeout.value.seconds(),
         interval: probe.interval.value.seconds(),
@@ -106,9 +109,30 @@ fn asking(
     };
     let script = cx.render(template, &values, found)?;
     let mut attrs = Attrs::new();
-    attrs.set(&["path"], Value::List(vec![Expr::select("pkgs", "curl").into()]));
+    attrs.set(&["path"], Value::List(programs(service, probe)));
     attrs.set(&["script"], script);
     Some(attrs)
+}
+
+/// Returns where the programs come from that a question needs beyond those that every unit finds.
+fn programs(service: &ResolvedService<'_>, probe: &Probe) -> Vec<Value> {
+    let mut all: Vec<Value> = Vec::new();
+    match &probe.kind {
+        ProbeKind::Http(_) => all.push(Expr::select("pkgs", "curl").into()),
+        ProbeKind::Tcp(_) => all.push(Expr::select("pkgs", "bash").into()),
+        ProbeKind::Command(_) => {
+            match &service.def.work {
+                Work::Container(_) => all.push(Expr::select("config", "virtualisation.podman.package").into()),
+                Work::Command(command) => {
+                    all.extend(command.packages.iter().map(|name| Expr::select("pkgs", name.as_str()).into()));
+                }
+                Work::Native(_) | Work::Site(_) => {}
+            }
+            // The clients of databases and the like are among the programs of the system.
+            all.push("/run/current-system/sw".into());
+        }
+    }
+    all
 }
 
 /// Returns the command that asks once; none for a path where the service has no port.
@@ -125,7 +149,7 @@ fn ask(service: &ResolvedService<'_>, probe: &Probe) -> Option<ShellCommand> {
     Some(match &probe.kind {
         ProbeKind::Http(HttpProbe::Url(url)) => get(url.as_str()),
         ProbeKind::Http(HttpProbe::Path(path)) => get(&format!("http://{}{path}", first_port(service)?)),
-        ProbeKind::Tcp(TcpProbe::Port(port)) => connect("127.0.0.1", moved(service, *port)),
+        ProbeKind::Tcp(TcpProbe::Port(port)) => connect("127.0.0.1", moved(service, *port)?),
         ProbeKind::Tcp(TcpProbe::Address(address)) => connect(&address.host, address.port),
         ProbeKind::Command(words) => {
             let (program, rest) = words.0.split_first()?;
@@ -134,10 +158,14 @@ fn ask(service: &ResolvedService<'_>, probe: &Probe) -> Option<ShellCommand> {
     })
 }
 
-/// Returns where a port that a module names is: its options may have moved it.
-fn moved(service: &ResolvedService<'_>, port: u16) -> u16 {
-    let of_module = service.module.iter().flat_map(|module| &module.file.ports).position(|own| own.port.value == port);
-    of_module.and_then(|at| service.ports.get(at)).map_or(port, |port| port.port)
+/// Returns where a port that a module names is, whose options may have moved it; none where they have switched it off.
+fn moved(service: &ResolvedService<'_>, port: u16) -> Option<u16> {
+    let Some(known) =
+        service.module.iter().flat_map(|module| &module.file.ports).find(|known| known.port.value == port)
+    else {
+        return Some(port);
+    };
+    service.ports.iter().find(|own| own.name == known.name.as_str()).map(|own| own.port)
 }
 
 /// Returns the first TCP port of a service as `address:port`, from this machine.

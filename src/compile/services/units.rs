@@ -4,12 +4,11 @@ use crate::compile::HostCx;
 use crate::compile::settings::Settings;
 use crate::compile::tmpfiles::{self, Rule};
 use crate::compile::zfs::is_imported;
-use crate::fleet::schema::module_file::When;
 use crate::fleet::schema::service_parts::{SecretAs, ServiceSecret};
 use crate::fleet::schema::services::Work;
 use crate::nix::{Expr, Value};
 use crate::resolve::{MountSource, ResolvedService};
-use crate::source::{Kind, Place};
+use crate::source::Place;
 use crate::text::{ShellCommand, specifier_free};
 
 /// Where the lines of variables lie that a service's secrets make, while it runs.
@@ -22,7 +21,7 @@ pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut
     directories(cx, service, out);
     files(cx, service, out);
     let Some(unit) = service.units.first() else { return };
-    order(cx, service, unit, out);
+    order(cx, service, out);
     limits(service, unit, out);
     secrets(cx, service, unit, out);
 }
@@ -53,7 +52,7 @@ pub(super) fn before<'a>(
     }
     // What a module says that it needs, where the host has it.
     for needed in service.module.iter().flat_map(|module| &module.file.requires) {
-        if needed.when.as_ref().is_some_and(|when| !holds(service, when)) {
+        if needed.when.as_ref().is_some_and(|when| !service.holds(when)) {
             continue;
         }
         let of_module = |other: &&ResolvedService<'_>| {
@@ -66,37 +65,29 @@ pub(super) fn before<'a>(
     all
 }
 
-/// Tells whether an option has a value, as set or by default.
-fn holds(service: &ResolvedService<'_>, when: &When) -> bool {
-    match service.option(when.option.as_str()) {
-        Some(node) => match (&node.kind, &when.is.value.0.kind) {
-            (Kind::Str(a), Kind::Str(b)) => a == b,
-            (Kind::Int(a), Kind::Int(b)) => a == b,
-            (Kind::Bool(a), Kind::Bool(b)) => a == b,
-            _ => false,
-        },
-        None => when.default.value,
-    }
-}
-
 /// Puts a service behind those it needs, and behind the mounts of the datasets that hold its state: a mount that failed
 /// must not let it start over an empty directory.
-fn order(cx: &HostCx<'_>, service: &ResolvedService<'_>, unit: &str, out: &mut Settings) {
+fn order(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut Settings) {
     let before = before(cx, service);
     let units = |needed_only: bool| -> Vec<String> {
         let chosen = before.iter().filter(|(_, needed, _)| *needed || !needed_only);
         chosen
             .flat_map(|(other, ..)| {
                 let ready = super::probes::ready_unit(other);
-                other.units.first().cloned().into_iter().chain(ready)
+                let services = other.units.first().cloned().into_iter().chain(ready);
+                let target = other.module.and_then(|module| module.file.target.as_ref()).filter(|_| !needed_only);
+                let target = target.map(|target| format!("{}.target", target.value.0));
+                services.map(|unit| format!("{unit}.service")).chain(target)
             })
-            .map(|unit| format!("{unit}.service"))
             .collect()
     };
     let mut set = |option: &[&str], names: Vec<String>, place: Place| {
         if !names.is_empty() {
-            let path: Vec<&str> = std::iter::once(unit).chain(option.iter().copied()).collect();
-            out.set_below("systemd.services", &path, names, place);
+            // Each of its units may be the first to need them.
+            for unit in &service.units {
+                let path: Vec<&str> = std::iter::once(unit.as_str()).chain(option.iter().copied()).collect();
+                out.set_below("systemd.services", &path, names.clone(), place);
+            }
         }
     };
     let place = before.first().map_or(service.def.key, |(.., place)| *place);

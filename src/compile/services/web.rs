@@ -23,6 +23,8 @@ pub(super) enum Answer<'a> {
     Service(&'a ResolvedService<'a>),
     /// Files.
     Site(&'a Site),
+    /// What the service's NixOS module makes of the virtual host.
+    Own(&'a str),
 }
 
 /// Adds what virtual hosts set.
@@ -33,6 +35,7 @@ pub(super) fn settings(cx: &HostCx<'_>, out: &mut Settings, found: &mut Diagnost
             service.def.vhost.0.iter().map(move |vhost| {
                 let answer = match &service.def.work {
                     Work::Site(site) => Answer::Site(site),
+                    Work::Native(_) if makes_its_own(service) => Answer::Own(service.name),
                     _ => Answer::Service(service),
                 };
                 Place { vhost, answer }
@@ -41,6 +44,7 @@ pub(super) fn settings(cx: &HostCx<'_>, out: &mut Settings, found: &mut Diagnost
         .collect();
     let Some(first) = places.first() else { return };
     twice(&places, found);
+    own(&places, found);
     let server = cx.host.def.web.as_ref().map_or(WebServer::Nginx, |web| web.server.value);
     match server {
         WebServer::Nginx => nginx::settings(cx, first.vhost, &places, out, found),
@@ -63,6 +67,36 @@ fn twice(places: &[Place<'_>], found: &mut Diagnostics) {
                 .help("give one of them another `name`")
                 .help("give one of them a `path` of its own"),
         );
+    }
+}
+
+/// Tells whether the NixOS module of a service makes its virtual host.
+fn makes_its_own(service: &ResolvedService<'_>) -> bool {
+    service.module.is_some_and(|module| module.file.vhost.is_some())
+}
+
+/// Reports what a virtual host cannot have that a NixOS module makes: a second one, a path, a place that it leads to.
+fn own(places: &[Place<'_>], found: &mut Diagnostics) {
+    let mut known: Vec<&str> = Vec::new();
+    for place in places {
+        let (Answer::Own(service), vhost) = (place.answer, place.vhost) else { continue };
+        let mut refused = |at, what: &str, help: &str| {
+            let message = format!("the NixOS module of `{service}` makes its virtual host, {what}");
+            found.push(Diagnostic::error("value-invalid", at, message).help(help.to_owned()));
+        };
+        if known.contains(&service) {
+            refused(vhost.name.place, "and makes one", "put further names into the `aliases` of the first");
+        }
+        known.push(service);
+        if vhost.path.written {
+            refused(vhost.path.place, "all of it", "leave `path` out");
+        }
+        if let Some(to) = &vhost.to {
+            refused(to.place, "which leads to the service itself", "leave `to` out");
+        }
+        if let Some(timeout) = &vhost.timeout {
+            refused(timeout.place, "whose timeouts are options of its own", "set them in `options`");
+        }
     }
 }
 

@@ -31,6 +31,10 @@ table! {
         "prefix" => prefix: Option<Spanned<OptionPath>>,
         /// The nixpkgs attribute whose version matters.
         "package" => package: Option<Spanned<PackageAttr>>,
+        /// The option that takes another package, by its whole name; `package` below the prefix when absent.
+        "package-option" => package_option: Option<Spanned<OptionPath>>,
+        /// Options below the prefix that have these values unless the definition says otherwise.
+        "set" => set: Option<Node>,
         /// Settings to merge, as a host.toml.
         "host" => host: Option<Node>,
         /// Ports that the service listens on.
@@ -47,10 +51,16 @@ table! {
         "gid" => gid: Option<Spanned<u32>>,
         /// Its units under systemd; the last part of the prefix when empty.
         "units" => units: Vec<Spanned<UnitName>>,
+        /// The target of systemd, without `.target`, that is reached when it is set up; what comes after it comes after that, too.
+        "target" => target: Option<Spanned<UnitName>>,
+        /// The virtual host of nginx that it makes itself.
+        "vhost" => vhost: Option<OwnVhost>,
         /// Modules that it needs.
         "requires" => requires: Vec<Requirement>,
         /// What other machines, or the host's boot, may need from it.
         "provides" => provides: Vec<Spanned<Provision>>,
+        /// The option below the prefix that lists the interfaces on which it gives addresses.
+        "dhcp-on" => dhcp_on: Option<Spanned<OptionPath>>,
         /// How it is known that it still works.
         "health" => health: Option<Probe>,
         /// When it is ready.
@@ -107,6 +117,22 @@ table! {
         "about" => about: Spanned<String>,
         /// Whether the service does not start without it.
         "required" => required: Setting<bool> = false,
+        /// required: only when an option has a value.
+        "when" => when: Option<When>,
+        /// What the option holds, with `FILE` in place of the path; the path alone when absent.
+        "form" => form: Option<Spanned<String>>,
+        /// The account that reads the file; root, before the service starts, when absent.
+        "read-by" => read_by: Option<Spanned<Account>>,
+    }
+}
+
+table! {
+    /// A virtual host of nginx that a NixOS module makes itself, with all that answers there.
+    pub struct OwnVhost {
+        /// The option below the prefix that takes its name.
+        "option" => option: Spanned<OptionPath>,
+        /// The option below the prefix that tells whether it speaks TLS.
+        "tls-option" => tls_option: Option<Spanned<OptionPath>>,
     }
 }
 
