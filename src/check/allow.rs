@@ -8,17 +8,18 @@ use std::collections::BTreeMap;
 use super::engine::Checked;
 use super::rule::{Check, Group, Rule, Unchecked};
 use super::rules;
+use super::scope::Scope;
 use crate::fleet::schema::fleet_file::Allow;
 use crate::resolve::{Resolved, ResolvedHost};
 use crate::source::{Allowed, Diagnostic, Diagnostics, Kind, Level, Node, Place, nearest, quoted};
 use crate::units::Date;
 
 /// Marks the findings that entries cover, and reports entries that are expired, cover nothing, or cannot count.
-pub(super) fn apply(fleet: &Resolved<'_>, wanted: &[String], checked: &mut Checked, today: Date) {
-    let entries = entries(fleet, wanted);
+pub(super) fn apply(fleet: &Resolved<'_>, scope: &Scope, checked: &mut Checked, today: Date) {
+    let entries = entries(fleet, scope);
     let is_input = |finding: &Diagnostic| rules::find(finding.rule).is_some_and(|rule| rule.group == Group::Input);
     // What was not looked at may be what an entry is there for.
-    let whole = wanted.is_empty() && !checked.findings.iter().any(is_input);
+    let whole = scope.is_all() && !checked.findings.iter().any(is_input);
     let (about_entries, others): (Vec<_>, Vec<_>) = entries
         .into_iter()
         .partition(|entry| rules::find(&entry.def.rule).is_some_and(|rule| matches!(rule.check, Check::Allows)));
@@ -45,14 +46,14 @@ struct Entry<'a> {
     own: bool,
 }
 
-fn entries<'a>(fleet: &'a Resolved<'a>, wanted: &[String]) -> Vec<Entry<'a>> {
+fn entries<'a>(fleet: &'a Resolved<'a>, scope: &Scope) -> Vec<Entry<'a>> {
     let tree = &fleet.fleet.tree;
     let mut by_place: BTreeMap<Place, Entry<'a>> = BTreeMap::new();
     for def in &fleet.fleet.file.allow {
         by_place.insert(def.rule.place, Entry { def, fleet: tree, hosts: Vec::new(), own: false });
     }
     for host in &fleet.hosts {
-        if wanted.is_empty() || wanted.iter().any(|name| name == host.name) {
+        if scope.has(host.name) {
             for def in &host.def.allow {
                 let own = def.rule.place.file == host.source.file;
                 by_place

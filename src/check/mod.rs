@@ -16,6 +16,7 @@ mod assertions;
 mod beside;
 mod booting;
 mod capacity;
+mod changes;
 mod channels;
 mod engine;
 mod example;
@@ -32,12 +33,15 @@ mod rule;
 pub mod rules;
 #[cfg(test)]
 mod sample;
+mod scope;
 mod settings;
 mod ssh_key;
 
-pub use engine::{Checked, Outcome, check, check_files};
+pub use changes::Changes;
+pub use engine::{Checked, Outcome, check, check_files, check_scope};
 pub use example::{Example, Expected, SCAFFOLD, examples, page};
 pub use fix::Rename;
 pub use lint_nix::lint_nix;
 pub use rule::{Check, Finding, Findings, FleetCx, Group, HostCx, Rule, Unchecked};
+pub use scope::Scope;
 pub use settings::{Setting, Settings, options_set};

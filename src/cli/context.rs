@@ -254,6 +254,17 @@ pub(super) fn with_plan(
     })
 }
 
+/// Returns the path below the fleet's folder of every file that a check reads, those that cannot be read included.
+pub(super) fn paths(folder: &Path, files: &FleetFiles) -> Result<Vec<String>, Failure> {
+    let refused = files.found.iter().map(|finding| files.sources.file(finding.primary.place.file).path());
+    let mut paths: Vec<String> = files.files.keys().map(String::as_str).chain(refused).map(str::to_owned).collect();
+    for (path, _) in output::imported_tables(folder)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        paths.push(format!("facts/{name}"));
+    }
+    Ok(paths)
+}
+
 /// Returns every file of a fleet as (path, text).
 pub(super) fn texts(files: &FleetFiles) -> Vec<(String, String)> {
     files.files.iter().map(|(path, id)| (path.clone(), files.sources.file(*id).text().to_owned())).collect()

@@ -11,6 +11,7 @@ mod completions;
 mod context;
 mod explain;
 mod facts;
+mod git;
 mod init;
 mod lint_nix;
 mod man;

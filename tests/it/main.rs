@@ -9,6 +9,7 @@ mod assertions;
 mod bad_input;
 mod boot_evaluated;
 mod build;
+mod changed_since;
 mod commands;
 mod compile;
 mod compile_nix;
