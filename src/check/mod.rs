@@ -20,6 +20,7 @@ mod changes;
 mod channels;
 mod engine;
 mod example;
+mod fingerprint;
 mod fix;
 mod foreign;
 mod lint_nix;

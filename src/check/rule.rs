@@ -188,6 +188,13 @@ impl Finding {
         self
     }
 
+    /// Says what it is about, where several findings of the rule may stand at one place and begin with the same name.
+    #[must_use]
+    pub fn about(mut self, subject: impl Into<String>) -> Self {
+        self.0.subject = Some(subject.into());
+        self
+    }
+
     /// Names the host, for a rule about the fleet whose finding is about one.
     #[must_use]
     pub fn of_host(self, host: &str) -> Self {
