@@ -16,6 +16,7 @@ mod compile_nix;
 mod compile_shell;
 mod disko;
 mod engines;
+mod examples;
 mod facts;
 mod fix;
 mod formats;
