@@ -32,7 +32,9 @@ mod new;
 mod option_cases;
 mod pin;
 mod plan;
+
 mod plans;
+mod planted;
 mod probe;
 mod program;
 mod quoting;
