@@ -97,7 +97,8 @@ impl Changes {
 
 /// Returns the files of the fleet that a channel names.
 fn files_of(channel: &Channel) -> impl Iterator<Item = &str> {
-    channel.lock.iter().map(|lock| lock.value.path.as_str())
+    let options = channel.options.iter().map(|options| options.value.as_str());
+    channel.lock.iter().map(|lock| lock.value.path.as_str()).chain(options)
 }
 
 /// Tells whether a path is that of a file or of a folder that it lies in.

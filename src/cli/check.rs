@@ -106,9 +106,10 @@ pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<Exi
         files = context::load(folder)?;
     }
     let fail_on = args.fail_on.level();
+    let facts = context::facts(folder, &mut files)?;
     check_scope(
         &mut files,
-        &context::facts(folder)?,
+        &facts,
         |fleet| wanted.scope(fleet),
         today,
         |_, outcome, sources| {
@@ -150,7 +151,7 @@ const ROUNDS: usize = 8;
 fn fix(terminal: &Terminal, folder: &Path, wanted: &Wanted<'_>, today: Date) -> Result<(), Failure> {
     for _ in 0..ROUNDS {
         let mut files = context::load(folder)?;
-        let facts = context::facts(folder)?;
+        let facts = context::facts(folder, &mut files)?;
         let texts = check_scope(
             &mut files,
             &facts,

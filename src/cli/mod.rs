@@ -17,6 +17,7 @@ mod lint_nix;
 mod man;
 mod names;
 mod new;
+mod option_lists;
 mod output;
 mod pin;
 mod plan;
