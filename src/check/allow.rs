@@ -24,15 +24,36 @@ pub(super) fn apply(fleet: &Resolved<'_>, scope: &Scope, checked: &mut Checked, 
         .into_iter()
         .partition(|entry| rules::find(&entry.def.rule).is_some_and(|rule| matches!(rule.check, Check::Allows)));
     let mut said = Diagnostics::new();
+    let about = About::of(&checked.findings);
     for entry in &others {
-        entry.apply(&mut checked.findings, &checked.unchecked, whole, today, &mut said);
+        entry.apply(&mut checked.findings, &about, &checked.unchecked, whole, today, &mut said);
     }
     let mut of_these = Diagnostics::new();
+    let about = About::of(&said);
     for entry in &about_entries {
-        entry.apply(&mut said, &checked.unchecked, whole, today, &mut of_these);
+        entry.apply(&mut said, &about, &checked.unchecked, whole, today, &mut of_these);
     }
     checked.findings.append(&mut said);
     checked.findings.append(&mut of_these);
+}
+
+/// Which findings there are, by rule and by host, where a fleet has thousands of both.
+struct About(BTreeMap<&'static str, BTreeMap<Option<String>, Vec<usize>>>);
+
+impl About {
+    fn of(findings: &[Diagnostic]) -> Self {
+        let mut about = BTreeMap::<_, BTreeMap<_, Vec<usize>>>::new();
+        for (at, finding) in findings.iter().enumerate() {
+            about.entry(finding.rule).or_default().entry(finding.host.clone()).or_default().push(at);
+        }
+        Self(about)
+    }
+
+    /// Returns the findings of a rule about a host; about no single host without one.
+    fn at(&self, rule: &str, host: Option<&str>) -> &[usize] {
+        let of_rule = self.0.get(rule);
+        of_rule.and_then(|hosts| hosts.get(&host.map(str::to_owned))).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// An entry and what it reaches.
@@ -71,6 +92,7 @@ impl Entry<'_> {
     fn apply(
         &self,
         findings: &mut Diagnostics,
+        about: &About,
         unchecked: &[Unchecked],
         whole: bool,
         today: Date,
@@ -82,7 +104,11 @@ impl Entry<'_> {
         };
         let expired = self.def.until.as_ref().filter(|until| until.value < today);
         let mut covered = false;
-        for finding in findings.iter_mut().filter(|finding| finding.rule == rule.id && self.covers(finding)) {
+        let own =
+            self.hosts.iter().flat_map(|host| about.at(rule.id, Some(host.name)).iter().map(|at| (*at, Some(*host))));
+        let shared = if self.hosts.is_empty() { about.at(rule.id, None) } else { &[] };
+        for (at, host) in own.chain(shared.iter().map(|at| (*at, None))) {
+            let Some(finding) = findings.get_mut(at).filter(|finding| self.covers(finding, host)) else { continue };
             covered = true;
             if expired.is_none() {
                 let until = self.def.until.as_ref().map(|until| until.value.to_string());
@@ -151,17 +177,12 @@ impl Entry<'_> {
         }
     }
 
-    fn covers(&self, finding: &Diagnostic) -> bool {
-        let within = |tree: &Node| {
-            let Some(route) = &self.def.at else { return true };
-            let places = places_at(tree, route);
-            let mut about = std::iter::once(&finding.primary).chain(&finding.related);
-            about.any(|label| places.contains(&label.place))
-        };
-        match finding.host.as_deref() {
-            None => self.hosts.is_empty() && within(self.fleet),
-            Some(name) => self.hosts.iter().any(|host| host.name == name && within(&host.source.tree)),
-        }
+    /// Tells whether a finding about a host that it reaches, or about none, lies where it counts.
+    fn covers(&self, finding: &Diagnostic, host: Option<&ResolvedHost<'_>>) -> bool {
+        let Some(route) = &self.def.at else { return true };
+        let places = places_at(host.map_or(self.fleet, |host| &host.source.tree), route);
+        let mut about = std::iter::once(&finding.primary).chain(&finding.related);
+        about.any(|label| places.contains(&label.place))
     }
 
     /// Tells whether the rule could not be checked where the entry counts.
