@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::rule::{Check, Finding, Findings, FleetCx, HostCx, Rule, Unchecked};
 use super::scope::Scope;
-use super::{allow, fingerprint, rules};
+use super::{allow, rules};
 use crate::facts::{Facts, Found};
 use crate::fleet;
 use crate::resolve::{Resolved, ResolvedHost, resolve};
@@ -74,7 +74,6 @@ pub fn check(
     checked.findings.retain(|finding| finding.host.as_deref().is_none_or(|host| scope.has(host)));
     allow::apply(fleet, scope, &mut checked, today);
     sort(&mut checked.findings, sources);
-    fingerprint::mark(&mut checked.findings, sources);
     checked.unchecked.sort();
     checked
 }
@@ -146,7 +145,6 @@ pub fn check_scope<R>(
     let name = reading.fleet.as_ref().map(|fleet| fleet.file.fleet.name.to_string());
     let Some(fleet) = &reading.fleet else {
         sort(&mut found, &files.sources);
-        fingerprint::mark(&mut found, &files.sources);
         let checked = Checked { findings: found, unchecked: Vec::new(), rules: rules::all().count() };
         return then(None, Outcome { checked, fleet: name, hosts: reading.hosts }, &files.sources);
     };

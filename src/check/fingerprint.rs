@@ -6,23 +6,37 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+
 use crate::nix::read_module;
 use crate::source::{Diagnostic, FileId, Item, Kind, Node, Place, SourceFile, Sources, parse_json, parse_toml, sha256};
 
 /// How many hexadecimal digits a fingerprint has.
 const DIGITS: usize = 32;
 
-/// Gives each finding its fingerprint. Findings come sorted.
-pub(super) fn mark(findings: &mut [Diagnostic], sources: &Sources) {
-    let mut files: BTreeMap<FileId, Routes> = BTreeMap::new();
+/// Gives each finding of a check its fingerprint, for formats that carry it: the files that findings are in are read once more.
+/// Findings come sorted.
+pub fn mark_findings(findings: &mut [Diagnostic], sources: &Sources) {
+    let mut places: BTreeMap<FileId, Vec<Place>> = BTreeMap::new();
+    for finding in findings.iter() {
+        let place = finding.primary.place;
+        places.entry(place.file).or_default().push(place);
+    }
+    let routes: BTreeMap<Place, String> = places
+        .into_par_iter()
+        .flat_map_iter(|(id, places)| {
+            let file = sources.file(id);
+            let routes = Routes::of(id, file, sources);
+            places.into_iter().map(move |place| (place, routes.to(place, file)))
+        })
+        .collect();
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for finding in findings {
-        let place = finding.primary.place;
-        let file = sources.file(place.file);
-        let routes = files.entry(place.file).or_insert_with(|| Routes::of(place.file, file, sources));
+        let file = sources.file(finding.primary.place.file);
+        let route = routes.get(&finding.primary.place).map(String::as_str).unwrap_or_default();
         let subject = finding.subject.as_deref().or_else(|| finding.message.split('`').nth(1)).unwrap_or_default();
         let host = finding.host.as_deref().unwrap_or_default();
-        let parts = [finding.rule, host, file.path(), &routes.to(place, file), subject];
+        let parts = [finding.rule, host, file.path(), route, subject];
         let same = parts.join("\0");
         let count = seen.entry(same.clone()).or_default();
         *count += 1;
@@ -146,7 +160,7 @@ mod tests {
                 Diagnostic::error("a-rule", sources.place(file, start, start + what.len()), *message).host("a")
             })
             .collect();
-        mark(&mut findings, &sources);
+        mark_findings(&mut findings, &sources);
         findings.into_iter().map(|finding| finding.fingerprint).collect()
     }
 

@@ -41,6 +41,7 @@ mod ssh_key;
 pub use changes::Changes;
 pub use engine::{Checked, Outcome, check, check_files, check_scope};
 pub use example::{Example, Expected, SCAFFOLD, examples, page};
+pub use fingerprint::mark_findings;
 pub use fix::Rename;
 pub use lint_nix::lint_nix;
 pub use rule::{Check, Finding, Findings, FleetCx, Group, HostCx, Rule, Unchecked};

@@ -112,7 +112,8 @@ pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<Exi
         &facts,
         |fleet| wanted.scope(fleet),
         today,
-        |_, outcome, sources| {
+        |_, mut outcome, sources| {
+            context::complete(&mut outcome, args.format.into(), sources);
             let report = Report::new(&outcome, sources);
             // A report that is compared between runs carries no time; on a terminal people like to see it.
             let elapsed = terminal.is_interactive().then(|| started.elapsed());

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::terminal::Terminal;
 use super::{ExitStatus, Failure, option_lists, output};
-use crate::check::{Group, Outcome, check_files, rules};
+use crate::check::{Group, Outcome, check_files, mark_findings, rules};
 use crate::facts::Facts;
 use crate::facts::pack::TableKind;
 use crate::plan::{self, Plan, PlanError, Scenario};
@@ -125,6 +125,13 @@ pub(super) fn status(outcome: &Outcome, fail_on: Level) -> ExitStatus {
         ExitStatus::Findings
     } else {
         ExitStatus::Success
+    }
+}
+
+/// Adds to findings what a format carries beyond them.
+pub(super) fn complete(outcome: &mut Outcome, format: Format, sources: &Sources) {
+    if matches!(format, Format::Json | Format::Sarif) {
+        mark_findings(&mut outcome.checked.findings, sources);
     }
 }
 

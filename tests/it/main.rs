@@ -10,6 +10,7 @@ mod bad_input;
 mod boot_evaluated;
 mod build;
 mod changed_since;
+mod ci_docs;
 mod commands;
 mod compile;
 mod compile_nix;

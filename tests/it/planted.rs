@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::program::Sandbox;
 
-/// How many errors are planted.
+/// How many errors are planted at least; each example of a further rule brings more.
 const ERRORS: usize = 200;
 
 /// How many hosts without an error stand among the others.
@@ -256,7 +256,8 @@ fn every_planted_error_is_one_finding_at_its_place() {
     assert!(wrong.is_empty(), "{} planted, {} reported\n{}", fleet.errors.len(), reported.len(), wrong.join("\n"));
     let kinds: BTreeSet<&str> = fleet.errors.iter().map(|(rule, _)| rule.as_str()).collect();
     assert!(kinds.len() >= 60, "{} rules", kinds.len());
-    assert_eq!((reported.len(), fleet.errors.len()), (ERRORS, ERRORS));
+    assert_eq!(reported.len(), fleet.errors.len());
+    assert!(reported.len() >= ERRORS, "{} errors", reported.len());
 }
 
 /// Definitions with marked errors, several of a kind and several in a host.

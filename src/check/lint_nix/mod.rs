@@ -6,9 +6,9 @@ use rayon::prelude::*;
 
 use super::assertions::System;
 use super::engine::{self, Checked};
+use super::foreign;
 use super::rule::{Finding, Findings, Unchecked};
 use super::rules::{self, OF_SETTINGS};
-use super::{fingerprint, foreign};
 use crate::facts::Facts;
 use crate::nix::{ModuleText, NixSyntaxError, read_module};
 use crate::source::{FileId, FleetFiles, Sources};
@@ -42,7 +42,6 @@ pub fn lint_nix<'f>(files: &'f FleetFiles, facts: &Facts, release: Option<Releas
         let why = "there is no option index".to_owned();
         checked.unchecked.push(Unchecked { rule: "option-unknown", host: None, why });
         engine::sort(&mut checked.findings, &files.sources);
-        fingerprint::mark(&mut checked.findings, &files.sources);
         return checked;
     };
     let texts: Vec<(&str, &ModuleText)> =
@@ -69,7 +68,6 @@ pub fn lint_nix<'f>(files: &'f FleetFiles, facts: &Facts, release: Option<Releas
     engine::sort(&mut checked.findings, &files.sources);
     // What a name stands for is read wherever the name is used.
     checked.findings.dedup_by(|a, b| a.rule == b.rule && a.primary.place == b.primary.place && a.message == b.message);
-    fingerprint::mark(&mut checked.findings, &files.sources);
     checked
 }
 
