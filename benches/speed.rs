@@ -8,6 +8,8 @@
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark that cannot go on fails by a panic")]
 
+mod look_ups;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -81,6 +83,9 @@ fn main() -> ExitCode {
         }
         None => println!("  HOSTWRIGHT_NIX and HOSTWRIGHT_NIXPKGS are not set: not compared with Nix"),
     }
+    let program = std::fs::metadata(BIN).map_or(0, |about| about.len());
+    println!("  the program has {program} bytes; look-ups in its facts:");
+    look_ups::print();
     for line in &broken {
         println!("{line}");
     }

@@ -3,7 +3,6 @@
 mod options;
 mod packages;
 mod releases;
-mod speed;
 mod types;
 mod value;
 mod zfs;
