@@ -50,7 +50,7 @@ fn native(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut Settings, fo
         out.set(&format!("{prefix}.package"), Expr::select("pkgs", package.as_str()), package.place);
     }
     let Some(options) = &def.options else { return };
-    let index = cx.facts.options(cx.host.channel.channel.release.value);
+    let index = cx.facts.options_of(cx.host.channel.name, cx.host.channel.channel.release.value);
     let loc: Vec<&str> = prefix.split('.').collect();
     match &options.kind {
         // One definition an option, so that each keeps its own place.
