@@ -1,10 +1,14 @@
-//! How fast the program is: whole processes, as a shell starts them, and fleets of many hosts.
+//! How fast the program is and how much memory it takes: whole processes, as a shell starts them, and fleets of many hosts.
 //!
-//! `cargo bench` prints the figures, each beside what ARCHITECTURE.md promises and beside the cost of starting any process at all,
-//! and fails when a figure is more than twice its promise: machines that share their cores differ that much.
+//! `cargo bench` prints the figures, each beside what README.md promises and beside the cost of starting any process at all, and fails
+//! when a time is more than twice its promise: machines that share their cores differ that much. Memory does not depend on that, nor
+//! does the ratio to an evaluation of the same host with Nix, which is measured in the same run where `HOSTWRIGHT_NIX` and
+//! `HOSTWRIGHT_NIXPKGS` are set (scripts/evaluate says to what): these must hold as promised.
 #![allow(clippy::disallowed_methods, reason = "a benchmark starts processes and reads the clock")]
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark that cannot go on fails by a panic")]
+
+mod look_ups;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -37,8 +41,12 @@ fn main() -> ExitCode {
     show("--version", median(RUNS, || run(Path::new(BIN), &["--version"], &root)), milliseconds(5));
     show("check, one host", median(RUNS, || run(Path::new(BIN), &check, &one.folder)), milliseconds(10));
     show("check, the example fleet", median(RUNS, || run(Path::new(BIN), &check, &root)), milliseconds(10));
-    let many = fleet(1000);
-    show("check, 1,000 hosts", median(3, || run(Path::new(BIN), &check, &many.folder)), milliseconds(2000));
+    let mut memory: Vec<(usize, u64)> = vec![(1, peak(&check, &one.folder))];
+    for (hosts, name) in [(1_000, "check, 1,000 hosts"), (10_000, "check, 10,000 hosts")] {
+        let many = fleet(hosts);
+        show(name, median(3, || run(Path::new(BIN), &check, &many.folder)), milliseconds(2 * hosts as u64));
+        memory.push((hosts, peak(&check, &many.folder)));
+    }
     let build = ["build", "--today", "2026-11-21"];
     show(
         "build, one host, the first time",
@@ -53,12 +61,71 @@ fn main() -> ExitCode {
         median(RUNS, || run(Path::new(BIN), &build, &one.folder)),
         milliseconds(50),
     );
-    if slow.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        println!("more than twice the promise: {}", slow.join(", "));
-        ExitCode::FAILURE
+    let mut broken =
+        if slow.is_empty() { Vec::new() } else { vec![format!("more than twice the promise: {}", slow.join(", "))] };
+    for (hosts, kib) in memory {
+        let promise = MEMORY_KIB * (hosts as u64).div_ceil(1_000);
+        println!("  memory of {hosts:>6} hosts {kib:>16} KiB  promised {promise} KiB");
+        if kib > promise {
+            broken.push(format!("{hosts} hosts take {kib} KiB"));
+        }
     }
+    let checked = median(RUNS, || run(Path::new(BIN), &check, &one.folder));
+    match evaluated(&root, &one.folder) {
+        Some(took) => {
+            let ratio = took.as_secs_f64() / checked.as_secs_f64();
+            println!(
+                "  the same host evaluated with Nix {took:>11.1?}  check {checked:.1?}  {ratio:.0} times faster, promised {TIMES}"
+            );
+            if ratio < TIMES {
+                broken.push(format!("{ratio:.0} times faster than Nix"));
+            }
+        }
+        None => println!("  HOSTWRIGHT_NIX and HOSTWRIGHT_NIXPKGS are not set: not compared with Nix"),
+    }
+    let program = std::fs::metadata(BIN).map_or(0, |about| about.len());
+    println!("  the program has {program} bytes; look-ups in its facts:");
+    look_ups::print();
+    for line in &broken {
+        println!("{line}");
+    }
+    if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What 1,000 hosts may take at most, in KiB: 300 MB.
+const MEMORY_KIB: u64 = 300_000_000 / 1024;
+
+/// How many times faster than an evaluation a check is at least.
+const TIMES: f64 = 300.0;
+
+/// Returns the most memory that a run had at a time, in KiB: the system keeps it while the process lives, and it only grows.
+fn peak(arguments: &[&str], folder: &Path) -> u64 {
+    let mut child = Command::new(BIN)
+        .args(arguments)
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    loop {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let kib = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
+        peak = kib.unwrap_or(0).max(peak);
+        if child.try_wait().unwrap().is_some() {
+            return peak;
+        }
+        std::thread::sleep(Duration::from_micros(200));
+    }
+}
+
+/// Returns how long Nix takes to evaluate the one host of a fleet, which `build` has compiled.
+fn evaluated(root: &Path, fleet: &Path) -> Option<Duration> {
+    std::env::var_os("HOSTWRIGHT_NIX")?;
+    std::env::var_os("HOSTWRIGHT_NIXPKGS")?;
+    let out = fleet.join("out");
+    Some(median(3, || run(&root.join("scripts/evaluate"), &[out.to_str().unwrap()], root)))
 }
 
 /// A fleet in a folder of its own, which goes away with it.

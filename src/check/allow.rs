@@ -8,30 +8,52 @@ use std::collections::BTreeMap;
 use super::engine::Checked;
 use super::rule::{Check, Group, Rule, Unchecked};
 use super::rules;
+use super::scope::Scope;
 use crate::fleet::schema::fleet_file::Allow;
 use crate::resolve::{Resolved, ResolvedHost};
 use crate::source::{Allowed, Diagnostic, Diagnostics, Kind, Level, Node, Place, nearest, quoted};
 use crate::units::Date;
 
 /// Marks the findings that entries cover, and reports entries that are expired, cover nothing, or cannot count.
-pub(super) fn apply(fleet: &Resolved<'_>, wanted: &[String], checked: &mut Checked, today: Date) {
-    let entries = entries(fleet, wanted);
+pub(super) fn apply(fleet: &Resolved<'_>, scope: &Scope, checked: &mut Checked, today: Date) {
+    let entries = entries(fleet, scope);
     let is_input = |finding: &Diagnostic| rules::find(finding.rule).is_some_and(|rule| rule.group == Group::Input);
     // What was not looked at may be what an entry is there for.
-    let whole = wanted.is_empty() && !checked.findings.iter().any(is_input);
+    let whole = scope.is_all() && !checked.findings.iter().any(is_input);
     let (about_entries, others): (Vec<_>, Vec<_>) = entries
         .into_iter()
         .partition(|entry| rules::find(&entry.def.rule).is_some_and(|rule| matches!(rule.check, Check::Allows)));
     let mut said = Diagnostics::new();
+    let about = About::of(&checked.findings);
     for entry in &others {
-        entry.apply(&mut checked.findings, &checked.unchecked, whole, today, &mut said);
+        entry.apply(&mut checked.findings, &about, &checked.unchecked, whole, today, &mut said);
     }
     let mut of_these = Diagnostics::new();
+    let about = About::of(&said);
     for entry in &about_entries {
-        entry.apply(&mut said, &checked.unchecked, whole, today, &mut of_these);
+        entry.apply(&mut said, &about, &checked.unchecked, whole, today, &mut of_these);
     }
     checked.findings.append(&mut said);
     checked.findings.append(&mut of_these);
+}
+
+/// Which findings there are, by rule and by host, where a fleet has thousands of both.
+struct About(BTreeMap<&'static str, BTreeMap<Option<String>, Vec<usize>>>);
+
+impl About {
+    fn of(findings: &[Diagnostic]) -> Self {
+        let mut about = BTreeMap::<_, BTreeMap<_, Vec<usize>>>::new();
+        for (at, finding) in findings.iter().enumerate() {
+            about.entry(finding.rule).or_default().entry(finding.host.clone()).or_default().push(at);
+        }
+        Self(about)
+    }
+
+    /// Returns the findings of a rule about a host; about no single host without one.
+    fn at(&self, rule: &str, host: Option<&str>) -> &[usize] {
+        let of_rule = self.0.get(rule);
+        of_rule.and_then(|hosts| hosts.get(&host.map(str::to_owned))).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// An entry and what it reaches.
@@ -45,14 +67,14 @@ struct Entry<'a> {
     own: bool,
 }
 
-fn entries<'a>(fleet: &'a Resolved<'a>, wanted: &[String]) -> Vec<Entry<'a>> {
+fn entries<'a>(fleet: &'a Resolved<'a>, scope: &Scope) -> Vec<Entry<'a>> {
     let tree = &fleet.fleet.tree;
     let mut by_place: BTreeMap<Place, Entry<'a>> = BTreeMap::new();
     for def in &fleet.fleet.file.allow {
         by_place.insert(def.rule.place, Entry { def, fleet: tree, hosts: Vec::new(), own: false });
     }
     for host in &fleet.hosts {
-        if wanted.is_empty() || wanted.iter().any(|name| name == host.name) {
+        if scope.has(host.name) {
             for def in &host.def.allow {
                 let own = def.rule.place.file == host.source.file;
                 by_place
@@ -70,6 +92,7 @@ impl Entry<'_> {
     fn apply(
         &self,
         findings: &mut Diagnostics,
+        about: &About,
         unchecked: &[Unchecked],
         whole: bool,
         today: Date,
@@ -81,7 +104,11 @@ impl Entry<'_> {
         };
         let expired = self.def.until.as_ref().filter(|until| until.value < today);
         let mut covered = false;
-        for finding in findings.iter_mut().filter(|finding| finding.rule == rule.id && self.covers(finding)) {
+        let own =
+            self.hosts.iter().flat_map(|host| about.at(rule.id, Some(host.name)).iter().map(|at| (*at, Some(*host))));
+        let shared = if self.hosts.is_empty() { about.at(rule.id, None) } else { &[] };
+        for (at, host) in own.chain(shared.iter().map(|at| (*at, None))) {
+            let Some(finding) = findings.get_mut(at).filter(|finding| self.covers(finding, host)) else { continue };
             covered = true;
             if expired.is_none() {
                 let until = self.def.until.as_ref().map(|until| until.value.to_string());
@@ -150,17 +177,12 @@ impl Entry<'_> {
         }
     }
 
-    fn covers(&self, finding: &Diagnostic) -> bool {
-        let within = |tree: &Node| {
-            let Some(route) = &self.def.at else { return true };
-            let places = places_at(tree, route);
-            let mut about = std::iter::once(&finding.primary).chain(&finding.related);
-            about.any(|label| places.contains(&label.place))
-        };
-        match finding.host.as_deref() {
-            None => self.hosts.is_empty() && within(self.fleet),
-            Some(name) => self.hosts.iter().any(|host| host.name == name && within(&host.source.tree)),
-        }
+    /// Tells whether a finding about a host that it reaches, or about none, lies where it counts.
+    fn covers(&self, finding: &Diagnostic, host: Option<&ResolvedHost<'_>>) -> bool {
+        let Some(route) = &self.def.at else { return true };
+        let places = places_at(host.map_or(self.fleet, |host| &host.source.tree), route);
+        let mut about = std::iter::once(&finding.primary).chain(&finding.related);
+        about.any(|label| places.contains(&label.place))
     }
 
     /// Tells whether the rule could not be checked where the entry counts.

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use rayon::prelude::*;
 
 use super::rule::{Check, Finding, Findings, FleetCx, HostCx, Rule, Unchecked};
+use super::scope::Scope;
 use super::{allow, rules};
 use crate::facts::{Facts, Found};
 use crate::fleet;
@@ -24,16 +25,16 @@ pub struct Checked {
     pub rules: usize,
 }
 
-/// Checks the hosts that `wanted` names (all of them when it is empty) and the fleet. `found` is what reading and resolving found.
+/// Checks the hosts of `scope` and the fleet. `found` is what reading and resolving found.
 pub fn check(
     fleet: &Resolved<'_>,
-    wanted: &[String],
+    scope: &Scope,
     found: Diagnostics,
     facts: &Facts,
     sources: &Sources,
     today: Date,
 ) -> Checked {
-    let fleet_cx = FleetCx { fleet, facts, sources, today, wanted };
+    let fleet_cx = FleetCx { fleet, facts, sources, today, scope };
     let mut outcomes: Vec<Findings> = rules::all()
         .filter_map(|rule| {
             run(rule, None, sources, |found| match rule.check {
@@ -45,12 +46,12 @@ pub fn check(
             })
         })
         .collect();
-    let subjects: Vec<&ResolvedHost<'_>> = fleet.hosts.iter().filter(|host| is_wanted(wanted, host.name)).collect();
+    let subjects: Vec<&ResolvedHost<'_>> = fleet.hosts.iter().filter(|host| scope.has(host.name)).collect();
     let of_hosts: Vec<Vec<Findings>> = subjects
         .par_iter()
         .map(|host| {
             let settings = OnceCell::new();
-            let cx = HostCx { host, fleet, facts, sources, today, settings: &settings };
+            let cx = HostCx { host, fleet, facts, sources, today, scope, settings: &settings };
             let check_host = |rule: &'static Rule| {
                 run(rule, Some(host), sources, |found| match rule.check {
                     Check::Host(check) => {
@@ -70,15 +71,11 @@ pub fn check(
         checked.findings.extend(outcome.found);
         checked.unchecked.extend(outcome.unchecked);
     }
-    checked.findings.retain(|finding| finding.host.as_deref().is_none_or(|host| is_wanted(wanted, host)));
-    allow::apply(fleet, wanted, &mut checked, today);
+    checked.findings.retain(|finding| finding.host.as_deref().is_none_or(|host| scope.has(host)));
+    allow::apply(fleet, scope, &mut checked, today);
     sort(&mut checked.findings, sources);
     checked.unchecked.sort();
     checked
-}
-
-fn is_wanted(wanted: &[String], host: &str) -> bool {
-    wanted.is_empty() || wanted.iter().any(|name| name == host)
 }
 
 /// Sorts findings into the order of the files.
@@ -113,13 +110,25 @@ fn run(
     }
 }
 
-/// A fleet read, resolved and checked, handed to `then` together with what was found.
+/// A fleet read, resolved and checked, handed to `then` together with what was found. `wanted` names the hosts to look at; all
+/// of them when it is empty.
 ///
 /// `then` gets no fleet when fleet.toml itself has errors.
 pub fn check_files<R>(
     files: &mut FleetFiles,
     facts: &Facts,
     wanted: &[String],
+    today: Date,
+    then: impl FnOnce(Option<&Resolved<'_>>, Outcome, &Sources) -> R,
+) -> R {
+    check_scope(files, facts, |_| Scope::named(wanted), today, then)
+}
+
+/// The same for hosts that are only known once the fleet is read; `scope` gets no fleet when fleet.toml itself has errors.
+pub fn check_scope<R>(
+    files: &mut FleetFiles,
+    facts: &Facts,
+    scope: impl FnOnce(Option<&fleet::Fleet>) -> Scope,
     today: Date,
     then: impl FnOnce(Option<&Resolved<'_>>, Outcome, &Sources) -> R,
 ) -> R {
@@ -132,6 +141,7 @@ pub fn check_files<R>(
     };
     let reading = fleet::read(files, crate::modules::embedded(), &is_prefix);
     let mut found = reading.found;
+    let scope = scope(reading.fleet.as_ref());
     let name = reading.fleet.as_ref().map(|fleet| fleet.file.fleet.name.to_string());
     let Some(fleet) = &reading.fleet else {
         sort(&mut found, &files.sources);
@@ -139,8 +149,11 @@ pub fn check_files<R>(
         return then(None, Outcome { checked, fleet: name, hosts: reading.hosts }, &files.sources);
     };
     let resolved = resolve(fleet, facts, &files.sources, &mut found);
-    let checked = check(&resolved, wanted, found, facts, &files.sources, today);
-    let hosts = if wanted.is_empty() { reading.hosts } else { wanted.len() };
+    let checked = check(&resolved, &scope, found, facts, &files.sources, today);
+    let hosts = match &scope {
+        Scope::All => reading.hosts,
+        Scope::Hosts(hosts) => hosts.len(),
+    };
     then(Some(&resolved), Outcome { checked, fleet: name, hosts }, &files.sources)
 }
 

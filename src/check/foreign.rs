@@ -8,7 +8,6 @@ use super::settings::{Definitions, Settings};
 use crate::facts::{Facts, Fault, Found, OptionIndex, Shape};
 use crate::nix::{COMPUTED, ModuleText};
 use crate::source::{Kind, Node};
-use crate::units::Release;
 
 /// Names of options that well-known modules outside nixpkgs declare, or modules of nixpkgs that are imported by hand
 /// (installer/, virtualisation/qemu-vm.nix), each with all that lies below it.
@@ -86,17 +85,17 @@ const ELSEWHERE: &[&[&str]] = &[
     &["wsl"],
 ];
 
-/// Holds what modules define against the options of a release. `declared` are the options that files beside them declare.
+/// Holds what modules define against the options of an index. `declared` are the options that files beside them declare.
 pub(super) fn settings<'a>(
     facts: &'a Facts,
-    release: Release,
+    index: Option<OptionIndex<'a>>,
     modules: &[&ModuleText],
     declared: &[&[String]],
 ) -> Settings<'a> {
     let nodes = || modules.iter().flat_map(|module| &module.definitions);
     let definitions = nodes().map(|node| Definitions { prefix: Vec::new(), node: std::borrow::Cow::Borrowed(node) });
-    let mut settings = Settings::over(facts, release, definitions);
-    let Some(index) = settings.index else { return settings };
+    let mut settings = Settings::over(facts, index, definitions);
+    let Some(index) = index else { return settings };
     settings.faults.retain_mut(|setting| {
         let route = setting.fault.route.as_slice();
         if !is_judged(index, route) {

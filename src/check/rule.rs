@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use super::scope::Scope;
 use super::settings::Settings;
 use crate::facts::Facts;
 use crate::resolve::{Resolved, ResolvedHost};
@@ -121,16 +122,15 @@ pub struct FleetCx<'a> {
     pub sources: &'a Sources,
     /// The day of the check.
     pub today: Date,
-    /// The hosts that are checked, by name; all of them when it is empty.
-    pub wanted: &'a [String],
+    /// The hosts that are checked.
+    pub scope: &'a Scope,
 }
 
 impl<'a> FleetCx<'a> {
     /// Returns the hosts that are checked. Rules about what hosts have in common look at `fleet.hosts`, those about what
     /// hosts make use of look at these.
     pub fn subjects(&self) -> impl Iterator<Item = &'a ResolvedHost<'a>> {
-        let wanted = self.wanted;
-        self.fleet.hosts.iter().filter(move |host| wanted.is_empty() || wanted.iter().any(|name| name == host.name))
+        self.fleet.hosts.iter().filter(|host| self.scope.has(host.name))
     }
 }
 
@@ -147,6 +147,8 @@ pub struct HostCx<'a> {
     pub sources: &'a Sources,
     /// The day of the check.
     pub today: Date,
+    /// The hosts that are checked.
+    pub scope: &'a Scope,
     /// What the option index says of the host's settings, worked out by the first rule that asks.
     pub settings: &'a OnceCell<Settings<'a>>,
 }
@@ -196,6 +198,13 @@ impl Finding {
     #[must_use]
     pub fn rename(mut self, from: &[String], to: &[String]) -> Self {
         self.0.rename = Some((from.to_vec(), to.to_vec()));
+        self
+    }
+
+    /// Says what it is about, where several findings of the rule may stand at one place and begin with the same name.
+    #[must_use]
+    pub fn about(mut self, subject: impl Into<String>) -> Self {
+        self.0.subject = Some(subject.into());
         self
     }
 

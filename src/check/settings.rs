@@ -66,7 +66,8 @@ impl<'a> Settings<'a> {
     /// Walks over the settings of a host.
     pub(super) fn of(cx: &HostCx<'a>) -> Self {
         let release = cx.host.channel.channel.release.value;
-        let mut settings = Self::over(cx.facts, release, definitions(cx.host));
+        let index = cx.facts.options_of(cx.host.channel.name, release);
+        let mut settings = Self::over(cx.facts, index, definitions(cx.host));
         settings.add_packages(cx);
         // What is not Nix is reported by a rule of its own.
         let read = |(_, file): &(String, FileId)| read_module(cx.sources.file(*file).text(), *file).ok();
@@ -75,7 +76,7 @@ impl<'a> Settings<'a> {
         if !modules.is_empty() {
             let declared: Vec<&[String]> =
                 modules.iter().flat_map(|module| &module.declares).map(Vec::as_slice).collect();
-            let of_files = foreign::settings(cx.facts, release, &modules, &declared);
+            let of_files = foreign::settings(cx.facts, index, &modules, &declared);
             settings.faults.extend(of_files.faults);
             settings.unsure.extend(of_files.unsure);
         }
@@ -89,13 +90,13 @@ impl<'a> Settings<'a> {
         settings
     }
 
-    /// Walks over definitions that a system of a release has.
+    /// Walks over definitions that a system has whose options are those of an index.
     pub(super) fn over<'d>(
         facts: &'a Facts,
-        release: Release,
+        index: Option<OptionIndex<'a>>,
         definitions: impl IntoIterator<Item = Definitions<'d>>,
     ) -> Self {
-        let Some(index) = facts.options(release) else { return Self::default() };
+        let Some(index) = index else { return Self::default() };
         let mut settings = Self { index: Some(index), ..Self::default() };
         let beside = Beside::new(facts, index);
         for definitions in definitions {

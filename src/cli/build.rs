@@ -56,7 +56,8 @@ pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<Exi
     let today = context::today(args.today)?;
     let out = args.out.clone().unwrap_or_else(|| folder.join("out"));
     let inputs = context::texts(&files);
-    let facts = context::facts(folder)?;
+    let tables = output::digests(folder, context::fact_paths(folder, &files)?);
+    let facts = context::facts(folder, &mut files)?;
     check_files(&mut files, &facts, &args.hosts, today, |fleet, outcome, sources| {
         let report = Report::new(&outcome, sources);
         let fleet = match context::clean(terminal, fleet, &report)? {
@@ -66,7 +67,7 @@ pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<Exi
         if !terminal.is_quiet() && !args.diff {
             terminal.print(&format!("checked  {}\n", report.as_check_report().outcome()))?;
         }
-        let job = Job { terminal, args, fleet, facts: &facts, sources, inputs: &inputs, out: &out };
+        let job = Job { terminal, args, fleet, facts: &facts, sources, inputs: &inputs, tables: &tables, out: &out };
         let built = match job.compile()? {
             Ok(built) => built,
             Err(status) => return Ok(status),
@@ -83,6 +84,8 @@ struct Job<'a> {
     facts: &'a Facts,
     sources: &'a Sources,
     inputs: &'a [(String, String)],
+    /// The option indexes that it goes by: path and digest.
+    tables: &'a [(String, String)],
     out: &'a Path,
 }
 
@@ -176,6 +179,7 @@ impl Job<'_> {
             .collect();
         // What stays as it is was made from what the last manifest says.
         let kept = existing.inputs().filter(|(path, _)| self.is_left_alone(path));
+        let kept = kept.chain(self.tables.iter().map(|(path, digest)| (path.as_str(), digest.as_str())));
         let outputs: Vec<OutFile> = tree.iter().map(|(path, content)| content.to_file(path)).collect();
         let pins = compile::channel_pins(self.fleet);
         let manifest = compile::manifest(&inputs, kept, &outputs, &pins, env!("CARGO_PKG_VERSION"));

@@ -8,22 +8,24 @@ use clap::ValueEnum;
 
 use super::context::{self, Report};
 use super::terminal::Terminal;
-use super::{ExitStatus, Failure, output};
-use crate::check::{Rename, check_files};
+use super::{ExitStatus, Failure, git, output};
+use crate::check::{Changes, Rename, Scope, check_scope};
 use crate::facts::join_name;
+use crate::fleet::Fleet;
 use crate::report::Format;
-use crate::source::{Diagnostic, Level, Sources, printable};
+use crate::source::{Diagnostic, FleetFiles, Level, Sources, printable};
 use crate::units::Date;
 
 /// Check hosts against every rule.
 ///
-/// Reads the fleet's files and nothing else: no process is started, no connection opened. The same files and the same date give
-/// the same findings.
+/// Reads the fleet's files and nothing else: no process is started (but git, for `--changed-since`), no connection opened. The same
+/// files and the same date give the same findings.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   hostwright check                                       the whole fleet
   hostwright check lufta -v                              one host, with warnings, notes and what was allowed
+  hostwright check --changed-since origin/main           the hosts that differ from a revision, uncommitted changes included
   hostwright check --fix                                 write the new names of renamed options, then check
   hostwright check --format sarif > findings.sarif       for code scanning
   hostwright check --fail-on warning --today 2026-11-21  strict and reproducible")]
@@ -37,6 +39,9 @@ pub(super) struct Args {
     /// The level from which on findings make the check fail
     #[arg(long, value_name = "LEVEL", default_value = "error")]
     fail_on: FailOn,
+    /// Check only hosts that see a change since a git revision, uncommitted and untracked files included
+    #[arg(long, value_name = "REV")]
+    changed_since: Option<String>,
     /// The day to check for [default: today, UTC]
     #[arg(long, value_name = "DATE", value_parser = context::parse_date)]
     today: Option<Date>,
@@ -95,32 +100,66 @@ pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<Exi
     let mut files = context::load(folder)?;
     context::known_hosts(&files, &args.hosts)?;
     let today = context::today(args.today)?;
+    let wanted = Wanted::new(folder, &files, args)?;
     if args.fix {
-        fix(terminal, folder, args, today)?;
+        fix(terminal, folder, &wanted, today)?;
         files = context::load(folder)?;
     }
     let fail_on = args.fail_on.level();
-    check_files(&mut files, &context::facts(folder)?, &args.hosts, today, |_, outcome, sources| {
-        let report = Report::new(&outcome, sources);
-        // A report that is compared between runs carries no time; on a terminal people like to see it.
-        let elapsed = terminal.is_interactive().then(|| started.elapsed());
-        let folder = relative(folder);
-        terminal.print(&report.write(terminal, args.format.into(), fail_on, &folder, elapsed))?;
-        Ok(context::status(&outcome, fail_on))
-    })
+    let facts = context::facts(folder, &mut files)?;
+    check_scope(
+        &mut files,
+        &facts,
+        |fleet| wanted.scope(fleet),
+        today,
+        |_, mut outcome, sources| {
+            context::complete(&mut outcome, args.format.into(), sources);
+            let report = Report::new(&outcome, sources);
+            // A report that is compared between runs carries no time; on a terminal people like to see it.
+            let elapsed = terminal.is_interactive().then(|| started.elapsed());
+            let folder = relative(folder);
+            terminal.print(&report.write(terminal, args.format.into(), fail_on, &folder, elapsed))?;
+            Ok(context::status(&outcome, fail_on))
+        },
+    )
+}
+
+/// The hosts that were asked for.
+struct Wanted<'a> {
+    named: &'a [String],
+    changes: Option<Changes>,
+}
+
+impl<'a> Wanted<'a> {
+    fn new(folder: &Path, files: &FleetFiles, args: &'a Args) -> Result<Self, Failure> {
+        let changes = match &args.changed_since {
+            Some(revision) => Some(git::changes(folder, revision, &context::paths(folder, files)?)?),
+            None => None,
+        };
+        Ok(Self { named: &args.hosts, changes })
+    }
+
+    fn scope(&self, fleet: Option<&Fleet>) -> Scope {
+        let changed = self.changes.as_ref().map_or(Scope::All, |changes| changes.hosts(fleet));
+        Scope::named(self.named).within(changed)
+    }
 }
 
 /// How often names are changed and checked again: a new name may lie below another old one.
 const ROUNDS: usize = 8;
 
 /// Changes the names that findings give a certain answer for, and says which on standard error.
-fn fix(terminal: &Terminal, folder: &Path, args: &Args, today: Date) -> Result<(), Failure> {
+fn fix(terminal: &Terminal, folder: &Path, wanted: &Wanted<'_>, today: Date) -> Result<(), Failure> {
     for _ in 0..ROUNDS {
         let mut files = context::load(folder)?;
-        let facts = context::facts(folder)?;
-        let texts = check_files(&mut files, &facts, &args.hosts, today, |_, outcome, sources| {
-            renamed(&outcome.checked.findings, sources)
-        });
+        let facts = context::facts(folder, &mut files)?;
+        let texts = check_scope(
+            &mut files,
+            &facts,
+            |fleet| wanted.scope(fleet),
+            today,
+            |_, outcome, sources| renamed(&outcome.checked.findings, sources),
+        );
         if texts.is_empty() {
             break;
         }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::terminal::Terminal;
-use super::{ExitStatus, Failure, output};
-use crate::check::{Group, Outcome, check_files, rules};
+use super::{ExitStatus, Failure, option_lists, output};
+use crate::check::{Group, Outcome, check_files, mark_findings, rules};
 use crate::facts::Facts;
 use crate::facts::pack::TableKind;
 use crate::plan::{self, Plan, PlanError, Scenario};
@@ -53,8 +53,20 @@ pub(super) fn load(folder: &Path) -> Result<FleetFiles, Failure> {
     })
 }
 
-/// Returns the facts of a fleet: those that the program carries, and the option indexes that were imported into the fleet.
-pub(super) fn facts(folder: &Path) -> Result<Facts, Failure> {
+/// Returns the facts of a fleet: those that the program carries, and the option indexes that were imported into the fleet or that
+/// its channels name. What is wrong with the latter is added to what was found in the fleet's files.
+pub(super) fn facts(folder: &Path, files: &mut FleetFiles) -> Result<Facts, Failure> {
+    let mut facts = imported(folder)?;
+    for list in option_lists::of(files) {
+        if let Err(finding) = list.add(folder, &mut facts) {
+            files.found.push(*finding);
+        }
+    }
+    Ok(facts)
+}
+
+/// Returns the facts that the program carries, and the option indexes that were imported into the fleet.
+pub(super) fn imported(folder: &Path) -> Result<Facts, Failure> {
     let mut facts = Facts::embedded();
     for (path, table) in output::imported_tables(folder)? {
         if !facts.add(TableKind::Options, table) {
@@ -113,6 +125,13 @@ pub(super) fn status(outcome: &Outcome, fail_on: Level) -> ExitStatus {
         ExitStatus::Findings
     } else {
         ExitStatus::Success
+    }
+}
+
+/// Adds to findings what a format carries beyond them.
+pub(super) fn complete(outcome: &mut Outcome, format: Format, sources: &Sources) {
+    if matches!(format, Format::Json | Format::Sarif) {
+        mark_findings(&mut outcome.checked.findings, sources);
     }
 }
 
@@ -243,7 +262,7 @@ pub(super) fn with_plan(
     let wanted = [host.to_owned()];
     known_hosts(&files, &wanted)?;
     let inputs = texts(&files);
-    let facts = facts(folder)?;
+    let facts = facts(folder, &mut files)?;
     check_files(&mut files, &facts, &wanted, today(today_asked)?, |fleet, outcome, sources| {
         let fleet = match clean(terminal, fleet, &Report::new(&outcome, sources))? {
             Ok(fleet) => fleet,
@@ -252,6 +271,25 @@ pub(super) fn with_plan(
         let plan = plan_of(fleet, host_of(fleet, host)?, scenario, &inputs, &facts);
         then(plan.map_err(|error| plan_failure(&error))?)
     })
+}
+
+/// Returns the path below the fleet's folder of every file that a check reads, those that cannot be read included.
+pub(super) fn paths(folder: &Path, files: &FleetFiles) -> Result<Vec<String>, Failure> {
+    let refused = files.found.iter().map(|finding| files.sources.file(finding.primary.place.file).path());
+    let mut paths: Vec<String> = files.files.keys().map(String::as_str).chain(refused).map(str::to_owned).collect();
+    paths.extend(fact_paths(folder, files)?);
+    Ok(paths)
+}
+
+/// Returns the path below the fleet's folder of every option index that was imported into it or that a channel names.
+pub(super) fn fact_paths(folder: &Path, files: &FleetFiles) -> Result<Vec<String>, Failure> {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let tables = output::imported_tables(folder)?;
+    let mut paths: Vec<String> = tables.iter().map(|(path, _)| format!("facts/{}", name(path))).collect();
+    paths.extend(option_lists::of(files).into_iter().map(|list| list.path));
+    paths.sort();
+    paths.dedup();
+    Ok(paths)
 }
 
 /// Returns every file of a fleet as (path, text).

@@ -61,6 +61,9 @@ fn shown_examples(rule: &Rule) -> String {
         let info = line.strip_prefix("```").map(|info| info.split_whitespace().collect::<Vec<_>>());
         match info.as_deref() {
             Some([_, "bad" | "good", path]) => text.push_str(&format!("--- {path}\n")),
+            Some([_, "bad" | "good", path, times]) => {
+                text.push_str(&format!("--- {path} ({} times)\n", times.trim_start_matches('x')));
+            }
             Some(["text", "expect"]) => text.push_str("--- reports\n"),
             Some(_) => {}
             None => {

@@ -38,7 +38,8 @@ pub(super) struct Args {
 
 pub(super) fn run(terminal: &Terminal, args: &Args) -> Result<ExitStatus, Failure> {
     let files = source::load_nix(&args.paths).map_err(|error| Failure::new(printable(&error.to_string())))?;
-    let outcome = Outcome { checked: lint_nix(&files, &Facts::embedded(), args.release), fleet: None, hosts: 0 };
+    let mut outcome = Outcome { checked: lint_nix(&files, &Facts::embedded(), args.release), fleet: None, hosts: 0 };
+    context::complete(&mut outcome, args.format.into(), &files.sources);
     let report = Report::new(&outcome, &files.sources);
     terminal.print(&report.write(terminal, args.format.into(), args.fail_on.level(), "", None))?;
     Ok(context::status(&outcome, args.fail_on.level()))

@@ -256,6 +256,12 @@ pub(super) fn read(path: &Path) -> Vec<u8> {
     fs::read(path).unwrap_or_default()
 }
 
+/// Returns the digests of files below a folder, those that are there.
+pub(super) fn digests(folder: &Path, paths: Vec<String>) -> Vec<(String, String)> {
+    let digest = |path: &String| fs::read(folder.join(path)).ok().map(sha256);
+    paths.into_iter().filter_map(|path| digest(&path).map(|digest| (path, digest))).collect()
+}
+
 /// The largest options.json that is read, packed or unpacked, in bytes. That of a release is about 30 MB.
 const MAX_OPTIONS_BYTES: u64 = 128 << 20;
 

@@ -28,7 +28,7 @@ pub(super) fn settings(cx: &HostCx<'_>) -> Settings {
 pub(super) fn nixos(cx: &HostCx<'_>, found: &mut Diagnostics) -> Settings {
     let mut out = Settings::default();
     if let Some(node) = &cx.host.def.nixos {
-        let index = cx.facts.options(cx.host.channel.channel.release.value);
+        let index = cx.facts.options_of(cx.host.channel.name, cx.host.channel.channel.release.value);
         options(index, &mut Vec::new(), node, &mut out, found);
     }
     out

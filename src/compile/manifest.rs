@@ -44,7 +44,7 @@ pub fn channel_pins(fleet: &Resolved<'_>) -> BTreeMap<String, ChannelPin> {
 
 /// Returns the manifest: SHA-256 of every input (path below the fleet, text) and output, the pins, the tool's version.
 ///
-/// `kept` are inputs with their digests of an earlier run whose outputs are taken over as they are.
+/// `kept` are inputs by their digests: those of an earlier run whose outputs are taken over as they are, and what is no text.
 pub fn manifest<'a>(
     inputs: &'a [(String, &str)],
     kept: impl Iterator<Item = (&'a str, &'a str)>,

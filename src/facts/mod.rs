@@ -31,6 +31,7 @@ mod value;
 mod zfs;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use crate::units::Release;
 use bytes::Packed;
@@ -54,6 +55,7 @@ pub use zfs::{Feature, Features, Grub, Import, ImportVerdict, Line, PointRelease
 #[derive(Debug, Clone)]
 pub struct Facts {
     options: Vec<Cow<'static, [u8]>>,
+    channels: BTreeMap<String, Cow<'static, [u8]>>,
     zfs: Cow<'static, [u8]>,
     releases: Cow<'static, [u8]>,
     packages: Cow<'static, [u8]>,
@@ -77,6 +79,7 @@ impl Facts {
                 Cow::Borrowed(include_bytes!("../../facts/packed/options-25.11.bin")),
                 Cow::Borrowed(include_bytes!("../../facts/packed/options-26.11.bin")),
             ],
+            channels: BTreeMap::new(),
             zfs: Cow::Borrowed(include_bytes!("../../facts/packed/zfs.bin")),
             releases: Cow::Borrowed(include_bytes!("../../facts/packed/releases.bin")),
             packages: Cow::Borrowed(include_bytes!("../../facts/packed/packages.bin")),
@@ -103,6 +106,22 @@ impl Facts {
         true
     }
 
+    /// Gives a channel an option table of its own, which answers for its hosts alone. Bytes that are no table of options are
+    /// refused with `false`.
+    pub fn add_channel(&mut self, channel: &str, table: Vec<u8>) -> bool {
+        if Packed::new(&table).kind() != Some(TableKind::Options.number()) {
+            return false;
+        }
+        self.channels.insert(channel.to_owned(), Cow::Owned(table));
+        true
+    }
+
+    /// Returns the option index that answers for a channel of a release: its own, else the one of the release.
+    pub fn options_of(&self, channel: &str, release: Release) -> Option<OptionIndex<'_>> {
+        let own = self.channels.get(channel).and_then(|table| self.open(table)).map(|index| index.asked_for(release));
+        own.or_else(|| self.options(release))
+    }
+
     /// Returns the option index that answers for a release: its own, else the nearest by time (of two equally near ones
     /// the newer, which knows old names as aliases). None only when there is no table at all.
     pub fn options(&self, release: Release) -> Option<OptionIndex<'_>> {
@@ -112,8 +131,11 @@ impl Facts {
 
     /// Returns every option index, a user's own first.
     pub fn option_indexes(&self) -> impl Iterator<Item = OptionIndex<'_>> {
-        let open = |table| Some(OptionIndex { packages: Some(self.packages()), ..OptionIndex::open(table)? });
-        self.options.iter().filter_map(move |table| open(table))
+        self.options.iter().filter_map(|table| self.open(table))
+    }
+
+    fn open<'a>(&'a self, table: &'a [u8]) -> Option<OptionIndex<'a>> {
+        Some(OptionIndex { packages: Some(self.packages()), ..OptionIndex::open(table)? })
     }
 
     /// Returns the facts about OpenZFS.

@@ -11,6 +11,7 @@ use super::schema::facts_file::FactsFile;
 use super::schema::fleet_file::FleetFile;
 use super::schema::host::HostFile;
 use super::schema::module_file::{ModuleFile, ModuleKind};
+use super::shape::Shape;
 use crate::source::{
     Diagnostic, Diagnostics, FileId, FleetFiles, Kind, Node, Place, Sources, nearest, parse_json, parse_toml, quoted,
 };
@@ -92,7 +93,9 @@ pub fn read(files: &mut FleetFiles, builtin: &[(&str, &str)], is_prefix: &(dyn F
     let roots = defaults.iter().chain(trees.iter().map(|tree| &tree.node));
     modules.load(roots, files, builtin, &mut found);
 
-    let context = Context { sources: &files.sources, defaults: defaults.as_ref(), modules: &modules, is_prefix };
+    let shape = HostFile::shape();
+    let context =
+        Context { sources: &files.sources, defaults: defaults.as_ref(), modules: &modules, shape: &shape, is_prefix };
     let hosts: Vec<(Option<Host>, Diagnostics)> = trees.into_par_iter().map(|tree| context.host(tree)).collect();
     let mut read = BTreeMap::new();
     let mut unread = host_names(files);
@@ -290,6 +293,7 @@ struct Context<'a> {
     sources: &'a Sources,
     defaults: Option<&'a Node>,
     modules: &'a Modules,
+    shape: &'a Shape,
     is_prefix: &'a (dyn Fn(&[&str]) -> bool + Sync),
 }
 
@@ -305,7 +309,7 @@ impl Context<'_> {
         }
         let complete = found.len() == before;
         let is_prefix: &IsPrefix<'_> = &|route| (self.is_prefix)(route);
-        let Merged { node, mut shadowed } = merge(layers, &HostFile::shape(), is_prefix, &mut found);
+        let Merged { node, mut shadowed } = merge(layers, self.shape, is_prefix, &mut found);
         shadowed.retain(|lost| lost.place.file == tree.file && lost.by.file != tree.file);
         let def = node.and_then(|mut merged| {
             merged.place = self.sources.start(tree.file);

@@ -31,6 +31,7 @@ struct Finding<'a> {
     place: Place<'a>,
     related: Vec<Related<'a>>,
     allowed: Option<Allowed<'a>>,
+    fingerprint: &'a str,
 }
 
 /// Line and column from 1, the column in characters.
@@ -120,6 +121,7 @@ impl<'a> Finding<'a> {
                 .allowed
                 .as_ref()
                 .map(|allowed| Allowed { reason: &allowed.reason, until: allowed.until.as_deref() }),
+            fingerprint: &finding.fingerprint,
         }
     }
 }
@@ -161,7 +163,8 @@ mod tests {
               "message": "installed with this (21.05pre, OpenZFS 2.0); seen in hosts/lufta/facts.json"
             }
           ],
-          "allowed": null
+          "allowed": null,
+          "fingerprint": "00000000000000000000000000000001"
         },
         {
           "rule": "value-invalid",
@@ -180,7 +183,8 @@ mod tests {
               "message": "this host"
             }
           ],
-          "allowed": null
+          "allowed": null,
+          "fingerprint": "00000000000000000000000000000002"
         },
         {
           "rule": "log-not-mirrored",
@@ -195,7 +199,8 @@ mod tests {
           "allowed": {
             "reason": "the <log> may be lost & bought again",
             "until": "2027-01-01"
-          }
+          },
+          "fingerprint": "00000000000000000000000000000003"
         },
         {
           "rule": "host-id-odd",
@@ -207,7 +212,8 @@ mod tests {
           "line": 1,
           "column": 324,
           "related": [],
-          "allowed": null
+          "allowed": null,
+          "fingerprint": "00000000000000000000000000000004"
         },
         {
           "rule": "module-empty",
@@ -219,7 +225,8 @@ mod tests {
           "line": 1,
           "column": 1,
           "related": [],
-          "allowed": null
+          "allowed": null,
+          "fingerprint": "00000000000000000000000000000005"
         }
       ],
       "unchecked": [

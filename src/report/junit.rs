@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter, Write as _};
 
-use super::plain::{at, details};
+use super::plain::{at, details, excuse};
 use super::{CheckReport, Options, Unchecked};
 use crate::source::{Diagnostic, Sources, printable};
 
@@ -62,14 +62,18 @@ pub(super) fn write(report: &CheckReport<'_>, options: &Options<'_>) -> String {
 }
 
 impl Case<'_> {
+    /// What was allowed, or could not be checked, and does not fail all the same.
     fn is_skipped(&self) -> bool {
-        self.failures.is_empty() && !self.unchecked.is_empty()
+        let mut allowed = self.others.iter().filter(|finding| finding.allowed.is_some());
+        self.failures.is_empty() && (!self.unchecked.is_empty() || allowed.next().is_some())
     }
 
     /// Returns the elements inside a case.
     fn body(&self, sources: &Sources) -> String {
         let mut body = String::new();
-        let why = self.unchecked.iter().map(|one| format!("not checked: {}", one.why)).collect::<Vec<_>>().join("; ");
+        let unchecked: Vec<String> = self.unchecked.iter().map(|one| format!("not checked: {}", one.why)).collect();
+        let allowed =
+            self.others.iter().filter_map(|finding| Some(format!("allowed: {}", excuse(finding.allowed.as_ref()?))));
         if let Some(first) = self.failures.first() {
             let more = match self.failures.len() {
                 1 => String::new(),
@@ -83,11 +87,12 @@ impl Case<'_> {
                 Text(&self.failures.iter().map(|finding| text(finding, sources)).collect::<Vec<_>>().join("\n\n"))
             );
         } else if self.is_skipped() {
-            let _ = writeln!(body, "      <skipped message=\"{}\"/>", Attribute(&printable(&why)));
+            let why: Vec<String> = unchecked.iter().cloned().chain(allowed).collect();
+            let _ = writeln!(body, "      <skipped message=\"{}\"/>", Attribute(&printable(&why.join("; "))));
         }
         let mut others: Vec<_> = self.others.iter().map(|finding| text(finding, sources)).collect();
         if !self.failures.is_empty() && !self.unchecked.is_empty() {
-            others.push(printable(&why));
+            others.push(printable(&unchecked.join("; ")));
         }
         if !others.is_empty() {
             let _ = writeln!(body, "      <system-out>{}</system-out>", Text(&others.join("\n\n")));
@@ -154,7 +159,7 @@ mod tests {
         insta::assert_snapshot!(text, @r##"
     <?xml version="1.0" encoding="UTF-8"?>
     <testsuites>
-      <testsuite name="hexagone" tests="7" failures="2" errors="0" skipped="2">
+      <testsuite name="hexagone" tests="7" failures="2" errors="0" skipped="3">
         <testcase classname="hexagone" name="module-empty">
           <system-out>modules/a,b: 100%/module.toml:1:1: note: nothing in it</system-out>
         </testcase>
@@ -175,6 +180,7 @@ mod tests {
     here: a placeholder that is copied from guides</system-out>
         </testcase>
         <testcase classname="lufta" name="log-not-mirrored">
+          <skipped message="allowed: the &lt;log&gt; may be lost &amp; bought again (until 2027-01-01)"/>
           <system-out>hosts/lufta/host.toml:2:1: warning: `log` is one disk
     allowed: the &lt;log&gt; may be lost &amp; bought again (until 2027-01-01)</system-out>
         </testcase>

@@ -47,7 +47,7 @@ impl Sample {
             reason: "the <log> may be lost & bought again".to_owned(),
             until: Some("2027-01-01".to_owned()),
         });
-        let findings = vec![
+        let mut findings = vec![
             Diagnostic::error(
                 "zfs-pool-newer-than-channel",
                 at(fleet, "\"20.09\""),
@@ -74,6 +74,9 @@ impl Sample {
                 .host("lufta"),
             Diagnostic::new("module-empty", Level::Note, at(module, ""), "nothing in it"),
         ];
+        for (finding, number) in findings.iter_mut().zip(1..) {
+            finding.fingerprint = format!("{number:032x}");
+        }
         let unchecked = vec![
             Unchecked {
                 rule: "ashift-too-small",

@@ -138,6 +138,8 @@ struct RunResult<'a> {
     message: Message<'a>,
     /// §3.27.12: the place to change.
     locations: [Location<'a>; 1],
+    /// §3.27.17: what makes it the same result in the next run.
+    partial_fingerprints: Fingerprints<'a>,
     /// §3.27.22: the further places.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     related_locations: Vec<Location<'a>>,
@@ -146,6 +148,13 @@ struct RunResult<'a> {
     /// §3.8.
     #[serde(skip_serializing_if = "Option::is_none")]
     properties: Option<Properties<'a>>,
+}
+
+/// The one contribution to a fingerprint; the number is raised when it is made of other things.
+#[derive(Serialize)]
+struct Fingerprints<'a> {
+    #[serde(rename = "hostwright/v1")]
+    finding: &'a str,
 }
 
 /// §3.28 location object.
@@ -287,6 +296,7 @@ impl<'a> RunResult<'a> {
             level: finding.level,
             message: Message::plain(text),
             locations: [Location::new(&finding.primary, None, sources, folder)],
+            partial_fingerprints: Fingerprints { finding: &finding.fingerprint },
             related_locations: related.collect(),
             suppressions: suppression.into_iter().collect(),
             properties: finding.host.as_deref().map(|host| Properties { host }),
@@ -419,11 +429,11 @@ mod tests {
         }
       ]
     }
-    {"ruleId":"zfs-pool-newer-than-channel","ruleIndex":0,"level":"error","message":{"text":"`rpool` has `log_spacemap` active, OpenZFS 0.8.4 of 20.09 cannot write it\nwhy: the pool imports read-only, so the host does not come back after its next reboot\nhelp: any one of: a channel with ZFS >= 2.0 · `[zfs] package` of that series · install again from `stable`"},"locations":[{"physicalLocation":{"artifactLocation":{"uri":"fleet.toml"},"region":{"startLine":5,"startColumn":11,"endLine":5,"endColumn":18}},"message":{"text":"lufta boots this"}}],"relatedLocations":[{"id":1,"physicalLocation":{"artifactLocation":{"uri":"hosts/lufta/host.toml"},"region":{"startLine":3,"startColumn":11,"endLine":3,"endColumn":21}},"message":{"text":"installed with this (21.05pre, OpenZFS 2.0); seen in hosts/lufta/facts.json"}}],"suppressions":[],"properties":{"host":"lufta"}}
-    {"ruleId":"value-invalid","level":"error","message":{"text":"`\u001b]0;x\u0007` is no text\nhelp: write letters"},"locations":[{"physicalLocation":{"artifactLocation":{"uri":"hosts/lufta/host.toml"},"region":{"startLine":5,"startColumn":15,"endLine":5,"endColumn":21}},"message":{"text":"50 % of it, \"quoted\" & <hidden>"}}],"relatedLocations":[{"id":1,"physicalLocation":{"artifactLocation":{"uri":"hosts/lufta/host.toml"},"region":{"startLine":1,"startColumn":1,"endLine":1,"endColumn":5}},"message":{"text":"this host"}}],"suppressions":[],"properties":{"host":"attic"}}
-    {"ruleId":"log-not-mirrored","level":"warning","message":{"text":"`log` is one disk"},"locations":[{"physicalLocation":{"artifactLocation":{"uri":"hosts/lufta/host.toml"},"region":{"startLine":2,"startColumn":1,"endLine":2,"endColumn":12}}}],"suppressions":[{"kind":"inSource","status":"accepted","justification":"the <log> may be lost & bought again (until 2027-01-01)"}],"properties":{"host":"lufta"}}
-    {"ruleId":"host-id-odd","level":"warning","message":{"text":"the id is all zeros"},"locations":[{"physicalLocation":{"artifactLocation":{"uri":"hosts/lufta/facts.json"},"region":{"startLine":1,"startColumn":324,"endLine":1,"endColumn":334}},"message":{"text":"a placeholder that is copied from guides"}}],"suppressions":[],"properties":{"host":"lufta"}}
-    {"ruleId":"module-empty","level":"note","message":{"text":"nothing in it"},"locations":[{"physicalLocation":{"artifactLocation":{"uri":"modules/a%2Cb%3A%20100%25/module.toml"},"region":{"startLine":1,"startColumn":1,"endLine":1,"endColumn":1}}}],"suppressions":[]}
+    {"ruleId":"zfs-pool-newer-than-channel","ruleIndex":0,"level":"error","message":{"text":"`rpool` has `log_spacemap` active, OpenZFS 0.8.4 of 20.09 cannot write it\nwhy: the pool imports read-only, so the host does not come back after its next reboot\nhelp: any one of: a channel with ZFS >= 2.0 · `[zfs] package` of that series · install again from `stable`"},"locations":[{"physicalLocation":{"artifactLocation":{"uri":"fleet.toml"},"region":{"startLine":5,"startColumn":11,"endLine":5,"endColumn":18}},"message":{"text":"lufta boots this"}}],"partialFingerprints":{"hostwright/v1":"00000000000000000000000000000001"},"relatedLocations":[{"id":1,"physicalLocation":{"artifactLocation":{"uri":"hosts/lufta/host.toml"},"region":{"startLine":3,"startColumn":11,"endLine":3,"endColumn":21}},"message":{"text":"installed with this (21.05pre, OpenZFS 2.0); seen in hosts/lufta/facts.json"}}],"suppressions":[],"properties":{"host":"lufta"}}
+    {"ruleId":"value-invalid","level":"error","message":{"text":"`\u001b]0;x\u0007` is no text\nhelp: write letters"},"locations":[{"physicalLocation":{"artifactLocation":{"uri":"hosts/lufta/host.toml"},"region":{"startLine":5,"startColumn":15,"endLine":5,"endColumn":21}},"message":{"text":"50 % of it, \"quoted\" & <hidden>"}}],"partialFingerprints":{"hostwright/v1":"00000000000000000000000000000002"},"relatedLocations":[{"id":1,"physicalLocation":{"artifactLocation":{"uri":"hosts/lufta/host.toml"},"region":{"startLine":1,"startColumn":1,"endLine":1,"endColumn":5}},"message":{"text":"this host"}}],"suppressions":[],"properties":{"host":"attic"}}
+    {"ruleId":"log-not-mirrored","level":"warning","message":{"text":"`log` is one disk"},"locations":[{"physicalLocation":{"artifactLocation":{"uri":"hosts/lufta/host.toml"},"region":{"startLine":2,"startColumn":1,"endLine":2,"endColumn":12}}}],"partialFingerprints":{"hostwright/v1":"00000000000000000000000000000003"},"suppressions":[{"kind":"inSource","status":"accepted","justification":"the <log> may be lost & bought again (until 2027-01-01)"}],"properties":{"host":"lufta"}}
+    {"ruleId":"host-id-odd","level":"warning","message":{"text":"the id is all zeros"},"locations":[{"physicalLocation":{"artifactLocation":{"uri":"hosts/lufta/facts.json"},"region":{"startLine":1,"startColumn":324,"endLine":1,"endColumn":334}},"message":{"text":"a placeholder that is copied from guides"}}],"partialFingerprints":{"hostwright/v1":"00000000000000000000000000000004"},"suppressions":[],"properties":{"host":"lufta"}}
+    {"ruleId":"module-empty","level":"note","message":{"text":"nothing in it"},"locations":[{"physicalLocation":{"artifactLocation":{"uri":"modules/a%2Cb%3A%20100%25/module.toml"},"region":{"startLine":1,"startColumn":1,"endLine":1,"endColumn":1}}}],"partialFingerprints":{"hostwright/v1":"00000000000000000000000000000005"},"suppressions":[]}
     "##);
     }
 

@@ -22,6 +22,8 @@ mod zfs;
 
 use std::net::IpAddr;
 
+use rayon::prelude::*;
+
 use crate::facts::Facts;
 use crate::fleet::schema::deploy::{RebootTest, RebootTestTable};
 use crate::fleet::schema::fleet_file::{BuildOn, Channel, Deployer};
@@ -209,16 +211,22 @@ pub fn resolve<'f>(
         Some(ResolvedDeployer { def, channel })
     });
     inputs(fleet, found);
-    let mut hosts = Vec::with_capacity(fleet.hosts.len());
-    for host in fleet.hosts.values() {
-        let before = found.len();
-        let resolved = resolve_host(fleet, host, deployer, facts, sources, found);
-        for finding in found.iter_mut().skip(before) {
-            finding.host = Some(host.name.clone());
-        }
-        if found.len() == before {
-            hosts.extend(resolved);
-        }
+    let resolved: Vec<(Option<ResolvedHost<'f>>, Diagnostics)> = fleet
+        .hosts
+        .par_iter()
+        .map(|(name, host)| {
+            let mut said = Diagnostics::new();
+            let resolved = resolve_host(fleet, host, deployer, facts, sources, &mut said);
+            for finding in &mut said {
+                finding.host = Some(name.clone());
+            }
+            (resolved.filter(|_| said.is_empty()), said)
+        })
+        .collect();
+    let mut hosts = Vec::with_capacity(resolved.len());
+    for (host, mut said) in resolved {
+        found.append(&mut said);
+        hosts.extend(host);
     }
     Resolved { fleet, deployer, hosts }
 }

@@ -66,6 +66,10 @@ pub struct Diagnostic {
     pub allowed: Option<Allowed>,
     /// Of an option's name with one certain answer: the name as written and the name to write, by segments.
     pub rename: Option<(Vec<String>, Vec<String>)>,
+    /// What it is about, where rule, place and the first thing that the message names do not say it.
+    pub subject: Option<String>,
+    /// What makes it the same finding in the next run; empty until the check is complete.
+    pub fingerprint: String,
 }
 
 impl Diagnostic {
@@ -87,6 +91,8 @@ impl Diagnostic {
             help: Vec::new(),
             allowed: None,
             rename: None,
+            subject: None,
+            fingerprint: String::new(),
         }
     }
 

@@ -100,6 +100,22 @@ impl Node {
         route.iter().try_fold(self, |node, key| Some(&node.as_table()?.get(*key)?.node))
     }
 
+    /// Tells whether it is the same value as another, wherever the two stand. The order of a table's keys does not matter.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        match (&self.kind, &other.kind) {
+            (Kind::Table(a), Kind::Table(b)) => {
+                let same = |(key, entry): (&String, &Entry)| {
+                    b.get(key).is_some_and(|other| entry.node.says_the_same(&other.node))
+                };
+                a.len() == b.len() && a.iter().all(same)
+            }
+            (Kind::List(a), Kind::List(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.order == b.order && a.node.says_the_same(&b.node))
+            }
+            (a, b) => a == b,
+        }
+    }
+
     /// Returns what it is, in words, with its article ("a list").
     pub fn describe(&self) -> &'static str {
         match self.kind {

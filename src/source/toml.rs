@@ -13,20 +13,59 @@ pub fn parse_toml(sources: &Sources, file: FileId, found: &mut Diagnostics) -> N
     let text = sources.text(file);
     let (root, errors) = DeTable::parse_recoverable(&text);
     let reader = Reader { text: &text, file };
-    let before = found.len();
-    for error in errors {
-        let span = error.span().unwrap_or(0..0);
-        let place = place_in(&text, file, span.start, span.end);
-        // The parser reports follow-up errors at one place: the first says what is wrong.
-        if found.iter().skip(before).any(|old| old.primary.place.start == place.start) {
-            continue;
-        }
-        let message = error.message().lines().collect::<Vec<_>>().join(", ");
-        found.push(with_cure(Diagnostic::error("toml-invalid", place, message)));
-    }
+    let mut said: Diagnostics = errors
+        .into_iter()
+        .map(|error| {
+            let span = error.span().unwrap_or(0..0);
+            let place = place_in(&text, file, span.start, span.end);
+            let message = error.message().lines().collect::<Vec<_>>().join(", ");
+            with_cure(Diagnostic::error("toml-invalid", place, message))
+        })
+        .collect();
     let place = place_in(&text, file, 0, 0);
-    let table = reader.table(root.into_inner(), found);
-    Node::new(Kind::Table(table), place)
+    let tree = Node::new(Kind::Table(reader.table(root.into_inner(), &mut said)), place);
+    // The parser goes on after an error, and what it then says in that line follows from the first.
+    let line = |finding: &Diagnostic| {
+        text.as_bytes().iter().take(finding.primary.place.start as usize).filter(|byte| **byte == b'\n').count()
+    };
+    said.sort_by_key(|finding| finding.primary.place.start);
+    if said.len() > 1 {
+        only_unclosed(&mut said, &tree, &text);
+        said.dedup_by_key(|finding| line(finding));
+    }
+    found.append(&mut said);
+    tree
+}
+
+/// Leaves of the errors in a list or inline table that is not closed the one that says so, at the bracket that opens it: all that
+/// comes after was read as its elements.
+fn only_unclosed(said: &mut Diagnostics, tree: &Node, text: &str) {
+    let unclosed = |finding: &Diagnostic| {
+        ["unclosed array,", "unclosed inline table,"].iter().any(|start| finding.message.starts_with(start))
+    };
+    let Some(last) = said.iter().rev().find(|finding| unclosed(finding)) else { return };
+    let message = last.message.clone();
+    let Some(mut opening) = last_open(tree, text) else { return };
+    opening.end = opening.start + 1;
+    said.retain(|finding| finding.primary.place.start < opening.start);
+    said.push(
+        Diagnostic::error("toml-invalid", opening, message)
+            .label("opened here")
+            .help("close it; what follows in the file was read as its elements"),
+    );
+}
+
+/// Returns the place of the last list or inline table that has no end.
+fn last_open(node: &Node, text: &str) -> Option<super::Place> {
+    let nodes: Vec<&Node> = match &node.kind {
+        Kind::Table(table) => table.values().map(|entry| &entry.node).collect(),
+        Kind::List(items) => items.iter().map(|item| &item.node).collect(),
+        _ => return None,
+    };
+    let below = nodes.into_iter().filter_map(|node| last_open(node, text)).max_by_key(|place| place.start);
+    let own = text.get(node.place.start as usize..node.place.end as usize).unwrap_or_default();
+    let is_open = own.starts_with('[') && !own.ends_with(']') || own.starts_with('{') && !own.ends_with('}');
+    below.or(is_open.then_some(node.place))
 }
 
 fn with_cure(finding: Diagnostic) -> Diagnostic {
@@ -99,6 +138,32 @@ mod tests {
         let mut found = Vec::new();
         let node = parse_toml(&sources, file, &mut found);
         (sources, node, found)
+    }
+
+    #[test]
+    fn one_mistake_is_one_error_at_its_place() {
+        let tail = "role = 'x'\n[machine]\ncpu = 'amd'\n[boot]\nloader = 'grub'\n";
+        for (line, at) in [
+            ("a = = 1", 4),
+            ("a = \"abc", 8),
+            ("a = [1, 2", 4),
+            ("a = [[1, 2]", 4),
+            ("a = { b = 1", 4),
+            ("a = [{ b = 1 }, { b = 2", 4),
+            ("a = { b = [1, 2 }", 10),
+            ("[machine", 8),
+            ("a b = 1", 2),
+            ("a: 1", 1),
+            ("a = 01", 4),
+            ("a = [1 2]", 5),
+            ("a = 1, b = 2", 5),
+        ] {
+            let (_, _, found) = parse(&format!("{line}\n{tail}"));
+            let at_all: Vec<u32> = found.iter().map(|finding| finding.primary.place.start).collect();
+            assert_eq!(at_all, [at], "{line}: {found:#?}");
+        }
+        let (_, _, found) = parse("a = = 1\nb = 2\nc = = 3\n");
+        assert_eq!(found.len(), 2);
     }
 
     #[test]

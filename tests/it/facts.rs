@@ -186,3 +186,82 @@ fn what_is_no_options_json_of_the_release_is_refused_and_nothing_is_written() {
     assert!(sandbox.tree("facts").is_empty());
     Sandbox::empty().run(&["facts", "import", "--release", "26.05", "x.json"]).ends(2).complains("no fleet here");
 }
+
+#[test]
+fn a_channels_options_key_answers_for_its_hosts_alone() {
+    let sandbox = Sandbox::small();
+    let fleet = sandbox.read("fleet.toml");
+    let channel = fleet.split("[deployer]").next().unwrap().split_once("[channels.stable]").unwrap().1.to_owned();
+    sandbox.write("fleet.toml", format!("{fleet}\n[channels.fork]{channel}options = 'fork/options.json'\n"));
+    let settings = "[nixos]\nservices.brandNew.enable = true\nservices.fail2ban.enabel = true\n";
+    sandbox.write("hosts/a/host.toml", format!("channel = 'fork'\n{settings}"));
+    let b = "[network.interfaces.lan]\nmatch = { mac = '02:00:00:00:00:02' }\naddresses = ['192.0.2.11/24']\ngateways = ['192.0.2.1']\n";
+    sandbox.write("hosts/b/host.toml", format!("{settings}{b}"));
+    let unknown = |sandbox: &Sandbox| {
+        let document = document(&sandbox.run(&["check", "--format", "json", "--today", "2026-11-21"]).out);
+        let found = document["findings"].as_array().unwrap().clone();
+        let mut lines: Vec<String> = found
+            .iter()
+            .filter(|one| one["rule"] == "option-unknown")
+            .map(|one| format!("{}:{}:{}", one["level"].as_str().unwrap(), one["file"].as_str().unwrap(), one["line"]))
+            .collect();
+        lines.sort();
+        lines
+    };
+    let of_b = ["warning:hosts/b/host.toml:2", "warning:hosts/b/host.toml:3"];
+    sandbox.write("fork/options.json", channels_file("26.05").to_string());
+    assert_eq!(unknown(&sandbox), [&["error:hosts/a/host.toml:4"][..], &of_b].concat());
+
+    // The packed table that `facts import` makes is the same list, read in place.
+    let elsewhere = Sandbox::small();
+    elsewhere.write("options.json", channels_file("26.05").to_string());
+    elsewhere.run(&["facts", "import", "--release", "26.05", "options.json"]).ends(0);
+    sandbox.write("fork/options.bin", std::fs::read(elsewhere.path().join("facts/options-26.05.bin")).unwrap());
+    sandbox.edit("fleet.toml", "fork/options.json", "fork/options.bin");
+    assert_eq!(unknown(&sandbox), [&["error:hosts/a/host.toml:4"][..], &of_b].concat());
+
+    // What is wrong with the list is told at the key, and the hosts are checked with the list of the release.
+    for (name, text, rule, why) in [
+        ("none.json", None, "reference-unknown", "there is no `fork/none.json` in the fleet"),
+        ("half.json", Some("{ \"a\": {"), "file-unreadable", "truncated"),
+        ("other.json", Some(&*channels_file("20.09").to_string()), "file-unreadable", "the options.json of 20.09,"),
+        ("damaged.bin", Some("x"), "file-unreadable", "no table"),
+        ("options.xml", Some("x"), "value-invalid", "options.json"),
+    ] {
+        if let Some(text) = text {
+            sandbox.write(&format!("fork/{name}"), text);
+        }
+        let fleet = sandbox.read("fleet.toml");
+        let line = fleet
+            .lines()
+            .map(|line| if line.starts_with("options") { format!("options = 'fork/{name}'") } else { line.to_owned() });
+        sandbox.write("fleet.toml", line.collect::<Vec<_>>().join("\n"));
+        let run = sandbox.run(&["check", "--today", "2026-11-21", "-v"]).ends(2);
+        run.says(&format!("error[{rule}]")).says(why).says("fleet.toml:21:11");
+    }
+    std::os::unix::fs::symlink(elsewhere.path().join("options.json"), sandbox.path().join("fork/link.json")).unwrap();
+    sandbox.edit("fleet.toml", "fork/options.xml", "fork/link.json");
+    sandbox.run(&["check", "--today", "2026-11-21"]).ends(2).says("leads out of the fleet");
+}
+
+#[test]
+fn an_option_list_is_an_input_of_what_is_built() {
+    let sandbox = Sandbox::example();
+    let build = |arguments: &[&str]| sandbox.run(&[&["build", "--today", "2026-11-21"], arguments].concat());
+    build(&[]).ends(0);
+    build(&["--check"]).ends(0);
+    sandbox.write("options.json", channels_file("26.05").to_string());
+    sandbox.run(&["facts", "import", "--release", "26.05", "options.json"]).ends(0);
+    build(&["--check"]).ends(1).says("manifest.json");
+    build(&[]).ends(0);
+    build(&["--check"]).ends(0);
+    assert!(sandbox.read("out/manifest.json").contains("facts/options-26.05.bin"));
+    // A channel's own list likewise, whatever is in it.
+    let table = std::fs::read(sandbox.path().join("facts/options-26.05.bin")).unwrap();
+    sandbox.write("own.bin", &table);
+    sandbox.edit("fleet.toml", "release = \"26.05\"\n", "release = \"26.05\"\noptions = \"own.bin\"\n");
+    build(&[]).ends(0);
+    build(&["--check"]).ends(0);
+    sandbox.write("own.bin", [&table[..], &[0]].concat());
+    build(&["--check"]).ends(1).says("manifest.json");
+}

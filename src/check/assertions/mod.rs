@@ -48,6 +48,26 @@ pub(super) struct Assertion {
     pub(super) file: &'static str,
 }
 
+impl Assertion {
+    /// Returns what tells it from the others, whatever its message says: the settings that it is about.
+    pub(super) fn subject(&self) -> String {
+        let mut parts = vec![self.each];
+        for test in self.when {
+            match test {
+                Test::On(name) | Test::Off(name) | Test::NotOn(name) | Test::Set(name) | Test::Unset(name) => {
+                    parts.push(name);
+                }
+                Test::Is(name, other) | Test::IsNot(name, other) | Test::Differ(name, other) => {
+                    parts.extend([name, other]);
+                }
+                Test::Fails(name, _) | Test::Below(name, _) => parts.push(name),
+                Test::NameFails(_) | Test::SystemdInitrd | Test::ScriptedInitrd => {}
+            }
+        }
+        parts.join(" ")
+    }
+}
+
 /// A condition on a setting.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Test {

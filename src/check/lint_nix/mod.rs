@@ -50,7 +50,7 @@ pub fn lint_nix<'f>(files: &'f FleetFiles, facts: &Facts, release: Option<Releas
     let found: Vec<Findings> = modules::of_nixos(&texts, index, &declared)
         .into_par_iter()
         .flat_map_iter(|module| {
-            let mut settings = foreign::settings(facts, release, &[module], &declared);
+            let mut settings = foreign::settings(facts, Some(index), &[module], &declared);
             settings.broken =
                 System { definitions: module.definitions.iter().collect(), is_whole: false, release }.broken();
             let said: Vec<Findings> = OF_SETTINGS

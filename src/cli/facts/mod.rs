@@ -57,7 +57,7 @@ pub(super) fn run(
 
 /// Returns the facts as the fleet has them, or the embedded ones where there is no fleet.
 fn facts(folder: Option<&Path>) -> Result<crate::facts::Facts, Failure> {
-    folder.map_or_else(|| Ok(crate::facts::Facts::embedded()), context::facts)
+    folder.map_or_else(|| Ok(crate::facts::Facts::embedded()), context::imported)
 }
 
 /// Prints a document for programs.

@@ -33,7 +33,7 @@ pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut
         out.set(&format!("{prefix}.{}", known.option.as_str()), form.replace("FILE", &file.path), secret.name.place);
     }
     let Some(options) = &native.options else { return };
-    let index = cx.facts.options(cx.host.channel.channel.release.value);
+    let index = cx.facts.options_of(cx.host.channel.name, cx.host.channel.channel.release.value);
     let loc: Vec<&str> = prefix.split('.').collect();
     match &options.kind {
         // One definition an option, so that each keeps its own place.
@@ -71,7 +71,7 @@ fn defaults(
         return;
     }
     let loc: Vec<&str> = prefix.split('.').chain(below.iter().copied()).collect();
-    let index = cx.facts.options(cx.host.channel.channel.release.value);
+    let index = cx.facts.options_of(cx.host.channel.name, cx.host.channel.channel.release.value);
     let value = convert::value(index, &loc, node, found).default_priority();
     out.set_below(prefix, &below, value, node.place);
 }

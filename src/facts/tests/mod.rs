@@ -4,7 +4,6 @@ mod hardware;
 mod options;
 mod packages;
 mod releases;
-mod speed;
 mod types;
 mod value;
 mod zfs;

@@ -45,8 +45,14 @@ const METHODS: &[(&str, usize)] = &[
 const TOKENS: &[(&str, usize)] =
     &[("ghp_", 40), ("gho_", 40), ("ghs_", 40), ("github_pat_", 60), ("glpat-", 26), ("xoxb-", 30), ("AKIA", 20)];
 
+/// The length of the shortest secret that is known. Nearly all texts of a definition are shorter.
+const SHORTEST: usize = 20;
+
 /// Tells whether a text is or holds a secret, by forms that nothing else has.
 pub(crate) fn find(text: &str) -> Option<Inline> {
+    if text.len() < SHORTEST {
+        return None;
+    }
     let pem = text.split("-----BEGIN ").skip(1).any(|rest| {
         let title: String =
             rest.chars().take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == ' ').collect();
@@ -110,6 +116,13 @@ pub(crate) fn below(node: &Node, cx: &mut Cx<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_secret_is_shorter_than_the_shortest() {
+        let least = METHODS.iter().chain(TOKENS).map(|(_, least)| *least).min();
+        assert_eq!(least, Some(SHORTEST));
+        assert!("-----BEGIN PRIVATE KEY-----".len().min("PuTTY-User-Key-File-".len()) >= SHORTEST);
+    }
 
     #[test]
     fn whole_secrets_are_found_and_words_about_them_are_not() {

@@ -271,6 +271,15 @@ word! {
     }
 }
 
+word! {
+    /// A list of a channel's options below the fleet's folder: its options.json, plain or packed, or what `facts import` made of it.
+    OptionsFile, |text| {
+        let ends = [".json", ".json.br", ".json.zst", ".bin"].iter().any(|ending| text.ends_with(ending));
+        if ends && lock_node::is_path(text) { Ok(()) }
+        else { Err("a file below the fleet's folder is wanted: an options.json, .json.br or .json.zst, or the .bin that `hostwright facts import` writes") }
+    }
+}
+
 from_string! {
     Name, "name", Some("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"), "a name, in quotes";
     AbsPath, "path", Some("^/"), "an absolute path, in quotes";
@@ -279,6 +288,7 @@ from_string! {
     PackageAttr, "package", None, "an attribute of nixpkgs, in quotes";
     OutputPath, "output", None, "an output of a flake, in quotes";
     SourceUrl, "source", None, "where the source comes from, in quotes: `github:OWNER/REPO`";
+    OptionsFile, "file", None, "a file below the fleet's folder, in quotes: `facts/options-own.json.br`";
     LockNode, "lock", None, "a node of a flake.lock, in quotes: `flake.lock#nixpkgs`";
     OptionPath, "option", None, "the path of a NixOS option, in quotes";
     KernelWord, "word", Some("^[!-~]+$"), "one word, in quotes";
@@ -427,6 +437,12 @@ mod tests {
         for good in ["flake.lock", "flake.lock#nixpkgs", "nix/flake.lock#nixpkgs_2"] {
             assert_eq!(good.parse::<LockNode>().map(|lock| lock.to_string()).as_deref(), Ok(good));
         }
+        for bad in ["options.xml", "/options.json", "../options.json", ".json/", "-x.json", "a//options.json"] {
+            assert!(bad.parse::<OptionsFile>().is_err(), "{bad}");
+        }
+        assert!(
+            ["options.json", "facts/own.json.br", "a b/x.bin"].iter().all(|good| good.parse::<OptionsFile>().is_ok())
+        );
         for bad in ["", "-a", "a b", "a/b", "control", "é", "$(x)", ".."] {
             assert!(bad.parse::<LuksName>().is_err(), "{bad}");
         }

@@ -1,7 +1,7 @@
 //! fleet.toml: the fleet's name, its channels, its deployer.
 
 use crate::fleet::decode::{Cx, Decode, Named, Setting, choice, table};
-use crate::fleet::scalar::{LockNode, Name, NameKey, OutputPath, SourceUrl};
+use crate::fleet::scalar::{LockNode, Name, NameKey, OptionsFile, OutputPath, SourceUrl};
 use crate::fleet::schema::host::System;
 use crate::fleet::shape::{Scalar, Shape};
 use crate::source::{Kind, Node, Spanned};
@@ -55,8 +55,9 @@ table! {
         "zfs" => zfs: Option<Spanned<Version>>,
         /// The Linux of a channel that is no official release.
         "kernel" => kernel: Option<Spanned<Version>>,
+        /// Its own list of options, for hosts of this channel: its options.json, plain, .br or .zst, or the quicker .bin of `facts import`.
+        "options" => options: Option<Spanned<OptionsFile>>,
     }
-    later { "options" }
 }
 
 table! {

@@ -36,16 +36,16 @@ fn check(cx: &FleetCx<'_>, found: &mut Findings) {
             }
         }
     }
-    for (address, uses) in uses.iter().filter(|(_, uses)| uses.len() > 1) {
-        for (at, this) in uses.iter().enumerate() {
-            let earlier = uses.iter().take(at).find(|other| other.host == this.host);
-            let elsewhere = uses.iter().find(|other| other.host != this.host);
-            let (other, message) = match (earlier, elsewhere) {
-                (Some(other), _) => (other, format!("`{}` has the address {address} twice", this.host)),
-                (None, Some(other)) => {
-                    (other, format!("`{}` and `{}` have the address {address}", this.host, other.host))
-                }
-                (None, None) => continue,
+    for (address, mut uses) in uses {
+        // The first has it, every further one is a finding; of hosts that are not looked at nothing would be said.
+        uses.sort_by_key(|this| cx.scope.has(this.host));
+        for (at, this) in uses.iter().enumerate().skip(1) {
+            let earlier = || uses.iter().take(at);
+            let same_host = earlier().find(|other| other.host == this.host);
+            let Some(other) = same_host.or_else(|| earlier().next()) else { continue };
+            let message = match same_host {
+                Some(_) => format!("`{}` has the address {address} twice", this.host),
+                None => format!("`{}` and `{}` have the address {address}", other.host, this.host),
             };
             found.report(
                 Finding::at(this.place, message)

@@ -29,6 +29,7 @@ pub(in crate::check) fn report(broken: &[Broken], found: &mut Findings) {
             Effect::Warns => (Level::Warning, "NixOS warns"),
         };
         let mut finding = Finding::at(broken.place, assertion.message.replace("NAME", &name))
+            .about(format!("{} {name}", assertion.subject()))
             .why(format!("{why} (nixos/modules/{})", assertion.file))
             .help(assertion.cure.replace("NAME", &name));
         if let Some(other) = broken.other {

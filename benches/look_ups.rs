@@ -1,10 +1,10 @@
-#![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "measures time and prints it")]
+//! How long the look-ups in the fact tables take; the figures are in facts/README.md.
 
 use std::hint::black_box;
 use std::time::Instant;
 
-use crate::facts::{Facts, Found, check_value};
-use crate::source::{Sources, parse_toml};
+use hostwright::facts::{Facts, Found, Type, check_value};
+use hostwright::source::{Sources, parse_toml};
 
 /// Prints nanoseconds for each of a number of rounds.
 fn measure<T>(what: &str, rounds: u32, mut work: impl FnMut() -> T) {
@@ -12,30 +12,29 @@ fn measure<T>(what: &str, rounds: u32, mut work: impl FnMut() -> T) {
     for _ in 0..rounds {
         black_box(work());
     }
-    println!("{what}: {} ns", start.elapsed().as_nanos() / u128::from(rounds));
+    println!("  {what:44} {:>9} ns", start.elapsed().as_nanos() / u128::from(rounds));
 }
 
-/// Run with `cargo test --release --lib facts::tests::speed -- --ignored --nocapture`; the figures are in facts/README.md.
-#[test]
-#[ignore = "prints times, promises none"]
-fn how_long_look_ups_take() {
+/// Prints how long each kind of look-up takes.
+pub(crate) fn print() {
     measure("open the facts", 10_000, Facts::embedded);
     let facts = Facts::embedded();
     let release = "26.11".parse().unwrap();
     measure("choose an index", 10_000, || facts.options(release));
     let index = facts.options(release).unwrap();
     let mut names: Vec<Vec<String>> = Vec::new();
-    index.each(&mut |name, _| names.push(name.iter().map(|s| (*s).to_owned()).collect()));
+    index.each(&mut |name, _| names.push(name.iter().map(|segment| (*segment).to_owned()).collect()));
     let start = Instant::now();
     for name in &names {
         let loc: Vec<&str> = name.iter().map(String::as_str).collect();
         assert!(!matches!(black_box(index.lookup(&loc)), Found::Unknown { .. }));
     }
-    println!("look up an option (mean of {}): {} ns", names.len(), start.elapsed().as_nanos() / names.len() as u128);
-    let sysctl = ["services", "nginx", "virtualHosts", "a", "locations", "/", "proxyPass"];
-    measure("describe its type", 10_000, || index.type_of(&sysctl).map(crate::facts::Type::describe));
-    measure("nearest to services.ngnix.enable", 100, || index.nearest(&["services", "ngnix", "enable"]));
-    measure("nearest to a name like none", 100, || index.nearest(&["qqqq", "zzzz", "enable"]));
+    let mean = start.elapsed().as_nanos() / names.len() as u128;
+    println!("  {:44} {mean:>9} ns", format!("look up an option (mean of {})", names.len()));
+    let route = ["services", "nginx", "virtualHosts", "a", "locations", "/", "proxyPass"];
+    measure("describe a type", 10_000, || index.type_of(&route).map(Type::describe));
+    measure("near names of services.ngnix.enable", 100, || index.nearest(&["services", "ngnix", "enable"]));
+    measure("near names of a name like none", 100, || index.nearest(&["qqqq", "zzzz", "enable"]));
     let mut sources = Sources::default();
     let text = "services.nginx.enable = true\nnetworking.firewall.allowedTCPPorts = [22, 80, 443]\n\
                 users.users.a = { isNormalUser = true, uid = 1000, extraGroups = [\"wheel\"] }\n";
