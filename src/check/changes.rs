@@ -120,8 +120,9 @@ impl Seen<'_> {
     fn concerns(&self, fleet: &Fleet, host: &Host) -> bool {
         let has_module = |name: &str| self.modules.contains(name);
         let services = host.def.services.iter();
-        let mut of_services = services
-            .map(|(name, service)| service.value.module.as_ref().map_or(name.as_str(), |module| module.as_str()));
+        let mut of_services = services.map(|(name, service)| {
+            service.native().and_then(|native| native.module.as_ref()).map_or(name.as_str(), |module| module.as_str())
+        });
         self.hosts.contains(host.name.as_str())
             || host.imports.iter().any(|name| has_module(name))
             || of_services.any(has_module)

@@ -36,8 +36,8 @@ mod rule;
 pub mod rules;
 #[cfg(test)]
 mod sample;
-mod services;
 mod scope;
+mod services;
 mod settings;
 mod ssh_key;
 

@@ -38,9 +38,11 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
                         state.path
                     )),
             ),
-            Some(Mount { source: MountSource::Dataset { .. } | MountSource::Persisted { .. }, .. }) => {}
-            // What lies elsewhere is described by hand, and its owner knows why.
-            Some(Mount { source: MountSource::Foreign(_), .. }) => {}
+            // What is mounted from elsewhere is described by hand, and its owner knows why.
+            Some(Mount {
+                source: MountSource::Dataset { .. } | MountSource::Persisted { .. } | MountSource::Foreign(_),
+                ..
+            }) => {}
             // Without pools there is nothing better on the machine: a backup is what its state needs.
             _ if cx.host.pools.is_empty() => {}
             _ => found.report(
