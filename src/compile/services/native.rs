@@ -67,10 +67,12 @@ fn defaults(
         return;
     }
     let below: Vec<&str> = below.iter().map(String::as_str).collect();
-    if service.def.options().is_some_and(|options| options.at(&below).is_some()) {
+    let loc: Vec<&str> = prefix.split('.').chain(below.iter().copied()).collect();
+    let by_key = service.def.native().is_some_and(|native| native.package.is_some())
+        && service.module.is_some_and(|module| module.package_option() == loc.join("."));
+    if by_key || service.def.options().is_some_and(|options| options.at(&below).is_some()) {
         return;
     }
-    let loc: Vec<&str> = prefix.split('.').chain(below.iter().copied()).collect();
     let index = cx.facts.options_of(cx.host.channel.name, cx.host.channel.channel.release.value);
     let value = convert::value(index, &loc, node, found).default_priority();
     out.set_below(prefix, &below, value, node.place);

@@ -56,8 +56,8 @@
     };
   };
   systemd.tmpfiles.settings.hostwright."/var/lib/gitea".z = {
-    user = "gitea";
     group = "gitea";
     mode = "0750";
+    user = "gitea";
   };
 }

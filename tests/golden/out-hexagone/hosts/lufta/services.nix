@@ -1,6 +1,6 @@
 # lufta: services and virtual hosts
 # Written by hostwright from hosts/lufta/host.toml; changes here are lost.
-{ lib, ... }:
+{ lib, pkgs, ... }:
 
 {
   services = {
@@ -29,7 +29,62 @@
       };
     };
   };
-  systemd.services.gitea.unitConfig.RequiresMountsFor = [ "/var/lib/gitea" ];
+  systemd = {
+    services = {
+      gitea.unitConfig.RequiresMountsFor = [ "/var/lib/gitea" ];
+      gitea-ready = {
+        path = [ pkgs.curl ];
+        script = ''
+          timeout=300
+          until curl --fail --silent --show-error --output /dev/null --max-time 5 -- http://127.0.0.1:3001/api/healthz; do
+            if [ "$SECONDS" -ge "$timeout" ]; then
+              echo gitea 'did not answer in time' >&2
+              exit 1
+            fi
+            sleep 2
+          done
+        '';
+        description = "gitea answers";
+        after = [ "gitea.service" ];
+        bindsTo = [ "gitea.service" ];
+        wantedBy = [ "gitea.service" ];
+        serviceConfig = {
+          Type = "oneshot";
+          RemainAfterExit = true;
+          TimeoutStartSec = 330;
+        };
+      };
+      gitea-health = {
+        path = [ pkgs.curl ];
+        script = ''
+          # What does not run, or has not answered yet since it started, is not asked.
+          if ! systemctl is-active --quiet -- gitea-ready.service; then
+            exit 0
+          fi
+          tries=0
+          until curl --fail --silent --show-error --output /dev/null --max-time 5 -- http://127.0.0.1:3001/api/healthz; do
+            tries=$((tries + 1))
+            if [ "$tries" -ge 3 ]; then
+              echo gitea 'does not answer: it is started anew' >&2
+              systemctl try-restart -- gitea.service
+              exit 1
+            fi
+            sleep 60
+          done
+        '';
+        description = "gitea still answers";
+        after = [ "gitea.service" ];
+        serviceConfig.Type = "oneshot";
+      };
+    };
+    timers.gitea-health = {
+      timerConfig = {
+        OnActiveSec = 300;
+        OnUnitInactiveSec = 60;
+      };
+      wantedBy = [ "timers.target" ];
+    };
+  };
   security.acme = {
     acceptTerms = true;
     defaults.email = "acme@tulpa.dev";
