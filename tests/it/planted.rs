@@ -156,11 +156,12 @@ fn unmarked(text: &str) -> (String, Vec<(String, String)>) {
     (kept, marks)
 }
 
-/// Returns a definition with addresses and a host id that no other host has, each of the length that it had.
+/// Returns a definition with addresses, a host id and disks that no other host has, each of the length that it had.
 fn own(text: &str, number: usize) -> String {
     text.replace("192.0.2.", &format!("1{:02}.{}.{}.", 30 + number / 100, number / 10 % 10, number % 10))
         .replace("2001:db8:", &format!("2{number:03x}:db8:"))
         .replace("2487cd1f", &format!("2487{number:04x}"))
+        .replace("EXAMPLE", &format!("EXA{number:04}"))
 }
 
 /// Tells whether a definition can be read, and says nothing of its interfaces.
