@@ -65,7 +65,7 @@ pub fn check(
         .collect();
     outcomes.extend(of_hosts.into_iter().flatten());
 
-    let mut checked = Checked { findings: found, unchecked: Vec::new(), rules: rules::all().count() };
+    let mut checked = Checked { findings: found, unchecked: Vec::new(), rules: count() };
     for outcome in outcomes {
         checked.findings.extend(outcome.found);
         checked.unchecked.extend(outcome.unchecked);
@@ -75,6 +75,11 @@ pub fn check(
     sort(&mut checked.findings, sources);
     checked.unchecked.sort();
     checked
+}
+
+/// Returns how many rules a check runs.
+fn count() -> usize {
+    rules::all().filter(|rule| !matches!(rule.check, Check::Evaluating)).count()
 }
 
 fn is_wanted(wanted: &[String], host: &str) -> bool {
@@ -135,7 +140,7 @@ pub fn check_files<R>(
     let name = reading.fleet.as_ref().map(|fleet| fleet.file.fleet.name.to_string());
     let Some(fleet) = &reading.fleet else {
         sort(&mut found, &files.sources);
-        let checked = Checked { findings: found, unchecked: Vec::new(), rules: rules::all().count() };
+        let checked = Checked { findings: found, unchecked: Vec::new(), rules: count() };
         return then(None, Outcome { checked, fleet: name, hosts: reading.hosts }, &files.sources);
     };
     let resolved = resolve(fleet, facts, &files.sources, &mut found);

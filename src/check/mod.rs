@@ -18,6 +18,7 @@ mod booting;
 mod capacity;
 mod channels;
 mod engine;
+mod evaluated;
 mod example;
 mod fix;
 mod foreign;
@@ -36,6 +37,7 @@ mod settings;
 mod ssh_key;
 
 pub use engine::{Checked, Outcome, check, check_files};
+pub use evaluated::{Evaluated, add_evaluated};
 pub use example::{Example, Expected, SCAFFOLD, examples, page};
 pub use fix::Rename;
 pub use lint_nix::lint_nix;

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 
 use super::context::{self, Report};
 use super::terminal::Terminal;
-use super::{ExitStatus, Failure, output};
+use super::{ExitStatus, Failure, eval, output};
 use crate::check::{Rename, check_files};
 use crate::facts::join_name;
 use crate::report::Format;
@@ -18,12 +18,15 @@ use crate::units::Date;
 /// Check hosts against every rule.
 ///
 /// Reads the fleet's files and nothing else: no process is started, no connection opened. The same files and the same date give
-/// the same findings.
+/// the same findings. Only `--eval` starts Nix, which fetches the pinned nixpkgs if it has to, and is otherwise kept from reading,
+/// fetching or building anything but what the hosts are made of.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   hostwright check                                       the whole fleet
   hostwright check lufta -v                              one host, with warnings, notes and what was allowed
+  hostwright check --eval                                Nix's own verdict as well, at the lines it is about
+  hostwright check --eval --nixpkgs ~/nixpkgs lufta      with a tree that is there
   hostwright check --fix                                 write the new names of renamed options, then check
   hostwright check --format sarif > findings.sarif       for code scanning
   hostwright check --fail-on warning --today 2026-11-21  strict and reproducible")]
@@ -43,6 +46,8 @@ pub(super) struct Args {
     /// Write new names for renamed and misspelt options into the definitions, where one name is certain, and check again
     #[arg(long)]
     fix: bool,
+    #[command(flatten)]
+    eval: eval::EvalArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -100,7 +105,11 @@ pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<Exi
         files = context::load(folder)?;
     }
     let fail_on = args.fail_on.level();
-    check_files(&mut files, &context::facts(folder)?, &args.hosts, today, |_, outcome, sources| {
+    let facts = context::facts(folder)?;
+    check_files(&mut files, &facts, &args.hosts, today, |fleet, mut outcome, sources| {
+        if args.eval.is_wanted() {
+            eval::add(terminal, fleet, &mut outcome, sources, &facts, &args.eval, &args.hosts, today)?;
+        }
         let report = Report::new(&outcome, sources);
         // A report that is compared between runs carries no time; on a terminal people like to see it.
         let elapsed = terminal.is_interactive().then(|| started.elapsed());

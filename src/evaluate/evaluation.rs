@@ -1,0 +1,432 @@
+//! The evaluation of one host, question by question.
+
+use serde::Deserialize;
+
+use super::blame::{self, below};
+use super::expression::Question;
+use super::limits::Limits;
+use super::origins::{Cut, Origin, Origins};
+use super::phrase::{phrase, subject};
+use super::said::Said;
+use crate::check::Evaluated;
+use crate::compile::{Compiled, Settings};
+use crate::resolve::ResolvedHost;
+use crate::source::{Diagnostic, Level, Place, Sources, printable};
+use crate::units::Size;
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Blank these parts of the host's compiled files, then evaluate [`Subject::ask`](super::Subject::ask).
+    Ask(Question, Vec<Cut>),
+    /// The same with the question [`Question::System`], a warning ending it like an error (`abort-on-warn`).
+    AskForWarnings(Vec<Cut>),
+    /// Evaluate [`Subject::ask_declarations`](super::Subject::ask_declarations) for these options.
+    AskDeclarations(Vec<Vec<String>>),
+    /// Nothing.
+    Done,
+}
+
+/// How a run of Nix ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// By itself, well or with an error.
+    Itself {
+        /// Whether its status was 0.
+        success: bool,
+    },
+    /// By a signal.
+    Signal(i32),
+    /// It was stopped because its time was over.
+    Deadline,
+}
+
+/// What was heard of a run of Nix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+    /// How it ended.
+    pub end: End,
+}
+
+/// What Nix answers.
+#[derive(Deserialize)]
+struct Answer {
+    assertions: Vec<Sentence>,
+    warnings: Vec<Sentence>,
+    system: Option<String>,
+}
+
+/// What a module says, and which.
+#[derive(Deserialize)]
+struct Sentence {
+    message: String,
+    file: Option<String>,
+}
+
+/// After how many things that were left out an evaluation is given up: what is found then follows from them rather.
+const MAX_ROUNDS: usize = 32;
+
+/// The evaluation of one host.
+pub struct Evaluation<'a> {
+    host: &'a ResolvedHost<'a>,
+    origins: Origins<'a>,
+    /// The folder of its compiled files, as Nix names it.
+    folder: String,
+    limits: Limits,
+    question: Question,
+    for_warnings: bool,
+    rounds: usize,
+    /// The options that were left out.
+    left_out: Vec<Vec<String>>,
+    cuts: Vec<Cut>,
+    declared: Option<Vec<(Vec<String>, Vec<String>)>>,
+    asked: Vec<Vec<String>>,
+    /// What was heard, and waits for the declarations.
+    waiting: Option<Heard>,
+    /// Warnings of the evaluation whose place is sought.
+    loose: Vec<String>,
+    found: Vec<Evaluated>,
+}
+
+impl<'a> Evaluation<'a> {
+    /// Begins with a host, whose compiled files lie in `folder`; `settings` is what each of them sets.
+    pub fn new(
+        host: &'a ResolvedHost<'a>,
+        sources: &'a Sources,
+        compiled: &Compiled,
+        settings: Vec<(&'static str, Settings)>,
+        folder: String,
+        limits: Limits,
+    ) -> Self {
+        let files = settings.into_iter().filter_map(|(name, settings)| {
+            let path = format!("hosts/{}/{name}", host.name);
+            let file = compiled.files.iter().find(|file| file.path == path)?;
+            Some((name.to_owned(), file.text.clone(), settings))
+        });
+        Self {
+            host,
+            origins: Origins::new(host, sources, files),
+            folder,
+            limits,
+            question: Question::Whole,
+            for_warnings: false,
+            rounds: 0,
+            left_out: Vec::new(),
+            cuts: Vec::new(),
+            declared: None,
+            asked: Vec::new(),
+            waiting: None,
+            loose: Vec::new(),
+            found: Vec::new(),
+        }
+    }
+
+    /// Returns the first thing to do.
+    pub fn start(&self) -> Next {
+        Next::Ask(self.question, Vec::new())
+    }
+
+    /// Returns what was found.
+    pub fn finish(self) -> Vec<Evaluated> {
+        self.found
+    }
+
+    /// Takes the answer to what was asked last.
+    pub fn hear(&mut self, heard: Heard) -> Next {
+        if let Some(waiting) = self.waiting.take() {
+            let files: Vec<Vec<String>> = serde_json::from_str(&heard.out).unwrap_or_default();
+            self.declared = Some(std::mem::take(&mut self.asked).into_iter().zip(files).collect());
+            return self.judge(&waiting);
+        }
+        self.judge(&heard)
+    }
+
+    fn judge(&mut self, heard: &Heard) -> Next {
+        let said = Said::read(&heard.err);
+        let answer = match heard.end {
+            End::Itself { success: true } => serde_json::from_str::<Answer>(&heard.out).ok(),
+            _ => None,
+        };
+        let undecided = match &answer {
+            Some(answer) => answer.assertions.iter().chain(&answer.warnings).any(|sentence| sentence.file.is_some()),
+            None => blame::needs_declared(&said, &self.origins, &self.folder),
+        };
+        if undecided && self.declared.is_none() {
+            self.waiting = Some(heard.clone());
+            self.asked = self.origins.options();
+            return Next::AskDeclarations(self.asked.clone());
+        }
+        match answer {
+            Some(answer) => self.answered(&answer, &said),
+            None if self.for_warnings => self.warned(&said),
+            None => self.failed(&said, heard.end),
+        }
+    }
+
+    /// Takes an answer.
+    fn answered(&mut self, answer: &Answer, said: &Said) -> Next {
+        for failed in &answer.assertions {
+            let origin = self.about(&failed.message, failed.file.as_deref());
+            if !self.follows_from_left_out(origin.as_ref()) {
+                self.sentence("eval-assertion", Level::Error, failed, origin);
+            }
+        }
+        for warning in &answer.warnings {
+            let origin = self.about(&warning.message, warning.file.as_deref());
+            self.sentence("eval-warning", Level::Warning, warning, origin);
+        }
+        if !self.for_warnings {
+            let is_listed = |text: &String| answer.warnings.iter().any(|one| squeezed(&one.message) == squeezed(text));
+            for text in said.warnings.iter().filter(|text| !is_listed(text)) {
+                if !self.loose.contains(text) {
+                    self.loose.push(text.clone());
+                }
+            }
+        }
+        match self.question {
+            Question::Whole if answer.system.is_none() => {
+                self.question = Question::System;
+                Next::Ask(Question::System, Vec::new())
+            }
+            _ if self.loose.is_empty() => Next::Done,
+            _ if self.for_warnings => self.without_trace(),
+            _ => {
+                self.for_warnings = true;
+                self.question = Question::System;
+                Next::AskForWarnings(Vec::new())
+            }
+        }
+    }
+
+    fn about(&self, text: &str, file: Option<&str>) -> Option<Origin> {
+        let declared = self.declared.as_deref().unwrap_or_default();
+        blame::of_sentence(text, file, &self.origins, declared, &self.folder)
+    }
+
+    /// Takes the trace of a warning that ended the evaluation.
+    fn warned(&mut self, said: &Said) -> Next {
+        let declared = self.declared.as_deref().unwrap_or_default();
+        let text = said.warnings.last().filter(|text| self.loose.contains(text)).cloned();
+        let Some(text) = text else { return self.without_trace() };
+        self.loose.retain(|one| *one != text);
+        // The message says nothing: that a warning ended it.
+        let way = Said { error: Vec::new(), ..said.clone() };
+        let by_trace = blame::of_error(&way, &self.origins, declared, &self.folder).filter(|origin| origin.written);
+        let origin = by_trace.or_else(|| self.about(&text, None));
+        let cuts = origin.as_ref().map(|origin| self.new_cuts(origin)).unwrap_or_default();
+        self.sentence("eval-warning", Level::Warning, &Sentence { message: text, file: None }, origin);
+        if self.loose.is_empty() || cuts.is_empty() {
+            return self.without_trace();
+        }
+        self.cuts.extend(cuts.iter().cloned());
+        Next::AskForWarnings(cuts)
+    }
+
+    /// Reports warnings of which no trace can be had.
+    fn without_trace(&mut self) -> Next {
+        for message in std::mem::take(&mut self.loose) {
+            let origin = self.about(&message, None);
+            self.sentence("eval-warning", Level::Warning, &Sentence { message, file: None }, origin);
+        }
+        Next::Done
+    }
+
+    /// Takes an error.
+    fn failed(&mut self, said: &Said, end: End) -> Next {
+        let declared = self.declared.as_deref().unwrap_or_default();
+        let origin = blame::of_error(said, &self.origins, declared, &self.folder);
+        let (message, help) = self.words(said, end);
+        let follows = !self.left_out.is_empty()
+            && (origin.is_none()
+                || message.contains("has no value defined")
+                || self.follows_from_left_out(origin.as_ref()));
+        if follows {
+            return self.without_trace();
+        }
+        let place = origin.as_ref().map_or(self.host.place, |origin| origin.place);
+        let mut finding = Diagnostic::error("eval-error", place, message).host(self.host.name);
+        finding = finding.label(label(origin.as_ref())).why(self.why("no system can be built from it"));
+        for (other, text) in self.others(said, place) {
+            finding = finding.related(other, text);
+        }
+        finding.help = help;
+        let cuts = origin.as_ref().map(|origin| self.new_cuts(origin)).unwrap_or_default();
+        let goes_on = !cuts.is_empty() && self.rounds < MAX_ROUNDS && matches!(end, End::Itself { .. });
+        if !goes_on {
+            finding = finding.help("mend this and check again: Nix stops at an error, and there may be more behind it");
+        }
+        let known =
+            self.found.iter().any(|known| known.finding.rule == "eval-error" && known.finding.primary.place == place);
+        if !known {
+            let option = origin.as_ref().map(|origin| origin.option.clone()).unwrap_or_default();
+            self.found.push(Evaluated { finding, option });
+        }
+        if !goes_on {
+            return self.without_trace();
+        }
+        self.rounds += 1;
+        self.left_out.extend(origin.map(|origin| origin.option));
+        self.cuts.extend(cuts.iter().cloned());
+        Next::Ask(self.question, cuts)
+    }
+
+    /// Returns what to leave out of the files to go on behind an origin: what was not left out yet.
+    fn new_cuts(&self, origin: &Origin) -> Vec<Cut> {
+        let covered = |cut: &Cut| {
+            self.cuts.iter().any(|known| {
+                known.file == cut.file && known.range.start <= cut.range.start && cut.range.end <= known.range.end
+            })
+        };
+        origin.cuts.iter().filter(|cut| !covered(cut)).cloned().collect()
+    }
+
+    /// Tells whether something is about an option that was left out.
+    fn follows_from_left_out(&self, origin: Option<&Origin>) -> bool {
+        let covered = |origin: &Origin| {
+            !origin.cuts.is_empty() && self.new_cuts(origin).is_empty() && self.left_out.contains(&origin.option)
+        };
+        origin.is_some_and(covered)
+    }
+
+    fn sentence(&mut self, rule: &'static str, level: Level, said: &Sentence, origin: Option<Origin>) {
+        let place = origin.as_ref().map_or(self.host.place, |origin| origin.place);
+        let message = phrase(said.message.lines());
+        if self.found.iter().any(|known| known.finding.rule == rule && known.finding.message == message) {
+            return;
+        }
+        let consequence = match level {
+            Level::Error => "NixOS refuses to build a system with a failed assertion",
+            _ => "NixOS warns of it at each evaluation",
+        };
+        let mut finding = Diagnostic::new(rule, level, place, message).host(self.host.name);
+        finding = finding.label(label(origin.as_ref())).why(self.why(consequence));
+        if let Some(module) = said.file.as_deref().and_then(module_name) {
+            finding = finding.help(format!("what it wants is written in nixpkgs, in {module}"));
+        }
+        let option = origin.map(|origin| origin.option).unwrap_or_default();
+        self.found.push(Evaluated { finding, option });
+    }
+
+    /// Says why it matters, and after what it was seen.
+    fn why(&self, consequence: &str) -> String {
+        match self.left_out.len() {
+            0 => consequence.to_owned(),
+            1 => format!("{consequence} (seen when the other setting that Nix refuses was left out)"),
+            count => format!("{consequence} (seen when {count} other settings that Nix refuses were left out)"),
+        }
+    }
+
+    /// Returns the other places that define what a message is about.
+    fn others(&self, said: &Said, place: Place) -> Vec<(Place, &'static str)> {
+        let Some(name) = subject(&said.error.join("\n")) else { return Vec::new() };
+        let files: Vec<String> =
+            blame::files(&said.error).filter_map(|file| below(file, &self.folder)).map(str::to_owned).collect();
+        let origins = self.origins.of_option_in(&name, &files).into_iter();
+        origins
+            .map(|origin| origin.place)
+            .filter(|other| *other != place)
+            .map(|other| (other, "set here as well"))
+            .collect()
+    }
+
+    /// Returns an error's message, and ways out.
+    fn words(&self, said: &Said, end: End) -> (String, Vec<String>) {
+        let host = self.host.name;
+        let text = said.error.join("\n");
+        let lower = format!("{text}\n").to_lowercase();
+        let is_memory =
+            ["out of memory", "bad_alloc", "cannot allocate memory"].iter().any(|word| lower.contains(word));
+        match end {
+            End::Deadline => {
+                let message = format!("Nix did not come to an end within {} s", self.limits.seconds);
+                let help = [
+                    "`--eval-deadline SECONDS` waits longer",
+                    "look at what computes without end: `fix`, `genericClosure`, a recursion of your own",
+                ];
+                return (message, help.map(str::to_owned).to_vec());
+            }
+            _ if is_memory => {
+                let message = format!("Nix ran out of memory: it may use {}", Size::human(self.limits.memory));
+                let help = [
+                    "`--eval-memory SIZE` allows more",
+                    "look at what grows without end: a list or a recursion of your own",
+                ];
+                return (message, help.map(str::to_owned).to_vec());
+            }
+            End::Signal(signal) => {
+                let guess = match signal {
+                    9 => ": most probably the machine ran out of memory",
+                    11 | 6 => ": most probably its stack overflowed, by an infinite recursion",
+                    _ => "",
+                };
+                return (format!("Nix was ended by signal {signal}{guess}"), vec![by_hand(host)]);
+            }
+            End::Itself { .. } if text.is_empty() => {
+                return ("Nix failed and did not say why".to_owned(), vec![by_hand(host)]);
+            }
+            End::Itself { .. } => {}
+        }
+        let mut help = Vec::new();
+        let (meant, lines): (Vec<&String>, Vec<&String>) =
+            said.error.iter().partition(|line| line.starts_with("Did you mean "));
+        if lower.contains("restricted mode")
+            || lower.contains("is forbidden")
+            || lower.contains("allow-import-from-derivation")
+        {
+            help.push(
+                "`--trust` lets Nix read, fetch and build what it asks for: for definitions that you trust".to_owned(),
+            );
+        }
+        let meant = meant.iter().filter_map(|line| line.strip_prefix("Did you mean "));
+        help.extend(meant.map(|meant| format!("nearest: {}", printable(meant.trim_end_matches('?')))));
+        if lower.contains("conflicting definition") {
+            help.push("remove one of them, or write the one that should win as `{ mkForce = … }`".to_owned());
+        }
+        let shown =
+            |line: &&&String| !line.starts_with("- In `") && !line.starts_with("Use `lib.mk") && !line.is_empty();
+        let first = lines.iter().take_while(|line| !(subject(&text).is_some() && line.is_empty())).filter(shown);
+        let mut message = phrase(first.map(|line| line.trim_end_matches("Definition values:")));
+        if help.is_empty() && subject(&text).is_none() {
+            help.push(by_hand(host));
+        }
+        if message.is_empty() {
+            "Nix failed and did not say why".clone_into(&mut message);
+        }
+        (message, help)
+    }
+}
+
+/// Returns how to see all that Nix has to say.
+fn by_hand(host: &str) -> String {
+    let attribute = crate::nix::Expr::select_path("nixosConfigurations", &[host]);
+    format!(
+        "Nix's whole trace: hostwright build && nix-instantiate --show-trace out -A '{}.config.system.build.toplevel'",
+        printable(attribute.as_str())
+    )
+}
+
+/// Returns what stands at the place of an origin.
+fn label(origin: Option<&Origin>) -> String {
+    match origin {
+        None => "nothing that Nix says names a line of it".to_owned(),
+        Some(origin) if origin.option.is_empty() => "Nix comes by here".to_owned(),
+        Some(origin) => {
+            let name = printable(&crate::facts::join_name(&origin.option));
+            if origin.written { format!("`{name}`") } else { format!("`{name}` follows from this") }
+        }
+    }
+}
+
+/// Returns the path of a module within nixpkgs.
+fn module_name(path: &str) -> Option<String> {
+    path.find("/nixos/modules/").and_then(|at| path.get(at + 1..)).map(printable)
+}
+
+/// Returns text with its blanks made alike.
+fn squeezed(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
