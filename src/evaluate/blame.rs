@@ -32,11 +32,16 @@ pub(super) fn of_error(said: &Said, origins: &Origins<'_>, declared: &Declared, 
     if let Some(origin) = named.filter(|origin| origin.whole && origin.written && origin.depth > 1).next() {
         return Some(origin);
     }
+    // `import` of a file that is not there: only its path is said.
+    let of_user = message.split(['`', '\'', ' ']).filter_map(|word| below(word, folder)?.strip_prefix("user/"));
+    if let Some(origin) = of_user.filter_map(|path| origins.of_mention(path)).next() {
+        return Some(origin);
+    }
     let on_the_way = || Way { frames: said.frames.iter().rev(), foreign: false, origins, folder };
     on_the_way()
         .find(|origin| origin.written)
         .or_else(|| of_modules(said, origins, declared, &message))
-        .or_else(|| on_the_way().next())
+        .or_else(|| on_the_way().find(|origin| origin.computed))
 }
 
 /// Tells whether what was found for a name is at most one segment away from it, and no mere first segment.

@@ -8,11 +8,11 @@ use super::limits::Limits;
 use super::origins::{Cut, Origin, Origins};
 use super::phrase::{phrase, subject};
 use super::said::Said;
+use super::words::{self, label, module_name};
 use crate::check::Evaluated;
 use crate::compile::{Compiled, Settings};
 use crate::resolve::ResolvedHost;
-use crate::source::{Diagnostic, Level, Place, Sources, printable};
-use crate::units::Size;
+use crate::source::{Diagnostic, Level, Place, Sources};
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +65,8 @@ struct Answer {
 struct Sentence {
     message: String,
     file: Option<String>,
+    /// Its number in the list that the module defines, from 1.
+    index: Option<usize>,
 }
 
 /// After how many things that were left out an evaluation is given up: what is found then follows from them rather.
@@ -170,13 +172,13 @@ impl<'a> Evaluation<'a> {
     /// Takes an answer.
     fn answered(&mut self, answer: &Answer, said: &Said) -> Next {
         for failed in &answer.assertions {
-            let origin = self.about(&failed.message, failed.file.as_deref());
+            let origin = self.about(failed, "assertions");
             if !self.follows_from_left_out(origin.as_ref()) {
                 self.sentence("eval-assertion", Level::Error, failed, origin);
             }
         }
         for warning in &answer.warnings {
-            let origin = self.about(&warning.message, warning.file.as_deref());
+            let origin = self.about(warning, "warnings");
             self.sentence("eval-warning", Level::Warning, warning, origin);
         }
         if !self.for_warnings {
@@ -202,7 +204,19 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    fn about(&self, text: &str, file: Option<&str>) -> Option<Origin> {
+    /// Returns what a sentence is about; `list` is the option that holds it.
+    fn about(&self, said: &Sentence, list: &str) -> Option<Origin> {
+        let own = said.file.as_deref().and_then(|file| below(file, &self.folder));
+        if let (Some(file), Some(index)) = (own, said.index) {
+            let name = [list.to_owned(), format!("[definition 1-entry {index}]")];
+            if let Some(origin) = self.origins.of_option_in(&name, &[file.to_owned()]).into_iter().next() {
+                return Some(origin);
+            }
+        }
+        self.about_text(&said.message, said.file.as_deref())
+    }
+
+    fn about_text(&self, text: &str, file: Option<&str>) -> Option<Origin> {
         let declared = self.declared.as_deref().unwrap_or_default();
         blame::of_sentence(text, file, &self.origins, declared, &self.folder)
     }
@@ -216,9 +230,9 @@ impl<'a> Evaluation<'a> {
         // The message says nothing: that a warning ended it.
         let way = Said { error: Vec::new(), ..said.clone() };
         let by_trace = blame::of_error(&way, &self.origins, declared, &self.folder).filter(|origin| origin.written);
-        let origin = by_trace.or_else(|| self.about(&text, None));
+        let origin = by_trace.or_else(|| self.about_text(&text, None));
         let cuts = origin.as_ref().map(|origin| self.new_cuts(origin)).unwrap_or_default();
-        self.sentence("eval-warning", Level::Warning, &Sentence { message: text, file: None }, origin);
+        self.sentence("eval-warning", Level::Warning, &Sentence { message: text, file: None, index: None }, origin);
         if self.loose.is_empty() || cuts.is_empty() {
             return self.without_trace();
         }
@@ -229,8 +243,8 @@ impl<'a> Evaluation<'a> {
     /// Reports warnings of which no trace can be had.
     fn without_trace(&mut self) -> Next {
         for message in std::mem::take(&mut self.loose) {
-            let origin = self.about(&message, None);
-            self.sentence("eval-warning", Level::Warning, &Sentence { message, file: None }, origin);
+            let origin = self.about_text(&message, None);
+            self.sentence("eval-warning", Level::Warning, &Sentence { message, file: None, index: None }, origin);
         }
         Next::Done
     }
@@ -239,7 +253,7 @@ impl<'a> Evaluation<'a> {
     fn failed(&mut self, said: &Said, end: End) -> Next {
         let declared = self.declared.as_deref().unwrap_or_default();
         let origin = blame::of_error(said, &self.origins, declared, &self.folder);
-        let (message, help) = self.words(said, end);
+        let (message, help) = words::of_error(said, end, self.host.name, self.limits, &self.folder);
         let follows = !self.left_out.is_empty()
             && (origin.is_none()
                 || message.contains("has no value defined")
@@ -261,7 +275,7 @@ impl<'a> Evaluation<'a> {
         }
         let known =
             self.found.iter().any(|known| known.finding.rule == "eval-error" && known.finding.primary.place == place);
-        if !known {
+        if !known && !self.follows_from_assertion(origin.as_ref()) {
             let option = origin.as_ref().map(|origin| origin.option.clone()).unwrap_or_default();
             self.found.push(Evaluated { finding, option });
         }
@@ -290,6 +304,15 @@ impl<'a> Evaluation<'a> {
             !origin.cuts.is_empty() && self.new_cuts(origin).is_empty() && self.left_out.contains(&origin.option)
         };
         origin.is_some_and(covered)
+    }
+
+    /// Tells whether an error is what a failed assertion is there to say first: it is about the same service.
+    fn follows_from_assertion(&self, origin: Option<&Origin>) -> bool {
+        let near = |option: &[String]| {
+            origin
+                .is_none_or(|origin| origin.option.len() > 1 && origin.option.iter().take(2).eq(option.iter().take(2)))
+        };
+        self.found.iter().any(|known| known.finding.rule == "eval-assertion" && near(&known.option))
     }
 
     fn sentence(&mut self, rule: &'static str, level: Level, said: &Sentence, origin: Option<Origin>) {
@@ -321,109 +344,13 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Returns the other places that define what a message is about.
-    fn others(&self, said: &Said, place: Place) -> Vec<(Place, &'static str)> {
+    fn others(&self, said: &Said, place: Place) -> Vec<(Place, String)> {
         let Some(name) = subject(&said.error.join("\n")) else { return Vec::new() };
         let files: Vec<String> =
             blame::files(&said.error).filter_map(|file| below(file, &self.folder)).map(str::to_owned).collect();
         let origins = self.origins.of_option_in(&name, &files).into_iter();
-        origins
-            .map(|origin| origin.place)
-            .filter(|other| *other != place)
-            .map(|other| (other, "set here as well"))
-            .collect()
+        origins.filter(|origin| origin.place != place).map(|origin| (origin.place, label(Some(&origin)))).collect()
     }
-
-    /// Returns an error's message, and ways out.
-    fn words(&self, said: &Said, end: End) -> (String, Vec<String>) {
-        let host = self.host.name;
-        let text = said.error.join("\n");
-        let lower = format!("{text}\n").to_lowercase();
-        let is_memory =
-            ["out of memory", "bad_alloc", "cannot allocate memory"].iter().any(|word| lower.contains(word));
-        match end {
-            End::Deadline => {
-                let message = format!("Nix did not come to an end within {} s", self.limits.seconds);
-                let help = [
-                    "`--eval-deadline SECONDS` waits longer",
-                    "look at what computes without end: `fix`, `genericClosure`, a recursion of your own",
-                ];
-                return (message, help.map(str::to_owned).to_vec());
-            }
-            _ if is_memory => {
-                let message = format!("Nix ran out of memory: it may use {}", Size::human(self.limits.memory));
-                let help = [
-                    "`--eval-memory SIZE` allows more",
-                    "look at what grows without end: a list or a recursion of your own",
-                ];
-                return (message, help.map(str::to_owned).to_vec());
-            }
-            End::Signal(signal) => {
-                let guess = match signal {
-                    9 => ": most probably the machine ran out of memory",
-                    11 | 6 => ": most probably its stack overflowed, by an infinite recursion",
-                    _ => "",
-                };
-                return (format!("Nix was ended by signal {signal}{guess}"), vec![by_hand(host)]);
-            }
-            End::Itself { .. } if text.is_empty() => {
-                return ("Nix failed and did not say why".to_owned(), vec![by_hand(host)]);
-            }
-            End::Itself { .. } => {}
-        }
-        let mut help = Vec::new();
-        let (meant, lines): (Vec<&String>, Vec<&String>) =
-            said.error.iter().partition(|line| line.starts_with("Did you mean "));
-        if lower.contains("restricted mode")
-            || lower.contains("is forbidden")
-            || lower.contains("allow-import-from-derivation")
-        {
-            help.push(
-                "`--trust` lets Nix read, fetch and build what it asks for: for definitions that you trust".to_owned(),
-            );
-        }
-        let meant = meant.iter().filter_map(|line| line.strip_prefix("Did you mean "));
-        help.extend(meant.map(|meant| format!("nearest: {}", printable(meant.trim_end_matches('?')))));
-        if lower.contains("conflicting definition") {
-            help.push("remove one of them, or write the one that should win as `{ mkForce = … }`".to_owned());
-        }
-        let shown =
-            |line: &&&String| !line.starts_with("- In `") && !line.starts_with("Use `lib.mk") && !line.is_empty();
-        let first = lines.iter().take_while(|line| !(subject(&text).is_some() && line.is_empty())).filter(shown);
-        let mut message = phrase(first.map(|line| line.trim_end_matches("Definition values:")));
-        if help.is_empty() && subject(&text).is_none() {
-            help.push(by_hand(host));
-        }
-        if message.is_empty() {
-            "Nix failed and did not say why".clone_into(&mut message);
-        }
-        (message, help)
-    }
-}
-
-/// Returns how to see all that Nix has to say.
-fn by_hand(host: &str) -> String {
-    let attribute = crate::nix::Expr::select_path("nixosConfigurations", &[host]);
-    format!(
-        "Nix's whole trace: hostwright build && nix-instantiate --show-trace out -A '{}.config.system.build.toplevel'",
-        printable(attribute.as_str())
-    )
-}
-
-/// Returns what stands at the place of an origin.
-fn label(origin: Option<&Origin>) -> String {
-    match origin {
-        None => "nothing that Nix says names a line of it".to_owned(),
-        Some(origin) if origin.option.is_empty() => "Nix comes by here".to_owned(),
-        Some(origin) => {
-            let name = printable(&crate::facts::join_name(&origin.option));
-            if origin.written { format!("`{name}`") } else { format!("`{name}` follows from this") }
-        }
-    }
-}
-
-/// Returns the path of a module within nixpkgs.
-fn module_name(path: &str) -> Option<String> {
-    path.find("/nixos/modules/").and_then(|at| path.get(at + 1..)).map(printable)
 }
 
 /// Returns text with its blanks made alike.

@@ -31,14 +31,18 @@ impl Subject<'_> {
     pub fn ask(&self, question: Question) -> String {
         let answer = match question {
             Question::Whole => {
-                "located = option: builtins.concatMap (d: map (value: { file = toString d.file; inherit value; }) (if builtins.isList d.value then d.value else [ ])) (host.options.${option}.definitionsWithLocations or [ ]);
-                 failed = builtins.filter (a: !a.assertion) host.config.assertions;
-                 asserted = builtins.filter (d: builtins.isAttrs d.value && !(d.value ? _type) && !(d.value.assertion or true)) (located \"assertions\");
-                 warned = builtins.filter (d: builtins.isString d.value) (located \"warnings\");
-                 file = all: same: let found = builtins.filter same all; in if found == [ ] then null else (builtins.head found).file;
+                "located = option: builtins.concatMap
+                   (d: if builtins.isList d.value then builtins.genList (i: { file = toString d.file; index = i + 1; value = builtins.elemAt d.value i; }) (builtins.length d.value) else [ ])
+                   (host.options.${option}.definitionsWithLocations or [ ]);
+                 said = test: let result = builtins.tryEval test; in result.success && result.value;
+                 failed = builtins.filter (a: said (!a.assertion)) host.config.assertions;
+                 of = all: same: message: let found = builtins.filter (d: said (same d.value)) all; in
+                   if found == [ ] then { inherit message; } else { inherit message; inherit (builtins.head found) file index; };
+                 asserted = builtins.filter (d: said (builtins.isAttrs d.value && !(d.value ? _type) && !(d.value.assertion or true))) (located \"assertions\");
+                 warned = builtins.filter (d: said (builtins.isString d.value)) (located \"warnings\");
                  in {
-                   assertions = map (a: { inherit (a) message; file = file asserted (d: d.value.message == a.message); }) failed;
-                   warnings = map (w: { message = w; file = file warned (d: d.value == w); }) host.config.warnings;
+                   assertions = map (a: of asserted (v: v.message == a.message) a.message) failed;
+                   warnings = map (w: of warned (v: v == w) w) host.config.warnings;
                    system = if failed == [ ] then host.config.system.build.toplevel.drvPath else null;
                  }"
             }

@@ -15,6 +15,7 @@ mod limits;
 mod origins;
 mod phrase;
 mod said;
+mod words;
 
 pub use evaluation::{End, Evaluation, Heard, Next};
 pub use expression::{Question, Subject, fetch};

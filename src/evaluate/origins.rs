@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::said::At;
 use crate::compile::Settings;
 use crate::facts::split_name;
-use crate::nix::{Around, Enclosing, around, bindings_of, element_of, read_module, token_within};
+use crate::nix::{Around, Enclosing, Value, around, bindings_of, element_of, read_module, token_within};
 use crate::resolve::ResolvedHost;
 use crate::source::{FileId, Kind, Node, ORDER, Place, Sources};
 
@@ -25,6 +25,8 @@ pub(super) struct Origin {
     pub(super) whole: bool,
     /// Whether a person wrote the value.
     pub(super) written: bool,
+    /// Whether the compiled file has an expression there: what follows from a definition is mostly plain.
+    pub(super) computed: bool,
     /// What to leave out of the compiled files to go on without it.
     pub(super) cuts: Vec<Cut>,
 }
@@ -185,6 +187,7 @@ impl<'a> Origins<'a> {
             depth,
             whole: true,
             written: true,
+            computed: true,
             cuts: vec![Cut { file: file.to_owned(), range: last.range.clone() }],
         })
     }
@@ -215,8 +218,17 @@ impl<'a> Origins<'a> {
             option,
             whole: true,
             written: true,
+            computed: true,
             cuts: cuts.into_iter().collect(),
         }
+    }
+
+    /// Returns where a file of the user mentions a path beside it.
+    pub(super) fn of_mention(&self, path: &str) -> Option<Origin> {
+        self.own.iter().find_map(|own| {
+            let offset = own.text.find(path)?;
+            Some(self.in_own(own, offset))
+        })
     }
 
     /// Returns the setting of a compiled file that stands around a place.
@@ -233,7 +245,8 @@ impl<'a> Origins<'a> {
         let settings = || file.settings.iter();
         let holds = settings().filter(|definition| around(&definition.path)).max_by_key(|one| one.path.len());
         let found = holds.or_else(|| settings().find(|one| !names.is_empty() && below(&one.path)))?;
-        Some(self.set(file, &found.path, found.place))
+        let computed = is_computed(&found.value);
+        Some(Origin { computed, ..self.set(file, &found.path, found.place) })
     }
 
     fn set(&self, file: &Written, path: &[String], place: Place) -> Origin {
@@ -244,6 +257,7 @@ impl<'a> Origins<'a> {
             depth: path.len(),
             whole: true,
             written: false,
+            computed: false,
             cuts: bindings_of(&file.text, path).into_iter().map(cut).collect(),
         }
     }
@@ -263,7 +277,9 @@ impl<'a> Origins<'a> {
         // A setting that stands in a tree is the same as the one that was made from it.
         let mut seen: Vec<(Vec<Cut>, Place)> = Vec::new();
         all.retain(|origin| {
-            let known = seen.iter().any(|(cuts, place)| *cuts == origin.cuts || contains(*place, origin.place));
+            let known = seen.iter().any(|(cuts, place)| {
+                *cuts == origin.cuts || contains(*place, origin.place) || contains(origin.place, *place)
+            });
             seen.push((origin.cuts.clone(), origin.place));
             !known
         });
@@ -324,7 +340,16 @@ impl<'a> Origins<'a> {
             ranges = element_of(text, only, *index).into_iter().collect();
         }
         let cuts = ranges.into_iter().map(|range| Cut { file: root.file.to_owned(), range }).collect();
-        Some(Origin { place: descent.place(), depth: option.len(), option, whole, written: true, cuts })
+        Some(Origin { place: descent.place(), depth: option.len(), option, whole, written: true, computed: true, cuts })
+    }
+}
+
+/// Tells whether a value is an expression, perhaps with a priority.
+fn is_computed(value: &Value) -> bool {
+    match value {
+        Value::Expr(_) => true,
+        Value::Prioritised { value, .. } | Value::Ordered { value, .. } => is_computed(value),
+        _ => false,
     }
 }
 

@@ -78,7 +78,7 @@ pub fn element_of(text: &str, range: &Range<usize>, index: usize) -> Option<Rang
     list.children().nth(index).map(|element| range_of(&element))
 }
 
-/// Returns where, within `part`, the token stands that stands at `offset` in `text`, and how long it is, in bytes: `part` is an
+/// Returns where, within `part`, that stands which begins at `offset` in `text`, in bytes: a token, or `a.b.c`; `part` is an
 /// expression, and `text[range]` holds it, however it is laid out.
 pub fn token_within(text: &str, range: &Range<usize>, offset: usize, part: &str) -> Option<Range<usize>> {
     let root = parse(text).ok()?;
@@ -92,7 +92,7 @@ pub fn token_within(text: &str, range: &Range<usize>, offset: usize, part: &str)
         of_text.len() >= own.len() && of_text.iter().zip(&own).all(|(a, b)| is_same(a, b))
     };
     let start = (0..=at).rev().find(|start| same(*start))?;
-    own.get(at - start).map(|token| range_of_token(token))
+    own.get(at - start).map(range_of_selection)
 }
 
 /// Tells whether two tokens are the same but for layout.
@@ -147,6 +147,14 @@ fn range_of(node: &SyntaxNode) -> Range<usize> {
     node.text_range().start().into()..node.text_range().end().into()
 }
 
+/// Returns the range of a token, and of the attributes that are selected of it.
+fn range_of_selection(token: &SyntaxToken) -> Range<usize> {
+    let start = token.text_range().start();
+    let begins = token.parent_ancestors().take_while(|node| node.text_range().start() == start);
+    let selection = begins.filter(|node| node.kind() == SyntaxKind::NODE_SELECT).last();
+    selection.map_or_else(|| range_of_token(token), |node| range_of(&node))
+}
+
 fn range_of_token(token: &SyntaxToken) -> Range<usize> {
     token.text_range().start().into()..token.text_range().end().into()
 }
@@ -198,5 +206,7 @@ mod tests {
         let token = token_within(TEXT, &range, at("z = 1"), written).unwrap();
         assert_eq!(&written[token], "z");
         assert_eq!(token_within(TEXT, &range, at("e = 2"), written), None);
+        let selection = token_within(TEXT, &range, at("pkgs.y"), written).unwrap();
+        assert_eq!(&written[selection], "pkgs.y.override");
     }
 }

@@ -50,6 +50,9 @@ fn every_rule_can_be_explained_and_its_examples_behave_as_fleets() {
         let (bad, good) = (format!("bad-{id}"), format!("good-{id}"));
         sandbox.run(&["explain", id, "--example", "bad", &bad]).ends(0).says("check -v");
         sandbox.run(&["explain", id, "--example", "good", &good]).ends(0);
+        if rule["group"] == "evaluation" {
+            continue;
+        }
         let run = sandbox.run(&["--fleet", &bad, "check", "--today", "2026-11-21", "--format", "json"]);
         let found: Value = serde_json::from_str(&run.out).unwrap();
         let found = found["findings"].as_array().unwrap();

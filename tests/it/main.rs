@@ -15,6 +15,7 @@ mod compile_nix;
 mod compile_shell;
 mod disko;
 mod engines;
+mod eval;
 mod facts;
 mod fix;
 mod hostile;

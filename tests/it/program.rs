@@ -66,11 +66,18 @@ impl Sandbox {
     /// Runs the program here.
     #[must_use]
     pub(crate) fn run(&self, arguments: &[&str]) -> Run {
+        self.run_with(&[], arguments)
+    }
+
+    /// The same with variables of the environment.
+    #[must_use]
+    pub(crate) fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Run {
         let output = Command::new(env!("CARGO_BIN_EXE_hostwright"))
             .args(arguments)
             .current_dir(self.path())
             .env_clear()
             .env("HOME", self.path())
+            .envs(variables.iter().copied())
             .output()
             .unwrap();
         Run::of(&output, self.path())
