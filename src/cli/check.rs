@@ -108,7 +108,8 @@ pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<Exi
     let facts = context::facts(folder)?;
     check_files(&mut files, &facts, &args.hosts, today, |fleet, mut outcome, sources| {
         if args.eval.is_wanted() {
-            eval::add(terminal, fleet, &mut outcome, sources, &facts, &args.eval, &args.hosts, today)?;
+            let check = eval::Check { terminal, args: &args.eval, wanted: &args.hosts, facts: &facts, sources, today };
+            check.add(fleet, &mut outcome)?;
         }
         let report = Report::new(&outcome, sources);
         // A report that is compared between runs carries no time; on a terminal people like to see it.

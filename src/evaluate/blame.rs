@@ -28,13 +28,13 @@ pub(super) fn of_error(said: &Said, origins: &Origins<'_>, declared: &Declared, 
             return Some(origin);
         }
     }
-    let named = names(&message).into_iter().filter_map(|name| origins.of_option(&name));
-    if let Some(origin) = named.filter(|origin| origin.whole && origin.written && origin.depth > 1).next() {
+    let mut named = names(&message).into_iter().filter_map(|name| origins.of_option(&name));
+    if let Some(origin) = named.find(|origin| origin.whole && origin.written && origin.depth > 1) {
         return Some(origin);
     }
     // `import` of a file that is not there: only its path is said.
-    let of_user = message.split(['`', '\'', ' ']).filter_map(|word| below(word, folder)?.strip_prefix("user/"));
-    if let Some(origin) = of_user.filter_map(|path| origins.of_mention(path)).next() {
+    let mut of_user = message.split(['`', '\'', ' ']).filter_map(|word| below(word, folder)?.strip_prefix("user/"));
+    if let Some(origin) = of_user.find_map(|path| origins.of_mention(path)) {
         return Some(origin);
     }
     let on_the_way = || Way { frames: said.frames.iter().rev(), foreign: false, origins, folder };

@@ -138,13 +138,13 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Takes the answer to what was asked last.
-    pub fn hear(&mut self, heard: Heard) -> Next {
+    pub fn hear(&mut self, heard: &Heard) -> Next {
         if let Some(waiting) = self.waiting.take() {
             let files: Vec<Vec<String>> = serde_json::from_str(&heard.out).unwrap_or_default();
             self.declared = Some(std::mem::take(&mut self.asked).into_iter().zip(files).collect());
             return self.judge(&waiting);
         }
-        self.judge(&heard)
+        self.judge(heard)
     }
 
     fn judge(&mut self, heard: &Heard) -> Next {

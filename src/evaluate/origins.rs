@@ -165,7 +165,7 @@ impl<'a> Origins<'a> {
             let descent = is_below.then(|| descend(root.node, rest.iter().map(|(step, _)| step)))?;
             (descent.steps > 0).then_some((root, descent))
         });
-        let of_settings = self.set_in(written, &steps);
+        let of_settings = Self::set_in(written, &steps);
         let Some((root, descent)) = of_root.max_by_key(|(root, descent)| root.prefix.len() + descent.names.len())
         else {
             return of_settings;
@@ -232,7 +232,7 @@ impl<'a> Origins<'a> {
     }
 
     /// Returns the setting of a compiled file that stands around a place.
-    fn set_in(&self, file: &Written, steps: &[(Step, usize)]) -> Option<Origin> {
+    fn set_in(file: &Written, steps: &[(Step, usize)]) -> Option<Origin> {
         let names: Vec<&String> = steps
             .iter()
             .map_while(|(step, _)| match step {
@@ -246,10 +246,10 @@ impl<'a> Origins<'a> {
         let holds = settings().filter(|definition| around(&definition.path)).max_by_key(|one| one.path.len());
         let found = holds.or_else(|| settings().find(|one| !names.is_empty() && below(&one.path)))?;
         let computed = is_computed(&found.value);
-        Some(Origin { computed, ..self.set(file, &found.path, found.place) })
+        Some(Origin { computed, ..Self::set(file, &found.path, found.place) })
     }
 
-    fn set(&self, file: &Written, path: &[String], place: Place) -> Origin {
+    fn set(file: &Written, path: &[String], place: Place) -> Origin {
         let cut = |range| Cut { file: file.name.clone(), range };
         Origin {
             place,
@@ -318,7 +318,7 @@ impl<'a> Origins<'a> {
                 (common > 0).then(|| Origin {
                     whole,
                     depth: common,
-                    ..self.set(file, &definition.path, definition.place)
+                    ..Self::set(file, &definition.path, definition.place)
                 })
             })
         });

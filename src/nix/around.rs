@@ -30,7 +30,7 @@ pub enum Enclosing {
 pub fn around(text: &str, offset: usize) -> Vec<Around> {
     let Ok(root) = parse(text) else { return Vec::new() };
     let Some(token) = token_at(&root, offset) else { return Vec::new() };
-    let mut found: Vec<Around> = token.parent_ancestors().filter_map(enclosing).collect();
+    let mut found: Vec<Around> = token.parent_ancestors().filter_map(|node| enclosing(&node)).collect();
     found.reverse();
     found
 }
@@ -103,7 +103,7 @@ fn is_same(a: &SyntaxToken, b: &SyntaxToken) -> bool {
 
 fn tokens(root: &SyntaxNode, range: &Range<usize>) -> Vec<SyntaxToken> {
     root.descendants_with_tokens()
-        .filter_map(|part| part.into_token())
+        .filter_map(rnix::NodeOrToken::into_token)
         .filter(|token| !token.kind().is_trivia())
         .filter(|token| {
             let own = range_of_token(token);
@@ -117,13 +117,13 @@ fn token_at(root: &SyntaxNode, offset: usize) -> Option<SyntaxToken> {
     (offset < root.text_range().end()).then(|| root.token_at_offset(offset).right_biased()).flatten()
 }
 
-fn enclosing(node: SyntaxNode) -> Option<Around> {
-    let range = range_of(&node);
+fn enclosing(node: &SyntaxNode) -> Option<Around> {
+    let range = range_of(node);
     if node.kind() == SyntaxKind::NODE_ATTRPATH_VALUE {
-        return Some(Around { what: Enclosing::Binding(names_of(&node)?), range });
+        return Some(Around { what: Enclosing::Binding(names_of(node)?), range });
     }
     let list = node.parent().filter(|parent| parent.kind() == SyntaxKind::NODE_LIST)?;
-    let index = list.children().position(|child| child == node)?;
+    let index = list.children().position(|child| child == *node)?;
     Some(Around { what: Enclosing::Element(index), range })
 }
 
@@ -161,6 +161,8 @@ fn range_of_token(token: &SyntaxToken) -> Range<usize> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::string_slice, reason = "a test fails by a panic")]
+
     use super::*;
 
     const TEXT: &str = "{ pkgs, ... }:\n{\n  a.\"b.c\" = {\n    d = [\n      pkgs.x\n      (pkgs.y.override { z = 1; })\n    ];\n    e = 2;\n  };\n}\n";

@@ -58,13 +58,74 @@ impl EvalArgs {
     }
 }
 
+/// A check whose hosts are evaluated too.
+pub(super) struct Check<'a> {
+    pub(super) terminal: &'a Terminal,
+    pub(super) args: &'a EvalArgs,
+    pub(super) wanted: &'a [String],
+    pub(super) facts: &'a Facts,
+    pub(super) sources: &'a Sources,
+    pub(super) today: Date,
+}
+
+impl Check<'_> {
+    /// Evaluates the hosts and adds what Nix says.
+    pub(super) fn add(&self, fleet: Option<&Resolved<'_>>, outcome: &mut Outcome) -> Result<(), Failure> {
+        let nix = Nix::find(self.args.trust)?;
+        // A fleet.toml that cannot be read is an input error.
+        let Some(fleet) = fleet else { return Ok(()) };
+        let is_wanted =
+            |host: &&ResolvedHost<'_>| self.wanted.is_empty() || self.wanted.iter().any(|name| name == host.name);
+        let hosts: Vec<&ResolvedHost<'_>> = fleet.hosts.iter().filter(is_wanted).collect();
+        let mut unchecked = Vec::new();
+        if hosts.len() < outcome.hosts {
+            let count = outcome.hosts - hosts.len();
+            unchecked.push(not_evaluated(None, format!("{count} of {} hosts cannot be read", outcome.hosts)));
+        }
+        let templates = context::templates(fleet, self.sources)?;
+        let mut said = Vec::new();
+        match compile::compile(fleet, self.wanted, self.facts, self.sources, &templates) {
+            Err(found) => {
+                outcome.checked.findings.extend(found);
+                let why = || "the fleet cannot be compiled".to_owned();
+                unchecked.extend(hosts.iter().map(|host| not_evaluated(Some(host.name), why())));
+            }
+            Ok(compiled) => {
+                let trees = Trees::find(&nix, fleet, &hosts, self.args)?;
+                said.extend(trees.found.iter().cloned());
+                let scratch = Scratch::of(&compiled.files)?;
+                let job = Job {
+                    check: self,
+                    fleet,
+                    templates: &templates,
+                    compiled: &compiled,
+                    scratch: &scratch,
+                    nix: &nix,
+                    trees: &trees,
+                };
+                for (host, found) in hosts.iter().zip(job.evaluate(&hosts)?) {
+                    match found {
+                        Some(found) => said.extend(found),
+                        None => {
+                            unchecked.push(not_evaluated(Some(host.name), "there is no nixpkgs for it".to_owned()));
+                        }
+                    }
+                }
+            }
+        }
+        add_evaluated(fleet, self.wanted, &mut outcome.checked, said, unchecked, self.sources, self.today);
+        Ok(())
+    }
+}
+
+fn not_evaluated(host: Option<&str>, why: String) -> Unchecked {
+    Unchecked { rule: "eval-error", host: host.map(str::to_owned), why }
+}
+
 /// What all evaluations of a run share.
 struct Job<'a> {
-    terminal: &'a Terminal,
-    args: &'a EvalArgs,
+    check: &'a Check<'a>,
     fleet: &'a Resolved<'a>,
-    facts: &'a Facts,
-    sources: &'a Sources,
     templates: &'a Templates,
     compiled: &'a Compiled,
     scratch: &'a Scratch,
@@ -72,74 +133,17 @@ struct Job<'a> {
     trees: &'a Trees,
 }
 
-/// Evaluates the hosts of a check and adds what Nix says.
-pub(super) fn add(
-    terminal: &Terminal,
-    fleet: Option<&Resolved<'_>>,
-    outcome: &mut Outcome,
-    sources: &Sources,
-    facts: &Facts,
-    args: &EvalArgs,
-    wanted: &[String],
-    today: Date,
-) -> Result<(), Failure> {
-    let nix = Nix::find(args.trust)?;
-    // A fleet.toml that cannot be read is an input error.
-    let Some(fleet) = fleet else { return Ok(()) };
-    let mut unchecked = Vec::new();
-    let hosts: Vec<&ResolvedHost<'_>> =
-        fleet.hosts.iter().filter(|host| wanted.is_empty() || wanted.iter().any(|name| name == host.name)).collect();
-    let not_evaluated =
-        |host: Option<&str>, why: String| Unchecked { rule: "eval-error", host: host.map(str::to_owned), why };
-    if hosts.len() < outcome.hosts {
-        let count = outcome.hosts - hosts.len();
-        unchecked.push(not_evaluated(None, format!("{count} of {} hosts cannot be read", outcome.hosts)));
-    }
-    let templates = context::templates(fleet, sources)?;
-    let mut said = Vec::new();
-    match compile::compile(fleet, wanted, facts, sources, &templates) {
-        Err(found) => {
-            outcome.checked.findings.extend(found);
-            unchecked
-                .extend(hosts.iter().map(|host| not_evaluated(Some(host.name), "it cannot be compiled".to_owned())));
-        }
-        Ok(compiled) => {
-            let trees = Trees::find(&nix, fleet, &hosts, args)?;
-            said.extend(trees.found.iter().cloned());
-            let scratch = Scratch::of(&compiled.files)?;
-            let job = Job {
-                terminal,
-                args,
-                fleet,
-                facts,
-                sources,
-                templates: &templates,
-                compiled: &compiled,
-                scratch: &scratch,
-                nix: &nix,
-                trees: &trees,
-            };
-            for (host, found) in hosts.iter().zip(job.evaluate(&hosts)?) {
-                match found {
-                    Some(found) => said.extend(found),
-                    None => unchecked.push(not_evaluated(Some(host.name), "there is no nixpkgs for it".to_owned())),
-                }
-            }
-        }
-    }
-    add_evaluated(fleet, wanted, &mut outcome.checked, said, unchecked, sources, today);
-    Ok(())
-}
+/// What was found in a host; nothing for one without a nixpkgs.
+type Found = Option<Vec<Evaluated>>;
 
 impl Job<'_> {
     /// Evaluates hosts, as many at once as fit; what was found in each, in their order, and nothing for one without a nixpkgs.
     #[expect(clippy::disallowed_methods, reason = "progress tells how long it takes")]
-    fn evaluate(&self, hosts: &[&ResolvedHost<'_>]) -> Result<Vec<Option<Vec<Evaluated>>>, Failure> {
+    fn evaluate(&self, hosts: &[&ResolvedHost<'_>]) -> Result<Vec<Found>, Failure> {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let count = jobs(hosts.len(), processors, nix::available_memory());
         let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let results: Vec<Mutex<Option<Result<Option<Vec<Evaluated>>, Failure>>>> =
-            hosts.iter().map(|_| Mutex::new(None)).collect();
+        let results: Vec<Mutex<Option<Result<Found, Failure>>>> = hosts.iter().map(|_| Mutex::new(None)).collect();
         let running: Vec<Mutex<Option<&str>>> = (0..count).map(|_| Mutex::new(None)).collect();
         let started = Instant::now();
         std::thread::scope(|scope| {
@@ -157,12 +161,12 @@ impl Job<'_> {
                     set(slot, None);
                 });
             }
-            while self.terminal.shows_progress() && done.load(Ordering::Relaxed) < hosts.len() {
+            while self.check.terminal.shows_progress() && done.load(Ordering::Relaxed) < hosts.len() {
                 let names: Vec<&str> =
                     running.iter().filter_map(|slot| slot.lock().ok().and_then(|slot| *slot)).collect();
                 let seconds = started.elapsed().as_secs();
                 let finished = done.load(Ordering::Relaxed);
-                self.terminal.progress(&format!(
+                self.check.terminal.progress(&format!(
                     "evaluated {finished} of {}, at {} · {seconds} s",
                     hosts.len(),
                     names.join(", ")
@@ -170,24 +174,24 @@ impl Job<'_> {
                 std::thread::sleep(Duration::from_millis(200));
             }
         });
-        self.terminal.progress("");
+        self.check.terminal.progress("");
         let lost = || Failure::new("an evaluation was lost: its thread could not finish");
         results.into_iter().map(|result| result.into_inner().ok().flatten().ok_or_else(lost)?).collect()
     }
 
     /// Evaluates one host until Nix has no more to say.
     #[expect(clippy::disallowed_methods, reason = "an evaluation is given up after a time")]
-    fn host(&self, host: &ResolvedHost<'_>) -> Result<Option<Vec<Evaluated>>, Failure> {
+    fn host(&self, host: &ResolvedHost<'_>) -> Result<Found, Failure> {
         let Some(nixpkgs) = self.trees.of_channel(host.channel.name) else { return Ok(None) };
         let subject = Subject { out: self.scratch.path(), nixpkgs, inputs: &self.trees.inputs, host: host.name };
         let mut folders =
             vec![("out".to_owned(), self.scratch.path().to_owned()), ("nixpkgs".to_owned(), nixpkgs.to_owned())];
         folders.extend(self.trees.inputs.iter().map(|(name, tree)| (format!("input-{name}"), tree.clone())));
-        let limits = Limits { seconds: self.args.eval_deadline, memory: self.args.eval_memory.bytes() };
+        let limits = Limits { seconds: self.check.args.eval_deadline, memory: self.check.args.eval_memory.bytes() };
         let end = Instant::now() + Duration::from_secs(limits.seconds);
-        let settings = compile::settings_of(self.fleet, host, self.facts, self.sources, self.templates);
+        let settings = compile::settings_of(self.fleet, host, self.check.facts, self.check.sources, self.templates);
         let folder = self.scratch.path().join("hosts").join(host.name).display().to_string();
-        let mut evaluation = Evaluation::new(host, self.sources, self.compiled, settings, folder, limits);
+        let mut evaluation = Evaluation::new(host, self.check.sources, self.compiled, settings, folder, limits);
         let ask = |expression: &str, abort_on_warn| {
             self.nix.evaluate(Run { expression, folders: &folders, abort_on_warn, end, memory: limits.memory })
         };
@@ -205,7 +209,7 @@ impl Job<'_> {
                     ask(&subject.ask(Question::System), true)
                 }
             };
-            next = evaluation.hear(heard);
+            next = evaluation.hear(&heard);
         }
         Ok(Some(evaluation.finish()))
     }
@@ -311,7 +315,7 @@ impl Trees {
 }
 
 /// How long a tree may take to be fetched.
-const FETCHING: Duration = Duration::from_secs(1800);
+const FETCHING: Duration = Duration::from_mins(30);
 
 /// Has Nix fetch a pinned archive, unless its store has it; the error is what Nix says.
 #[expect(clippy::disallowed_methods, reason = "what is fetched is waited for a time")]
@@ -322,8 +326,8 @@ fn fetched(nix: &Nix, url: &str, hash: &str) -> Result<PathBuf, String> {
         (End::Itself { success: true }, Some(path)) => Ok(PathBuf::from(path)),
         (End::Deadline, _) => Err(format!("no end within {} s", FETCHING.as_secs())),
         _ => {
-            let lines = err.lines().map(str::trim).filter_map(|line| line.strip_prefix("error:")).map(str::trim);
-            Err(lines.filter(|line| !line.is_empty()).last().unwrap_or("Nix does not say why").to_owned())
+            let mut lines = err.lines().map(str::trim).filter_map(|line| line.strip_prefix("error:")).map(str::trim);
+            Err(lines.rfind(|line| !line.is_empty()).unwrap_or("Nix does not say why").to_owned())
         }
     }
 }

@@ -53,7 +53,7 @@ impl Nix {
         let nix = Self { words, trusted };
         let mut version = nix.command(None);
         version.arg("--version");
-        let heard = listen(version, Instant::now() + Duration::from_secs(60)).map_err(|why| nix.missing(&why))?;
+        let heard = listen(version, Instant::now() + Duration::from_mins(1)).map_err(|why| nix.missing(&why))?;
         let text = heard.out.lines().next().unwrap_or_default().trim();
         if heard.end != (End::Itself { success: true }) || text.is_empty() {
             let said = heard.err.lines().next().unwrap_or_default();
@@ -149,8 +149,14 @@ impl Nix {
 /// How much of what a run prints is kept, in bytes: of more, its end.
 const KEPT: usize = 32 << 20;
 
+/// A thread that reads what a run prints, and what it has read.
+struct Reader {
+    kept: Arc<Mutex<Vec<u8>>>,
+    thread: std::thread::JoinHandle<()>,
+}
+
 /// Reads in a thread of its own, so that a run which prints much never waits for us.
-fn reader(mut from: impl Read + Send + 'static) -> (Arc<Mutex<Vec<u8>>>, std::thread::JoinHandle<()>) {
+fn reader(mut from: impl Read + Send + 'static) -> Reader {
     let kept = Arc::new(Mutex::new(Vec::new()));
     let into = Arc::clone(&kept);
     let thread = std::thread::spawn(move || {
@@ -167,7 +173,7 @@ fn reader(mut from: impl Read + Send + 'static) -> (Arc<Mutex<Vec<u8>>>, std::th
             }
         }
     });
-    (kept, thread)
+    Reader { kept, thread }
 }
 
 /// Runs a command until it ends, or its time is over. The error says why it cannot be started.
@@ -192,8 +198,8 @@ fn listen(mut command: Command, end: Instant) -> Result<Heard, String> {
             Err(why) => return Err(why.to_string()),
         }
     };
-    let text = |from: Option<(Arc<Mutex<Vec<u8>>>, std::thread::JoinHandle<()>)>| {
-        let Some((kept, thread)) = from else { return String::new() };
+    let text = |from: Option<Reader>| {
+        let Some(Reader { kept, thread }) = from else { return String::new() };
         // What the run started itself may live on and hold the pipe: then what was read is all there is.
         if ended != End::Deadline {
             let _ = thread.join();
