@@ -23,6 +23,8 @@ pub enum Next {
     AskForWarnings(Vec<Cut>),
     /// Evaluate [`Subject::ask_declarations`](super::Subject::ask_declarations) for these options.
     AskDeclarations(Vec<Vec<String>>),
+    /// Evaluate [`Subject::ask_option`](super::Subject::ask_option), for a part of the time.
+    AskOption(Vec<String>),
     /// Nothing.
     Done,
 }
@@ -89,6 +91,8 @@ pub struct Evaluation<'a> {
     asked: Vec<Vec<String>>,
     /// What was heard, and waits for the declarations.
     waiting: Option<Heard>,
+    /// What Nix died of without saying where, and the options that may be why, the next one last.
+    stuck: Option<(Said, End, Vec<Vec<String>>)>,
     /// Warnings of the evaluation whose place is sought.
     loose: Vec<String>,
     found: Vec<Evaluated>,
@@ -122,6 +126,7 @@ impl<'a> Evaluation<'a> {
             declared: None,
             asked: Vec::new(),
             waiting: None,
+            stuck: None,
             loose: Vec::new(),
             found: Vec::new(),
         }
@@ -143,6 +148,9 @@ impl<'a> Evaluation<'a> {
             let files: Vec<Vec<String>> = serde_json::from_str(&heard.out).unwrap_or_default();
             self.declared = Some(std::mem::take(&mut self.asked).into_iter().zip(files).collect());
             return self.judge(&waiting);
+        }
+        if let Some((said, end, suspects)) = self.stuck.take() {
+            return self.suspected(said, end, suspects, heard);
         }
         self.judge(heard)
     }
@@ -253,8 +261,41 @@ impl<'a> Evaluation<'a> {
     fn failed(&mut self, said: &Said, end: End) -> Next {
         let declared = self.declared.as_deref().unwrap_or_default();
         let origin = blame::of_error(said, &self.origins, declared, &self.folder);
+        if is_death(said, end) && origin.is_none() {
+            let mut suspects = self.origins.expressions();
+            suspects.truncate(MAX_SUSPECTS);
+            suspects.reverse();
+            return self.suspect(said.clone(), end, suspects);
+        }
+        self.report(said, end, origin)
+    }
+
+    /// Asks for the next option that may be why Nix died.
+    fn suspect(&mut self, said: Said, end: End, suspects: Vec<Vec<String>>) -> Next {
+        match suspects.last().cloned() {
+            Some(next) => {
+                self.stuck = Some((said, end, suspects));
+                Next::AskOption(next)
+            }
+            None => self.report(&said, end, None),
+        }
+    }
+
+    /// Takes what became of the option that was asked for last.
+    fn suspected(&mut self, said: Said, end: End, mut suspects: Vec<Vec<String>>, heard: &Heard) -> Next {
+        let option = suspects.pop().unwrap_or_default();
+        if is_death(&Said::read(&heard.err), heard.end) {
+            let origin = self.origins.of_option(&option);
+            return self.report(&said, end, origin);
+        }
+        self.suspect(said, end, suspects)
+    }
+
+    /// Reports an error, and goes on behind it if that can be.
+    fn report(&mut self, said: &Said, end: End, origin: Option<Origin>) -> Next {
         let (message, help) = words::of_error(said, end, self.host.name, self.limits, &self.folder);
-        let follows = !self.left_out.is_empty()
+        let follows = !is_death(said, end)
+            && !self.left_out.is_empty()
             && (origin.is_none()
                 || message.contains("has no value defined")
                 || self.follows_from_left_out(origin.as_ref()));
@@ -351,6 +392,14 @@ impl<'a> Evaluation<'a> {
         let origins = self.origins.of_option_in(&name, &files).into_iter();
         origins.filter(|origin| origin.place != place).map(|origin| (origin.place, label(Some(&origin)))).collect()
     }
+}
+
+/// How many options are asked for one by one.
+const MAX_SUSPECTS: usize = 32;
+
+/// Tells whether Nix ended without being able to say where: of memory, of time, of a signal.
+fn is_death(said: &Said, end: End) -> bool {
+    !matches!(end, End::Itself { .. }) || words::is_memory(said)
 }
 
 /// Returns text with its blanks made alike.

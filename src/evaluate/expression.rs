@@ -68,6 +68,16 @@ impl Subject<'_> {
         )
     }
 
+    /// Returns the expression for one option's value: plain ones and lists, so far as to know what they are.
+    pub fn ask_option(&self, option: &[String]) -> String {
+        let value = Expr::select_path("host.config", option);
+        format!(
+            "{} value = {}; in if builtins.isAttrs value || builtins.isFunction value then null else builtins.toJSON value",
+            self.host(),
+            value.as_str()
+        )
+    }
+
     /// Binds `host`; further bindings may follow.
     fn host(&self) -> String {
         let mut arguments = Attrs::new();
@@ -112,9 +122,12 @@ mod tests {
         for (out, host) in [("/tmp/a b", "a"), ("/tmp/\"; evil", "${x}")] {
             let subject = Subject { out: Path::new(out), nixpkgs: Path::new("/n ${x}"), inputs: &inputs, host };
             let options = [vec!["a".to_owned(), "b\"c".to_owned()]];
-            for text in
-                [subject.ask(Question::Whole), subject.ask(Question::System), subject.ask_declarations(&options)]
-            {
+            for text in [
+                subject.ask(Question::Whole),
+                subject.ask(Question::System),
+                subject.ask_declarations(&options),
+                subject.ask_option(&options[0]),
+            ] {
                 assert_eq!(syntax_errors(&text), [], "{text}");
                 assert!(!text.contains("${x}") || text.contains("\\${x}"), "{text}");
             }

@@ -149,6 +149,31 @@ impl<'a> Origins<'a> {
         all
     }
 
+    /// Returns the names of the options that people set with an expression, alone or in a list.
+    pub(super) fn expressions(&self) -> Vec<Vec<String>> {
+        fn walk(node: &Node, name: &mut Vec<String>, all: &mut Vec<Vec<String>>) {
+            match &node.kind {
+                Kind::Table(table) => {
+                    for (segment, entry) in table {
+                        name.push(segment.clone());
+                        walk(&entry.node, name, all);
+                        name.pop();
+                    }
+                }
+                Kind::Nix(_) => all.push(name.clone()),
+                Kind::List(items) if items.iter().any(|item| matches!(item.node.kind, Kind::Nix(_))) => {
+                    all.push(name.clone());
+                }
+                _ => {}
+            }
+        }
+        let mut all = Vec::new();
+        for root in &self.roots {
+            walk(root.node, &mut root.prefix.clone(), &mut all);
+        }
+        all
+    }
+
     /// Returns where the text at a place of a compiled file comes from; `file` is its name below the host's folder.
     pub(super) fn of_place(&self, file: &str, at: &At) -> Option<Origin> {
         if let Some(own) = self.own.iter().find(|own| own.name == file) {

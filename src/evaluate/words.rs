@@ -9,11 +9,16 @@ use crate::source::printable;
 use crate::text::ShellWord;
 use crate::units::Size;
 
+/// Tells whether Nix ran out of memory.
+pub(super) fn is_memory(said: &Said) -> bool {
+    let text = said.error.join("\n").to_lowercase();
+    ["out of memory", "bad_alloc", "cannot allocate memory"].iter().any(|word| text.contains(word))
+}
+
 /// Returns an error's message, and ways out.
 pub(super) fn of_error(said: &Said, end: End, host: &str, limits: Limits, folder: &str) -> (String, Vec<String>) {
     let text = said.error.join("\n");
     let lower = text.to_lowercase();
-    let is_memory = ["out of memory", "bad_alloc", "cannot allocate memory"].iter().any(|word| lower.contains(word));
     let two = |message: String, help: [&str; 2]| (message, help.map(str::to_owned).to_vec());
     match end {
         End::Deadline => {
@@ -23,7 +28,7 @@ pub(super) fn of_error(said: &Said, end: End, host: &str, limits: Limits, folder
                 ["`--eval-deadline SECONDS` waits longer", "end what the definition computes without end"],
             );
         }
-        _ if is_memory => {
+        _ if is_memory(said) => {
             let message = format!("Nix ran out of memory: it may use {}", Size::human(limits.memory));
             return two(message, ["`--eval-memory SIZE` allows more", "end what grows without end in the definition"]);
         }
@@ -43,7 +48,10 @@ pub(super) fn of_error(said: &Said, end: End, host: &str, limits: Limits, folder
     let mut help = Vec::new();
     let (meant, lines): (Vec<&String>, Vec<&String>) =
         said.error.iter().partition(|line| line.starts_with("Did you mean "));
-    if ["restricted mode", "is forbidden", "allow-import-from-derivation"].iter().any(|word| lower.contains(word)) {
+    if ["restricted mode", "is forbidden", "allow-import-from-derivation", ".drv' is not valid"]
+        .iter()
+        .any(|word| lower.contains(word))
+    {
         help.push(
             "`--trust` lets Nix read, fetch and build what it asks for: for definitions that you trust".to_owned(),
         );

@@ -196,6 +196,19 @@ fn a_nix_that_hangs_or_dies_is_a_finding_and_not_the_end() {
         .says("error[eval-error]: Nix did not come to an end within 1 s")
         .says("hosts/a/host.toml:1:1")
         .says("--eval-deadline SECONDS");
+    // The option that hangs by itself is why.
+    stage(
+        &sandbox,
+        "case \"$*\" in *value\\ =\\ host.config.time.timeZone*|*toplevel*) sleep 600;; *) echo null;; esac",
+    );
+    let expressions =
+        "[nixos]\nnetworking.domain = { literalExpression = '1' }\ntime.timeZone = { literalExpression = '2' }\n";
+    sandbox.write("hosts/a/host.toml", expressions);
+    check(&sandbox, &["--nixpkgs", "tree", "--eval-deadline", "1"])
+        .ends(1)
+        .says("within 1 s")
+        .says("hosts/a/host.toml:3:39");
+    sandbox.write("hosts/a/host.toml", "");
     assert!(started.elapsed().as_secs() < 60);
     for (body, message) in [
         (

@@ -192,21 +192,25 @@ impl Job<'_> {
         let settings = compile::settings_of(self.fleet, host, self.check.facts, self.check.sources, self.templates);
         let folder = self.scratch.path().join("hosts").join(host.name).display().to_string();
         let mut evaluation = Evaluation::new(host, self.check.sources, self.compiled, settings, folder, limits);
-        let ask = |expression: &str, abort_on_warn| {
+        let ask = |expression: &str, abort_on_warn, end| {
             self.nix.evaluate(Run { expression, folders: &folders, abort_on_warn, end, memory: limits.memory })
         };
         let mut next = evaluation.start();
         loop {
             let heard = match &next {
                 Next::Done => break,
-                Next::AskDeclarations(options) => ask(&subject.ask_declarations(options), false),
+                Next::AskDeclarations(options) => ask(&subject.ask_declarations(options), false, end),
+                Next::AskOption(option) => {
+                    let seconds = limits.seconds.min(A_PART);
+                    ask(&subject.ask_option(option), false, Instant::now() + Duration::from_secs(seconds))
+                }
                 Next::Ask(question, cuts) => {
                     self.scratch.blank(host.name, cuts)?;
-                    ask(&subject.ask(*question), false)
+                    ask(&subject.ask(*question), false, end)
                 }
                 Next::AskForWarnings(cuts) => {
                     self.scratch.blank(host.name, cuts)?;
-                    ask(&subject.ask(Question::System), true)
+                    ask(&subject.ask(Question::System), true, end)
                 }
             };
             next = evaluation.hear(&heard);
@@ -313,6 +317,9 @@ impl Trees {
         Ok(trees)
     }
 }
+
+/// Seconds for one option, when an evaluation came to no end: many times what an option takes.
+const A_PART: u64 = 60;
 
 /// How long a tree may take to be fetched.
 const FETCHING: Duration = Duration::from_mins(30);
