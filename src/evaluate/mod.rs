@@ -15,6 +15,8 @@ mod limits;
 mod origins;
 mod phrase;
 mod said;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub use evaluation::{End, Evaluation, Heard, Next};
