@@ -224,7 +224,9 @@ impl Job<'_> {
             text.push_str(&format!("wrote    {folder} ({} files, {size}) in {took} ms\n", built.tree.len()));
         }
         if let Some(host) = self.first_host() {
-            text.push_str(&format!("next     read {folder}hosts/{host}/plan.md\n"));
+            text.push_str(&format!(
+                "next     read {folder}hosts/{host}/plan.md · evaluate with real Nix: hostwright check --eval\n"
+            ));
         }
         self.terminal.print(&text)?;
         Ok(ExitStatus::Success)

@@ -170,6 +170,9 @@ fn a_nix_that_is_not_there_or_too_old_is_said_and_nothing_is_reported() {
     sandbox.write("nix.sh", "echo broken >&2; exit 1\n");
     check(&sandbox, TREE).ends(2).complains(": broken");
     sandbox.run(&["check", "--nixpkgs", "tree"]).ends(2).complains("--eval");
+    for seconds in ["0", "18446744073709551615", "-1", "x"] {
+        check(&sandbox, &["--eval-deadline", seconds]).ends(2);
+    }
 }
 
 #[test]

@@ -37,7 +37,8 @@ pub(super) struct EvalArgs {
     #[arg(long, requires = "eval")]
     trust: bool,
     /// Seconds that the evaluation of a host may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 600, requires = "eval")]
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, requires = "eval",
+        value_parser = clap::value_parser!(u64).range(1..=86400))]
     eval_deadline: u64,
     /// Memory that the evaluation of a host may take
     #[arg(long, value_name = "SIZE", default_value = "8GiB", requires = "eval")]
@@ -147,8 +148,9 @@ impl Job<'_> {
         let running: Vec<Mutex<Option<&str>>> = (0..count).map(|_| Mutex::new(None)).collect();
         let started = Instant::now();
         std::thread::scope(|scope| {
-            for slot in &running {
-                scope.spawn(|| {
+            let evaluate = |slot| {
+                let (next, done, results) = (&next, &done, &results);
+                scope.spawn(move || {
                     while let Some((host, result)) = {
                         let index = next.fetch_add(1, Ordering::Relaxed);
                         hosts.get(index).zip(results.get(index))
@@ -159,9 +161,12 @@ impl Job<'_> {
                         done.fetch_add(1, Ordering::Relaxed);
                     }
                     set(slot, None);
-                });
-            }
-            while self.check.terminal.shows_progress() && done.load(Ordering::Relaxed) < hosts.len() {
+                })
+            };
+            let threads: Vec<_> = running.iter().map(evaluate).collect();
+            while self.check.terminal.shows_progress()
+                && !threads.iter().all(std::thread::ScopedJoinHandle::is_finished)
+            {
                 let names: Vec<&str> =
                     running.iter().filter_map(|slot| slot.lock().ok().and_then(|slot| *slot)).collect();
                 let seconds = started.elapsed().as_secs();
@@ -172,6 +177,10 @@ impl Job<'_> {
                     names.join(", ")
                 ));
                 std::thread::sleep(Duration::from_millis(200));
+            }
+            // One that panicked leaves its host without a result, which is said below.
+            for thread in threads {
+                drop(thread.join());
             }
         });
         self.check.terminal.progress("");
