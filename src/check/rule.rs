@@ -28,12 +28,23 @@ pub enum Group {
     Access,
     /// How a host is deployed and tested.
     Deploy,
+    /// What Nix says of the compiled host.
+    Evaluation,
 }
 
 impl Group {
     /// All groups, in the order of the catalogue.
-    pub const ALL: [Self; 8] =
-        [Self::Input, Self::Channel, Self::Options, Self::Disk, Self::Zfs, Self::Network, Self::Access, Self::Deploy];
+    pub const ALL: [Self; 9] = [
+        Self::Input,
+        Self::Channel,
+        Self::Options,
+        Self::Disk,
+        Self::Zfs,
+        Self::Network,
+        Self::Access,
+        Self::Deploy,
+        Self::Evaluation,
+    ];
 
     /// Returns the group's name, which is also its folder's.
     pub fn as_str(self) -> &'static str {
@@ -46,6 +57,7 @@ impl Group {
             Self::Network => "network",
             Self::Access => "access",
             Self::Deploy => "deploy",
+            Self::Evaluation => "evaluation",
         }
     }
 
@@ -60,6 +72,7 @@ impl Group {
             Self::Network => "addresses, routes, ports",
             Self::Access => "who may log in",
             Self::Deploy => "how a host is deployed and tested",
+            Self::Evaluation => "what Nix says of the compiled host (`check --eval`)",
         }
     }
 }
@@ -92,6 +105,8 @@ pub enum Check {
     Reading,
     /// The `allow` entries, after all other rules.
     Allows,
+    /// Nothing: it is reported where Nix evaluates the compiled hosts.
+    Evaluating,
     /// The fleet as a whole.
     Fleet(fn(&FleetCx<'_>, &mut Findings)),
     /// One host.
