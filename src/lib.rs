@@ -7,6 +7,7 @@
 pub mod check;
 pub mod cli;
 pub mod compile;
+pub mod evaluate;
 pub mod facts;
 pub mod fleet;
 pub mod modules;

@@ -15,8 +15,22 @@ use crate::source::{Allowed, Diagnostic, Diagnostics, Kind, Level, Node, Place, 
 use crate::units::Date;
 
 /// Marks the findings that entries cover, and reports entries that are expired, cover nothing, or cannot count.
+///
+/// Entries about what only an evaluation shows wait for one.
 pub(super) fn apply(fleet: &Resolved<'_>, scope: &Scope, checked: &mut Checked, today: Date) {
-    let entries = entries(fleet, scope);
+    let mut entries = entries(fleet, scope);
+    entries.retain(|entry| !entry.is_about_evaluation());
+    apply_entries(entries, scope, checked, today);
+}
+
+/// The same for the entries about what an evaluation shows.
+pub(super) fn apply_to_evaluated(fleet: &Resolved<'_>, scope: &Scope, checked: &mut Checked, today: Date) {
+    let mut entries = entries(fleet, scope);
+    entries.retain(Entry::is_about_evaluation);
+    apply_entries(entries, scope, checked, today);
+}
+
+fn apply_entries(entries: Vec<Entry<'_>>, scope: &Scope, checked: &mut Checked, today: Date) {
     let is_input = |finding: &Diagnostic| rules::find(finding.rule).is_some_and(|rule| rule.group == Group::Input);
     // What was not looked at may be what an entry is there for.
     let whole = scope.is_all() && !checked.findings.iter().any(is_input);
@@ -89,6 +103,10 @@ fn entries<'a>(fleet: &'a Resolved<'a>, scope: &Scope) -> Vec<Entry<'a>> {
 }
 
 impl Entry<'_> {
+    fn is_about_evaluation(&self) -> bool {
+        rules::find(&self.def.rule).is_some_and(|rule| matches!(rule.check, Check::Evaluating))
+    }
+
     fn apply(
         &self,
         findings: &mut Diagnostics,

@@ -66,7 +66,7 @@ pub fn check(
         .collect();
     outcomes.extend(of_hosts.into_iter().flatten());
 
-    let mut checked = Checked { findings: found, unchecked: Vec::new(), rules: rules::all().count() };
+    let mut checked = Checked { findings: found, unchecked: Vec::new(), rules: count() };
     for outcome in outcomes {
         checked.findings.extend(outcome.found);
         checked.unchecked.extend(outcome.unchecked);
@@ -76,6 +76,11 @@ pub fn check(
     sort(&mut checked.findings, sources);
     checked.unchecked.sort();
     checked
+}
+
+/// Returns how many rules a check runs.
+fn count() -> usize {
+    rules::all().filter(|rule| !matches!(rule.check, Check::Evaluating)).count()
 }
 
 /// Sorts findings into the order of the files.
@@ -145,7 +150,7 @@ pub fn check_scope<R>(
     let name = reading.fleet.as_ref().map(|fleet| fleet.file.fleet.name.to_string());
     let Some(fleet) = &reading.fleet else {
         sort(&mut found, &files.sources);
-        let checked = Checked { findings: found, unchecked: Vec::new(), rules: rules::all().count() };
+        let checked = Checked { findings: found, unchecked: Vec::new(), rules: count() };
         return then(None, Outcome { checked, fleet: name, hosts: reading.hosts }, &files.sources);
     };
     let resolved = resolve(fleet, facts, &files.sources, &mut found);

@@ -146,7 +146,7 @@ fn holds_set(node: &Node, route: &[String]) -> bool {
 
 /// Tells whether nixpkgs alone says what may stand beside a name: it has settings of its own there, and not just places for
 /// modules such as `services`.
-fn is_closed(index: OptionIndex<'_>, route: &[String]) -> bool {
+pub(super) fn is_closed(index: OptionIndex<'_>, route: &[String]) -> bool {
     let Some((_, above)) = route.split_last() else { return false };
     let above: Vec<&str> = above.iter().map(String::as_str).collect();
     match index.lookup(&above) {

@@ -19,6 +19,7 @@ mod capacity;
 mod changes;
 mod channels;
 mod engine;
+mod evaluated;
 mod example;
 mod fingerprint;
 mod fix;
@@ -43,6 +44,7 @@ mod ssh_key;
 
 pub use changes::Changes;
 pub use engine::{Checked, Outcome, check, check_files, check_scope};
+pub use evaluated::{Evaluated, add_evaluated};
 pub use example::{Example, Expected, SCAFFOLD, examples, page};
 pub use fingerprint::mark_findings;
 pub use fix::Rename;

@@ -30,11 +30,13 @@ pub enum Group {
     Services,
     /// How a host is deployed and tested.
     Deploy,
+    /// What Nix says of the compiled host.
+    Evaluation,
 }
 
 impl Group {
     /// All groups, in the order of the catalogue.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Input,
         Self::Channel,
         Self::Options,
@@ -44,6 +46,7 @@ impl Group {
         Self::Access,
         Self::Services,
         Self::Deploy,
+        Self::Evaluation,
     ];
 
     /// Returns the group's name, which is also its folder's.
@@ -58,6 +61,7 @@ impl Group {
             Self::Access => "access",
             Self::Services => "services",
             Self::Deploy => "deploy",
+            Self::Evaluation => "evaluation",
         }
     }
 
@@ -73,6 +77,7 @@ impl Group {
             Self::Access => "who may log in",
             Self::Services => "what runs on a host, and its state",
             Self::Deploy => "how a host is deployed and tested",
+            Self::Evaluation => "what Nix says of the compiled host (`check --eval`)",
         }
     }
 }
@@ -105,6 +110,8 @@ pub enum Check {
     Reading,
     /// The `allow` entries, after all other rules.
     Allows,
+    /// Nothing: it is reported where Nix evaluates the compiled hosts.
+    Evaluating,
     /// The fleet as a whole.
     Fleet(fn(&FleetCx<'_>, &mut Findings)),
     /// One host.

@@ -28,6 +28,8 @@ pub struct Settings<'a> {
     pub faults: Vec<Setting<'a>>,
     /// Option names that one neighbouring release has and the other has not, sorted.
     pub unsure: BTreeSet<String>,
+    /// Option names that nixpkgs has not, and that a module of the fleet's inputs may have, sorted.
+    pub of_inputs: BTreeSet<String>,
     /// Assertions of NixOS that fail.
     pub broken: Vec<Broken>,
     /// The index that answered; none when there is none at all.
@@ -80,6 +82,7 @@ impl<'a> Settings<'a> {
             settings.faults.extend(of_files.faults);
             settings.unsure.extend(of_files.unsure);
         }
+        settings.leave_to_inputs(cx);
         let nixos = cx.host.def.nixos.iter();
         let definitions: Vec<&Node> = nixos.chain(modules.iter().flat_map(|module| &module.definitions)).collect();
         if definitions.iter().any(|definition| adds_packages(definition)) {
@@ -88,6 +91,26 @@ impl<'a> Settings<'a> {
         }
         settings.broken = System { definitions, is_whole: cx.host.services.is_empty(), release }.broken();
         settings
+    }
+
+    /// Takes back what is said of names that nobody can know without the modules of the fleet's inputs.
+    fn leave_to_inputs(&mut self, cx: &HostCx<'a>) {
+        let Some(index) = self.index else { return };
+        if !cx.fleet.fleet.file.inputs.iter().any(|(_, input)| input.module.is_some()) {
+            return;
+        }
+        let names = &mut self.of_inputs;
+        self.faults.retain(|setting| {
+            let is_open = setting.fault.fault == Fault::Unknown
+                && setting.dropped.is_none()
+                && setting.elsewhere.is_none()
+                && setting.fault.nearest.is_empty()
+                && !foreign::is_closed(index, &setting.fault.route);
+            if is_open {
+                names.insert(join_name(&setting.fault.route));
+            }
+            !is_open
+        });
     }
 
     /// Walks over definitions that a system has whose options are those of an index.

@@ -15,7 +15,6 @@ use crate::report;
 use crate::report::plan::PlanFormat;
 use crate::resolve::Resolved;
 use crate::source::Sources;
-use crate::text::Templates;
 use crate::units::{Date, Size};
 
 /// Check, compile to Nix, and plan.
@@ -99,12 +98,7 @@ struct Built {
 impl Job<'_> {
     /// Compiles and plans. Findings that only compiling brings are printed, and end the run.
     fn compile(&self) -> Result<Result<Built, ExitStatus>, Failure> {
-        let overrides =
-            self.fleet.fleet.templates.iter().map(|(name, id)| (name.clone(), self.sources.text(*id).to_string()));
-        let templates = match Templates::new(overrides) {
-            Ok(templates) => templates,
-            Err(error) => return Err(Failure::new(crate::source::printable(&error.to_string()))),
-        };
+        let templates = context::templates(self.fleet, self.sources)?;
         let Compiled { mut files, hosts } =
             match compile::compile(self.fleet, &self.args.hosts, self.facts, self.sources, &templates) {
                 Ok(compiled) => compiled,
@@ -234,7 +228,9 @@ impl Job<'_> {
             text.push_str(&format!("wrote    {folder} ({} files, {size}) in {took} ms\n", built.tree.len()));
         }
         if let Some(host) = self.first_host() {
-            text.push_str(&format!("next     read {folder}hosts/{host}/plan.md\n"));
+            text.push_str(&format!(
+                "next     read {folder}hosts/{host}/plan.md · evaluate with real Nix: hostwright check --eval\n"
+            ));
         }
         self.terminal.print(&text)?;
         Ok(ExitStatus::Success)

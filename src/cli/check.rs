@@ -8,7 +8,7 @@ use clap::ValueEnum;
 
 use super::context::{self, Report};
 use super::terminal::Terminal;
-use super::{ExitStatus, Failure, git, output};
+use super::{ExitStatus, Failure, eval, git, output};
 use crate::check::{Changes, Rename, Scope, check_scope};
 use crate::facts::join_name;
 use crate::fleet::Fleet;
@@ -19,13 +19,16 @@ use crate::units::Date;
 /// Check hosts against every rule.
 ///
 /// Reads the fleet's files and nothing else: no process is started (but git, for `--changed-since`), no connection opened. The same
-/// files and the same date give the same findings.
+/// files and the same date give the same findings. Only `--eval` starts Nix, which fetches the pinned nixpkgs if it has to, and is otherwise kept from reading,
+/// fetching or building anything but what the hosts are made of.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   hostwright check                                       the whole fleet
   hostwright check lufta -v                              one host, with warnings, notes and what was allowed
   hostwright check --changed-since origin/main           the hosts that differ from a revision, uncommitted changes included
+  hostwright check --eval                                Nix's own verdict as well, at the lines it is about
+  hostwright check --eval --nixpkgs ~/nixpkgs lufta      with a tree that is there
   hostwright check --fix                                 write the new names of renamed options, then check
   hostwright check --format sarif > findings.sarif       for code scanning
   hostwright check --fail-on warning --today 2026-11-21  strict and reproducible")]
@@ -48,6 +51,8 @@ pub(super) struct Args {
     /// Write new names for renamed and misspelt options into the definitions, where one name is certain, and check again
     #[arg(long)]
     fix: bool,
+    #[command(flatten)]
+    eval: eval::EvalArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -112,7 +117,12 @@ pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<Exi
         &facts,
         |fleet| wanted.scope(fleet),
         today,
-        |_, mut outcome, sources| {
+        |fleet, mut outcome, sources| {
+            if args.eval.is_wanted() {
+                let scope = wanted.scope(fleet.map(|fleet| fleet.fleet));
+                let check = eval::Check { terminal, args: &args.eval, scope: &scope, facts: &facts, sources, today };
+                check.add(fleet, &mut outcome)?;
+            }
             context::complete(&mut outcome, args.format.into(), sources);
             let report = Report::new(&outcome, sources);
             // A report that is compared between runs carries no time; on a terminal people like to see it.

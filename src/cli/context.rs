@@ -12,6 +12,7 @@ use crate::plan::{self, Plan, PlanError, Scenario};
 use crate::report::{self, CheckReport, Format, Options, RuleText, Unchecked};
 use crate::resolve::{Resolved, ResolvedHost};
 use crate::source::{self, FleetFiles, Level, LoadError, Sources, nearest, printable};
+use crate::text::Templates;
 use crate::units::Date;
 
 /// Returns the fleet's folder: the one that is named, else the nearest upwards with a fleet.toml.
@@ -290,6 +291,12 @@ pub(super) fn fact_paths(folder: &Path, files: &FleetFiles) -> Result<Vec<String
     paths.sort();
     paths.dedup();
     Ok(paths)
+}
+
+/// Returns the templates: the embedded ones, with those that a fleet brings in their place.
+pub(super) fn templates(fleet: &Resolved<'_>, sources: &Sources) -> Result<Templates, Failure> {
+    let overrides = fleet.fleet.templates.iter().map(|(name, id)| (name.clone(), sources.text(*id).to_string()));
+    Templates::new(overrides).map_err(|error| Failure::new(printable(&error.to_string())))
 }
 
 /// Returns every file of a fleet as (path, text).

@@ -9,6 +9,7 @@ mod build;
 mod check;
 mod completions;
 mod context;
+mod eval;
 mod explain;
 mod facts;
 mod git;

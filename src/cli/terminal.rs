@@ -12,6 +12,7 @@ pub(super) struct Terminal {
     color_err: bool,
     pub(super) verbosity: Verbosity,
     interactive: bool,
+    watched: bool,
 }
 
 impl Terminal {
@@ -29,12 +30,31 @@ impl Terminal {
             (_, true) => Verbosity::Verbose,
             _ => Verbosity::Normal,
         };
-        Self { color, color_err, verbosity, interactive: io::stdout().is_terminal() }
+        Self {
+            color,
+            color_err,
+            verbosity,
+            interactive: io::stdout().is_terminal(),
+            watched: io::stderr().is_terminal(),
+        }
     }
 
     /// Tells whether somebody is looking at standard output.
     pub(super) fn is_interactive(&self) -> bool {
         self.interactive
+    }
+
+    /// Tells whether somebody watches standard error and wants to know how far a run is.
+    pub(super) fn shows_progress(&self) -> bool {
+        self.watched && !self.is_quiet()
+    }
+
+    /// Shows one line that the next one replaces; an empty one clears it.
+    pub(super) fn progress(&self, text: &str) {
+        if self.shows_progress() {
+            // Nothing can be done about a standard error that cannot be written.
+            let _ = io::stderr().lock().write_all(format!("\r\u{1b}[K{text}").as_bytes());
+        }
     }
 
     pub(super) fn is_quiet(&self) -> bool {

@@ -128,6 +128,35 @@ fn entry<'a>(fleet: &'a Resolved<'a>) -> Entry<'a> {
     }
 }
 
+/// A pinned source as an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archive {
+    /// Its name among the inputs of out/default.nix; `nixpkgs-CHANNEL` for a channel.
+    pub name: String,
+    /// Where it is; none without a commit.
+    pub url: Option<String>,
+    /// The hash of the unpacked tree.
+    pub hash: Option<String>,
+}
+
+/// Returns the name of a channel among the inputs of out/default.nix.
+pub fn channel_input(channel: &str) -> String {
+    input(channel)
+}
+
+/// Returns the archives of the channels that hosts run, then those of the further inputs.
+pub fn archives(fleet: &Resolved<'_>) -> Vec<Archive> {
+    let entry = entry(fleet);
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    let channels = entry.channels.iter();
+    let channels =
+        channels.map(|pin| Archive { name: pin.input.clone(), url: pin.archive.clone(), hash: owned(pin.hash) });
+    let inputs = entry.inputs.iter();
+    let inputs =
+        inputs.map(|pin| Archive { name: pin.name.to_owned(), url: pin.archive.clone(), hash: owned(pin.hash) });
+    channels.chain(inputs).collect()
+}
+
 /// Returns seconds since 1970 as flakes write a date.
 fn date(seconds: u64) -> Option<String> {
     let stamp = jiff::Timestamp::from_second(i64::try_from(seconds).ok()?).ok()?;

@@ -43,6 +43,7 @@ use crate::text::{TemplateError, Templates};
 use crate::units::Size;
 
 pub use compatibility::{PoolCompatibility, for_pool};
+pub use flake::{Archive, archives, channel_input};
 pub use manifest::{ChannelPin, channel_pins, manifest};
 pub use reboot_test::{BARE_TARGET, CONFIRMED, VERDICTS};
 pub use settings::{Definition, Settings};

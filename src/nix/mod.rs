@@ -8,6 +8,7 @@
 //! Invariants: what is printed parses, evaluates to the value that was given, and is formatted as RFC 166 asks; no value
 //! can end its position in the file; no text, however deeply nested, overflows the stack.
 
+mod around;
 mod attrs;
 mod expr;
 mod foreign;
@@ -20,6 +21,7 @@ mod round_trip;
 mod value;
 
 pub use crate::text::{NixFloat, NixFloatError, NixString, NulInNix};
+pub use around::{Around, Enclosing, around, bindings_of, element_of, token_within};
 pub use attrs::Attrs;
 pub use expr::Expr;
 pub use foreign::{COMPUTED, Form, Mention, ModuleText, read_module};

@@ -18,6 +18,7 @@ mod compile_nix;
 mod compile_shell;
 mod disko;
 mod engines;
+mod eval;
 mod examples;
 mod facts;
 mod fix;

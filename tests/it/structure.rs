@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("resolve", &["source", "fleet", "facts", "modules", "units"]),
     ("check", &["source", "fleet", "facts", "modules", "nix", "resolve", "units"]),
     ("compile", &["source", "fleet", "facts", "modules", "nix", "resolve", "text", "units"]),
+    ("evaluate", &["source", "facts", "nix", "resolve", "check", "compile", "text", "units"]),
     ("plan", &["source", "fleet", "facts", "resolve", "text", "units"]),
     ("probe", &["source", "units"]),
     ("propose", &["source", "units"]),
@@ -23,8 +24,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "source", "fleet", "facts", "modules", "nix", "resolve", "check", "compile", "plan", "probe", "propose",
-            "report", "text", "units",
+            "source", "fleet", "facts", "modules", "nix", "resolve", "check", "compile", "evaluate", "plan", "probe",
+            "propose", "report", "text", "units",
         ],
     ),
 ];

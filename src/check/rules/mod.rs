@@ -4,6 +4,7 @@ mod access;
 mod channel;
 mod deploy;
 mod disk;
+mod evaluation;
 mod input;
 mod network;
 mod options;
@@ -25,6 +26,7 @@ static GROUPS: &[&[&Rule]] = &[
     access::RULES,
     services::RULES,
     deploy::RULES,
+    evaluation::RULES,
 ];
 
 /// Returns every rule, group by group, each group sorted by slug.

@@ -43,6 +43,10 @@ pub(in crate::check) fn report(settings: &Settings<'_>, index: OptionIndex<'_>, 
         }
         found.report_as(if index.exact && setting.certain { Level::Error } else { Level::Warning }, finding);
     }
+    if !settings.of_inputs.is_empty() {
+        let names = listed(&settings.of_inputs);
+        found.unchecked(format!("a module of `[inputs]` may have {names}; `check --eval` tells"));
+    }
     if !settings.unsure.is_empty() {
         let names = listed(&settings.unsure);
         found.unchecked(format!(

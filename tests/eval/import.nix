@@ -1,0 +1,5 @@
+{
+  imports = [
+    ./not-there.nix #! eval-error
+  ];
+}
