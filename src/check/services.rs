@@ -12,16 +12,19 @@ pub(super) struct Dependency<'a> {
     pub(super) place: Place,
 }
 
-/// Returns which running service names which other one in `after` and `requires`.
+/// Returns which running service names which other one in `after` and `requires`, by name: what is said of a cycle must not depend
+/// on the order of the file.
 pub(super) fn dependencies<'a>(host: &'a ResolvedHost<'a>) -> Vec<Dependency<'a>> {
     let running = || host.services.iter().filter(|service| service.runs());
-    running()
+    let mut all: Vec<Dependency<'_>> = running()
         .flat_map(|service| {
             let names = service.def.after.iter().chain(&service.def.requires);
             names.map(move |name| Dependency { from: service.name, to: name.as_str(), place: name.place })
         })
         .filter(|edge| running().any(|service| service.name == edge.to))
-        .collect()
+        .collect();
+    all.sort_by_key(|edge| (edge.from, edge.to));
+    all
 }
 
 /// Returns the state of running services that must last: neither a cache nor what can be made again.

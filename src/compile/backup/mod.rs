@@ -13,7 +13,7 @@ mod zrepl;
 use super::HostCx;
 use super::settings::Settings;
 use crate::fleet::schema::backup::{Backup, BackupKind};
-use crate::source::{Diagnostics, Place};
+use crate::source::{Diagnostic, Diagnostics, Place};
 
 /// When a backup is made that does not say when.
 const DAILY: &str = "daily";
@@ -58,6 +58,17 @@ pub(super) fn settings(cx: &HostCx<'_>, found: &mut Diagnostics) -> Settings {
     let mut out = Settings::default();
     for (name, def) in cx.host.def.backup.iter() {
         let backup = BackupCx { cx, name, def: &def.value, place: def.key };
+        let is_empty = match def.kind.value {
+            BackupKind::Borg | BackupKind::Restic => backup.paths().is_empty(),
+            BackupKind::Zrepl | BackupKind::Syncoid => cx.host.backed_up_datasets(&def.value).is_empty(),
+        };
+        if is_empty {
+            found.push(
+                Diagnostic::error("value-invalid", def.key, format!("the backup `{name}` holds nothing"))
+                    .help("`backup = true` for a dataset")
+                    .help("`paths`, or with zrepl and syncoid `include-datasets`, in the backup"),
+            );
+        }
         let unit = match def.kind.value {
             BackupKind::Borg => borg::settings(&backup, &mut out),
             BackupKind::Restic => restic::settings(&backup, &mut out),

@@ -25,7 +25,9 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
             known.push((uid.value, format!("the account of `{}`", service.name), service.def.key));
         }
     }
-    let users = cx.host.def.access.iter().flat_map(|access| access.users.iter());
+    // By name: which of two is told must not depend on the order of the file.
+    let mut users: Vec<_> = cx.host.def.access.iter().flat_map(|access| access.users.iter()).collect();
+    users.sort_by_key(|(name, _)| name.as_str());
     for (name, user) in users {
         let Some(uid) = &user.uid else { continue };
         if let Some((_, other, place)) = known.iter().find(|(number, ..)| *number == uid.value) {
