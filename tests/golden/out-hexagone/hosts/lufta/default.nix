@@ -10,6 +10,8 @@
     ./network.nix
     ./access.nix
     ./services.nix
+    ./backup.nix
+    ./monitoring.nix
     ./nixos.nix
     ./reboot-test.nix
   ];

@@ -301,6 +301,10 @@ step "place the host keys"
 place_host_keys
 step "place what the first boot needs"
 named=''
+named="$named "borg-passphrase
+needed_file borg-passphrase /etc/credstore/borg-passphrase 0400 0700 secret
+named="$named "borg-key
+needed_file borg-key /etc/credstore/borg-key 0400 0700 secret
 other_secrets
 step "install the system and its boot loader"
 if [ -n "$system" ]; then
