@@ -47,11 +47,25 @@ struct Mark<'a> {
     primary: bool,
 }
 
+/// The findings whose place is a secret.
+const SECRET: &str = "secret-inline";
+
+/// Returns the file of a secret with stars in its place: what a check prints lies about in logs.
+fn covered(finding: &Diagnostic, sources: &Sources) -> Option<(FileId, String)> {
+    let place = finding.primary.place;
+    let (start, end) = (place.start as usize, place.end as usize);
+    let text = sources.file(place.file).text();
+    let (front, secret, rest) = (text.get(..start)?, text.get(start..end)?, text.get(end..)?);
+    // A star for each byte, so that places stay where they are.
+    let stars: String = secret.bytes().map(|byte| if byte == b'\n' { '\n' } else { '*' }).collect();
+    (finding.rule == SECRET).then(|| (place.file, format!("{front}{stars}{rest}")))
+}
+
 impl<'a> Mark<'a> {
-    fn new(label: &Label, sources: &'a Sources, primary: bool) -> Self {
+    fn new(label: &Label, sources: &'a Sources, primary: bool, covered: Option<&'a (FileId, String)>) -> Self {
         let place = label.place;
         let file = sources.file(place.file);
-        let text = file.text();
+        let text = covered.filter(|(id, _)| *id == place.file).map_or(file.text(), |(_, text)| text);
         let (start, end) = (place.start as usize, place.end as usize);
         let begin = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
         Self {
@@ -69,8 +83,9 @@ impl<'a> Mark<'a> {
 
 /// Draws the places of a finding: the primary one first, those of one file together where that stays readable.
 pub(super) fn draw(finding: &Diagnostic, sources: &Sources, pen: Pen) -> Excerpt {
-    let mut marks = vec![Mark::new(&finding.primary, sources, true)];
-    marks.extend(finding.related.iter().map(|label| Mark::new(label, sources, false)));
+    let covered = covered(finding, sources);
+    let mut marks = vec![Mark::new(&finding.primary, sources, true, covered.as_ref())];
+    marks.extend(finding.related.iter().map(|label| Mark::new(label, sources, false, covered.as_ref())));
     let digits = marks.iter().map(|mark| digits(mark.at.line)).max().unwrap_or(1);
     let bar = digits + 2;
     // The frame takes the bar and a space; one column stays free for a mark behind the end of a line.

@@ -145,3 +145,22 @@ fn a_dataset_outside_any_pool_is_no_file_system() {
         .says("hosts/a/host.toml:3:10")
         .says("tank");
 }
+
+#[test]
+fn no_report_repeats_a_secret_that_stands_in_a_definition() {
+    let sandbox = Sandbox::small();
+    let host = sandbox.read("hosts/a/host.toml");
+    let secrets = ["hunter2-of-somebody", "ghp_0123456789abcdefghijABCDEFGHIJ012345"];
+    let text = format!(
+        "{host}\n[secrets.items.x]\nvalue = \"{}\"\n[services.e]\nkind = \"command\"\nexec = \"/bin/e\"\n\
+         environment = {{ A = \"{}\" }}\n",
+        secrets[0], secrets[1]
+    );
+    sandbox.write("hosts/a/host.toml", text);
+    for format in ["human", "json", "sarif", "github", "junit"] {
+        let run = sandbox.run(&["check", "--format", format, "--today", "2026-11-21"]).ends(1).says("secret-inline");
+        for secret in secrets {
+            assert!(!run.out.contains(secret) && !run.err.contains(secret), "{format}: {}", run.out);
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! Secrets by name: where each lies on the host. No value of one is ever in a definition.
 
-use crate::fleet::decode::{Cx, Decode, Named, Setting, choice, table};
+use crate::fleet::decode::{Cx, Decode, Named, Setting, choice, inline, table};
 use crate::fleet::scalar::{AbsPath, Account, Mode, NameKey};
-use crate::fleet::shape::Shape;
+use crate::fleet::shape::{Scalar, Shape};
 use crate::source::{Node, Spanned};
 
 table! {
@@ -27,6 +27,8 @@ choice! {
 table! {
     /// A secret.
     pub struct SecretItem {
+        /// No key: a value stands in no definition, and is refused.
+        "value" => value: Option<Never>,
         /// Its file on the host; /etc/credstore/NAME when absent.
         "path" => path: Option<Spanned<SecretPath>>,
         /// Who owns the file; root when absent.
@@ -35,6 +37,26 @@ table! {
         "mode" => mode: Option<Spanned<Mode>>,
     }
     later { "file", "key" }
+}
+
+/// A secret's value, which never stands in a definition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Never;
+
+impl Decode for Never {
+    fn shape() -> Shape {
+        Shape::Scalar(Scalar {
+            form: "never",
+            json: "null",
+            pattern: None,
+            wanted: "nothing: its value lies on the host only",
+        })
+    }
+
+    fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
+        cx.found.push(inline::finding(&cx.route(), "the value of a secret", node.place));
+        None
+    }
 }
 
 /// An absolute path at which a secret may lie: not in the store, which everybody reads.
