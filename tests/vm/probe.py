@@ -107,7 +107,7 @@ def main():
             continue
         passed, failed = passed + checks.passed, failed + len(checks.failures)
         if options.record:
-            keep("probe", name, checks, {"zfs": options.zfs, "what": "probe --script, probe --from, new, check, build",
+            keep("probe", f"{name} {options.zfs}", checks, {"zfs": options.zfs, "what": "probe --script, probe --from, new, check, build",
                                          "questions": asks})
     print(f"probe: {passed} passed, {failed} failed")
     return 1 if failed else 0
