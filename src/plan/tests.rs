@@ -99,7 +99,8 @@ fn what_an_encrypted_host_needs_is_brought_before_it_is_wanted() {
     assert!(lines(id::CREATE_POOLS).starts_with("ssh -o "), "nothing is typed for a key in a file");
 
     let secrets = step(id::PLACE_SECRETS);
-    assert_eq!(secrets.checks_before(), ["test -s state/lufta/secrets/token"]);
+    let wanted = ["token", "borg-passphrase", "borg-key"].map(|name| format!("test -s state/lufta/secrets/{name}"));
+    assert_eq!(secrets.checks_before(), wanted);
     assert!(lines(id::PLACE_SECRETS).contains("s/^ssh-/lufta-initrd ssh-/p"), "{}", lines(id::PLACE_SECRETS));
     assert!(number(id::PLACE_SECRETS) < number(id::INSTALL_SYSTEM));
     assert!(lines(id::INSTALL_SYSTEM).contains("--secrets /root/hostwright-secrets --system"));
@@ -270,7 +271,7 @@ fn a_plan_without_its_reboot_test_is_refused_sealed_or_not() {
             refused(&edited(&plan, sealed, |plan| drop(plan["steps"].as_array_mut().unwrap().remove(test))), &plan);
         let said = said(&refusals);
         assert!(said.contains("needs `reboot-test`, which is no step"), "{said}");
-        assert!(said.contains("step 24 `check-gitea` differs in `id`"), "{said}");
+        assert!(said.contains("step 25 `check-gitea` differs in `id`"), "{said}");
         assert_eq!(said.contains("digest"), !sealed, "{said}");
     }
     let text = edited(&plan, true, |plan| plan["steps"][test]["kind"] = json!("command"));
