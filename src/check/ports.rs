@@ -52,7 +52,7 @@ pub(super) fn listeners<'a>(host: &'a ResolvedHost<'a>) -> Vec<Listener<'a>> {
     if let Some(web) = web_server(host) {
         // The same server may be there as a service, whose module has its ports.
         let is_service = |port: u16| {
-            running(host)
+            host.running()
                 .filter(|service| service.module.is_some_and(|module| module.prefix == web.prefix))
                 .any(|service| service.ports.iter().any(|own| own.port == port))
         };
@@ -82,7 +82,7 @@ pub(super) fn listeners<'a>(host: &'a ResolvedHost<'a>) -> Vec<Listener<'a>> {
             place: port.place,
         });
     }
-    for service in running(host) {
+    for service in host.running() {
         for port in &service.ports {
             listeners.push(Listener {
                 program: format!("`{}`", service.name),
@@ -97,11 +97,6 @@ pub(super) fn listeners<'a>(host: &'a ResolvedHost<'a>) -> Vec<Listener<'a>> {
         }
     }
     listeners
-}
-
-/// Returns the services that are not switched off.
-pub(super) fn running<'a>(host: &'a ResolvedHost<'a>) -> impl Iterator<Item = &'a ResolvedService<'a>> {
-    host.services.iter().filter(|service| service.def.enable.value)
 }
 
 /// Says on which addresses something listens.
@@ -175,7 +170,7 @@ impl WebServer<'_> {
 
 /// Returns what serves virtual hosts, where there are any.
 pub(super) fn web_server<'a>(host: &'a ResolvedHost<'a>) -> Option<WebServer<'a>> {
-    let vhosts = || running(host).flat_map(|service| &service.def.vhost.0);
+    let vhosts = || host.running().flat_map(|service| &service.def.vhost.0);
     let first = vhosts().next()?;
     let tls = vhosts().any(|vhost| vhost.tls.value != Tls::None);
     let server = host.def.web.as_ref().map_or(Server::Nginx, |web| web.server.value);
@@ -269,7 +264,8 @@ impl<'a> Firewall<'a> {
                 }
             }
         }
-        let public = running(host)
+        let public = host
+            .running()
             .flat_map(|service| &service.ports)
             .filter(|port| port.public)
             .map(|port| (port.port, port.protocol))

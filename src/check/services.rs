@@ -15,7 +15,7 @@ pub(super) struct Dependency<'a> {
 /// Returns which running service names which other one in `after` and `requires`, by name: what is said of a cycle must not depend
 /// on the order of the file.
 pub(super) fn dependencies<'a>(host: &'a ResolvedHost<'a>) -> Vec<Dependency<'a>> {
-    let running = || host.services.iter().filter(|service| service.runs());
+    let running = || host.running();
     let mut all: Vec<Dependency<'_>> = running()
         .flat_map(|service| {
             let names = service.def.after.iter().chain(&service.def.requires);
@@ -31,7 +31,7 @@ pub(super) fn dependencies<'a>(host: &'a ResolvedHost<'a>) -> Vec<Dependency<'a>
 pub(super) fn kept_state<'a>(
     host: &'a ResolvedHost<'a>,
 ) -> impl Iterator<Item = (&'a ResolvedService<'a>, &'a ServiceState<'a>)> {
-    let running = host.services.iter().filter(|service| service.runs());
+    let running = host.running();
     let all = running.flat_map(|service| service.state.iter().map(move |state| (service, state)));
     all.filter(|(_, state)| !state.rebuildable && state.kind != StateKind::Cache)
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use super::output;
-use crate::source::{Node, Sources, parse_toml};
+use super::way::tree;
+use crate::source::Node;
 
 /// How long all look-ups together may take: a machine without a network has no answers, and is no reason to wait.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -16,10 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// which may not be there as well as not be known here. A host that cannot be read has no names: `check` tells what is wrong with it.
 pub(super) fn of_host(folder: &Path, host: &str) -> BTreeMap<String, Vec<String>> {
     let path = folder.join("hosts").join(host).join("host.toml");
-    let Ok(text) = output::read_text(&path) else { return BTreeMap::new() };
-    let mut sources = Sources::default();
-    let file = sources.add("host.toml", text);
-    let tree = parse_toml(&sources, file, &mut Vec::new());
+    let Ok(tree) = tree(&path) else { return BTreeMap::new() };
     let names = tree.at(&["network", "names"]).and_then(Node::as_table);
     resolve(names.into_iter().flatten().map(|(name, _)| name.clone()))
 }

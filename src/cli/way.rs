@@ -99,7 +99,8 @@ impl Way {
     }
 }
 
-fn tree(path: &Path) -> Result<Node, Failure> {
+/// Returns a file as a tree, whatever is wrong with it: `check` tells that.
+pub(super) fn tree(path: &Path) -> Result<Node, Failure> {
     let mut sources = Sources::default();
     let file = sources.add(shown(path), output::read_text(path)?);
     Ok(parse_toml(&sources, file, &mut Vec::new()))

@@ -1,9 +1,9 @@
 //! access.nix: the ssh server, accounts, and who becomes root.
 
-use crate::compile::tmpfiles::{self, Rule};
 use std::fmt::Write as _;
 
 use super::settings::Settings;
+use super::tmpfiles::{self, Rule};
 use super::{HostCx, OutFile};
 use crate::fleet::decode::Word as _;
 use crate::fleet::schema::access::{Access, Ssh, User};

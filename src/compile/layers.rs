@@ -2,7 +2,7 @@
 
 use super::HostCx;
 use super::settings::Settings;
-use crate::compile::tmpfiles::{self, Rule};
+use super::tmpfiles::{self, Argument, Rule};
 use crate::fleet::schema::disks::Luks;
 use crate::fleet::schema::machine::Unlock;
 use crate::nix::{Attrs, Value};
@@ -107,7 +107,7 @@ fn persistence(cx: &HostCx<'_>, out: &mut Settings) {
         if let Some(name) = file.as_str().strip_prefix("/etc/") {
             out.set_below("environment.etc", &[name, "source"], kept, file.place);
         } else {
-            let rule = Rule { argument: Some(&kept), ..Rule::new("L+", file.as_str()) };
+            let rule = Rule { argument: Some(Argument::Text(&kept)), ..Rule::new("L+", file.as_str()) };
             tmpfiles::add(cx, "persistence", rule, file.place, out);
         }
     }

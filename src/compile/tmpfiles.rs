@@ -2,7 +2,7 @@
 
 use super::HostCx;
 use super::settings::Settings;
-use crate::nix::{Attrs, Expr, NixString, Value};
+use crate::nix::{Attrs, Expr, Value};
 use crate::source::Place;
 use crate::text::tmpfiles_path;
 
@@ -20,7 +20,7 @@ pub(super) struct Rule<'a> {
     /// The group.
     pub(super) group: Option<&'a str>,
     /// What the letter takes.
-    pub(super) argument: Option<&'a str>,
+    pub(super) argument: Option<Argument<'a>>,
 }
 
 impl<'a> Rule<'a> {
@@ -30,49 +30,41 @@ impl<'a> Rule<'a> {
     }
 }
 
+/// What the letter of a rule takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Argument<'a> {
+    /// Text.
+    Text(&'a str),
+    /// Something in the store, by its path.
+    Stored(&'a Expr),
+}
+
 /// Adds a rule to the file `hostwright-TOPIC.conf`; with releases that have no such files, to the one of all rules.
 pub(super) fn add(cx: &HostCx<'_>, topic: &str, rule: Rule<'_>, place: Place, out: &mut Settings) {
     if cx.spelling.tmpfiles_settings() {
-        let said = [("argument", rule.argument), ("group", rule.group), ("mode", rule.mode), ("user", rule.user)];
-        let said = said.into_iter().filter_map(|(key, value)| Some((key, value?)));
+        let said = [("group", rule.group), ("mode", rule.mode), ("user", rule.user)];
+        let mut said: Attrs = said.into_iter().filter_map(|(key, value)| Some((key, Value::from(value?)))).collect();
+        match rule.argument {
+            Some(Argument::Text(text)) => said.set(&["argument"], text),
+            Some(Argument::Stored(expr)) => said.set(&["argument"], in_store("", expr)),
+            None => None,
+        };
         let file = if topic.is_empty() { "hostwright".to_owned() } else { format!("hostwright-{topic}") };
-        out.set_below("systemd.tmpfiles.settings", &[&file, rule.path, rule.kind], said.collect::<Attrs>(), place);
+        out.set_below("systemd.tmpfiles.settings", &[&file, rule.path, rule.kind], said, place);
         return;
     }
-    let mut line = line(rule);
-    if let Some(argument) = rule.argument {
-        line.push(' ');
-        line.push_str(argument);
-    }
+    let line = line(rule);
+    let line = match rule.argument {
+        Some(Argument::Text(text)) => format!("{line} {text}").into(),
+        Some(Argument::Stored(expr)) => in_store(&format!("{line} "), expr),
+        None => Value::from(line),
+    };
     out.list("systemd.tmpfiles.rules", [line], place);
 }
 
-/// Adds a rule whose argument is an expression: a path of the store.
-pub(super) fn add_expr(
-    cx: &HostCx<'_>,
-    topic: &str,
-    rule: Rule<'_>,
-    argument: &Expr,
-    place: Place,
-    out: &mut Settings,
-) {
-    if cx.spelling.tmpfiles_settings() {
-        let said = [("group", rule.group), ("mode", rule.mode), ("user", rule.user)];
-        let mut said: Attrs = said.into_iter().filter_map(|(key, value)| Some((key, Value::from(value?)))).collect();
-        let text = Expr::parse(&format!("\"${{{}}}\"", argument.as_str()));
-        said.set(&["argument"], text.map_or(Value::Null, Value::from));
-        out.set_below(
-            "systemd.tmpfiles.settings",
-            &[&format!("hostwright-{topic}"), rule.path, rule.kind],
-            said,
-            place,
-        );
-        return;
-    }
-    let head = line(rule) + " ";
-    let text = NixString::new(head).map(|head| format!("{} + \"${{{}}}\"", head.literal(), argument.as_str()));
-    let expr = text.ok().and_then(|text| Expr::parse(&text).ok());
-    out.list("systemd.tmpfiles.rules", expr, place);
+/// Returns the path of something in the store behind other text.
+fn in_store(before: &str, expr: &Expr) -> Value {
+    expr.in_string(before, "").map_or(Value::Null, Value::from)
 }
 
 /// Returns the line of a rule without its argument.

@@ -7,7 +7,7 @@ use rnix::{SyntaxKind, SyntaxNode};
 use super::Value;
 use super::print::argument;
 use super::read::{NixSyntaxError, parse};
-use crate::text::nix_attribute;
+use crate::text::{NixString, nix_attribute};
 
 /// One complete Nix expression. It cannot end the place where it is put, and a comment in it ends within it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,20 @@ impl Expr {
             text.push_str(&nix_attribute(part.as_ref()));
         }
         Self { text, simple: true, commented: false, names: BTreeSet::from([variable.to_owned()]) }
+    }
+
+    /// Returns a string that holds this expression's value, such as the path of a package, between other text; none where that
+    /// text is one that Nix cannot hold.
+    pub fn in_string(&self, before: &str, after: &str) -> Option<Self> {
+        let literal = |text: &str| Some(NixString::new(text).ok()?.literal());
+        let mut parts = vec![format!("\"${{{}}}\"", self.text)];
+        if !before.is_empty() {
+            parts.insert(0, literal(before)?);
+        }
+        if !after.is_empty() {
+            parts.push(literal(after)?);
+        }
+        Self::parse(&parts.join(" + ")).ok()
     }
 
     /// Returns this function applied to arguments.

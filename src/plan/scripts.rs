@@ -140,7 +140,7 @@ fn ports(host: &ResolvedHost<'_>) -> (Vec<u16>, Vec<u16>) {
         None => vec![22],
     };
     let mut udp = Vec::new();
-    for service in host.services.iter().filter(|service| service.def.enable.value) {
+    for service in host.running() {
         for port in &service.ports {
             // What only people who run the host use may be started by hand.
             match (port.protocol, port.exposure) {

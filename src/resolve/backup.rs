@@ -1,6 +1,6 @@
 //! What belongs into a backup: datasets and directories that are marked, and what the backup itself names.
 
-use super::{MountSource, ResolvedHost};
+use super::ResolvedHost;
 use crate::fleet::schema::backup::Backup;
 
 impl ResolvedHost<'_> {
@@ -20,12 +20,10 @@ impl ResolvedHost<'_> {
     /// those that it names. In no order, and some may lie below others.
     pub fn backed_up_paths(&self, backup: &Backup) -> Vec<String> {
         let datasets = self.backed_up_datasets(backup);
-        let mounted = self.mounts.iter().filter(|mount| match &mount.source {
-            MountSource::Dataset { pool, name, .. } => datasets.contains(&format!("{pool}/{name}")),
-            _ => false,
-        });
-        let running = self.services.iter().filter(|service| service.runs());
-        let state = running.flat_map(|service| &service.state).filter(|state| state.backup && !state.rebuildable);
+        let is_marked = |name: String| datasets.contains(&name);
+        let mounted = self.mounts.iter().filter(|mount| mount.source.dataset().is_some_and(is_marked));
+        let state =
+            self.running().flat_map(|service| &service.state).filter(|state| state.backup && !state.rebuildable);
         mounted
             .map(|mount| mount.path.to_owned())
             .chain(state.map(|state| state.path.clone()))

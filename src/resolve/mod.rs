@@ -163,6 +163,11 @@ impl<'f> ResolvedHost<'f> {
         own.unwrap_or_else(|| self.def.zfs.as_ref().map_or("/dev/disk/by-id", |zfs| zfs.dev_nodes.value.as_str()))
     }
 
+    /// Returns the services that are not switched off.
+    pub fn running(&self) -> impl Iterator<Item = &ResolvedService<'f>> {
+        self.services.iter().filter(|service| service.runs())
+    }
+
     /// Returns a secret by its name.
     pub fn secret(&self, name: &str) -> Option<&ResolvedSecret<'f>> {
         self.secrets.iter().find(|secret| secret.name == name)

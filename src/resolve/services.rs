@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::reference;
 use super::secrets::{CREDENTIAL_STORE, ResolvedSecret};
-use super::storage::{Mount, MountSource};
+use super::storage::Mount;
 use crate::fleet::decode::Keyed;
-use crate::fleet::schema::module_file::{Exposure, ModuleFile, ModulePort, StateKind, When};
-use crate::fleet::schema::service_parts::{Protocol, Provision};
+use crate::fleet::schema::module_file::{Exposure, ModuleFile, ModulePort, ModuleSecret, StateKind, When};
+use crate::fleet::schema::service_parts::{Protocol, Provision, ServiceSecret};
 use crate::fleet::schema::services::{Service, Work};
 use crate::fleet::schema::workloads::{Native, Volume, VolumeSource};
 use crate::fleet::{Fleet, Host};
@@ -42,7 +42,13 @@ pub struct ServiceModule<'f> {
     pub prefix: &'f str,
 }
 
-impl ServiceModule<'_> {
+impl<'f> ServiceModule<'f> {
+    /// Returns what it says of a secret that a service gets, by the key that the service calls it by.
+    pub fn secret(self, given: &ServiceSecret) -> Option<&'f ModuleSecret> {
+        let key = given.key.as_ref()?.as_str();
+        self.file.secrets.iter().find(|known| known.key.as_str() == key)
+    }
+
     /// Returns the name of the option that takes another package.
     pub fn package_option(&self) -> String {
         let named = self.file.package_option.as_ref().map(|option| option.value.to_string());
@@ -200,7 +206,7 @@ fn secrets(host: &Host, service: &ResolvedService<'_>, found: &mut Diagnostics) 
         let needed = secret.when.as_ref().is_none_or(|when| service.holds(when));
         let route: Vec<&str> = module.prefix.split('.').chain(secret.option.as_str().split('.')).collect();
         let by_nix = host.def.nixos.as_ref().is_some_and(|nixos| nixos.at(&route).is_some());
-        if given || !needed || by_nix || service.option(secret.option.as_str()).is_some() {
+        if given || !needed || by_nix || service.def.option(secret.option.as_str()).is_some() {
             continue;
         }
         let message = format!("`{}` lacks the secret `{key}`: {}", service.name, secret.about.value);
@@ -214,9 +220,7 @@ fn secrets(host: &Host, service: &ResolvedService<'_>, found: &mut Diagnostics) 
 pub(super) fn readers(services: &[ResolvedService<'_>], secrets: &[ResolvedSecret<'_>], found: &mut Diagnostics) {
     for service in services.iter().filter(|service| service.runs()) {
         for given in &service.def.secrets {
-            let known = service.module.iter().flat_map(|module| &module.file.secrets);
-            let is_key = |key: &str| given.key.as_ref().is_some_and(|own| own.as_str() == key);
-            let reader = known.into_iter().find(|known| is_key(known.key.as_str()));
+            let reader = service.module.and_then(|module| module.secret(given));
             let Some(reader) = reader.and_then(|known| known.read_by.as_ref()) else { continue };
             let Some(secret) = secrets.iter().find(|secret| secret.name == given.name.as_str()) else { continue };
             // Only root enters the folder in which systemd looks for credentials.
@@ -256,15 +260,9 @@ fn units(name: &str, work: &Work, module: Option<ServiceModule<'_>>) -> Vec<Stri
 }
 
 impl ResolvedService<'_> {
-    /// Returns the value that stands at an option below the module's prefix.
-    pub fn option(&self, option: &str) -> Option<&Node> {
-        let route: Vec<&str> = option.split('.').collect();
-        self.def.options()?.at(&route)
-    }
-
     /// Tells whether an option of its module has a value, as set or by default.
     pub fn holds(&self, when: &When) -> bool {
-        match self.option(when.option.as_str()) {
+        match self.def.option(when.option.as_str()) {
             Some(node) => match (&node.kind, &when.is.value.0.kind) {
                 (Kind::Str(a), Kind::Str(b)) => a == b,
                 (Kind::Int(a), Kind::Int(b)) => a == b,
@@ -289,7 +287,7 @@ impl ResolvedService<'_> {
         };
         let mut all: Vec<(Provision, Place)> =
             module.file.provides.iter().map(|one| (one.value.clone(), self.def.key)).collect();
-        let interfaces = module.file.dhcp_on.as_ref().and_then(|option| self.option(option.as_str()));
+        let interfaces = module.file.dhcp_on.as_ref().and_then(|option| self.def.option(option.as_str()));
         for item in interfaces.and_then(Node::as_list).unwrap_or_default() {
             // Kea takes an interface, or one with the address to answer on: `lan/192.0.2.1`.
             let name = item.node.as_str().and_then(|text| text.split('/').next()?.parse().ok());
@@ -313,8 +311,7 @@ fn state<'f>(
     for state in module.iter().flat_map(|module| &module.file.state) {
         let known = state.path.as_str();
         let moved = state.option.as_ref().and_then(|option| {
-            let route: Vec<&str> = option.as_str().split('.').collect();
-            let node = def.options()?.at(&route)?;
+            let node = def.option(option.as_str())?;
             Some((node.as_str()?.to_owned(), node.place))
         });
         let with_parent = || {
@@ -388,12 +385,7 @@ pub fn volume_path(volume: &Volume, mounts: &[Mount<'_>], found: &mut Diagnostic
         VolumeSource::Path(path) => return Some(path.to_string()),
         VolumeSource::Dataset(dataset) => dataset.as_str(),
     };
-    let datasets = || {
-        mounts.iter().filter_map(|mount| match &mount.source {
-            MountSource::Dataset { pool, name, .. } => Some((format!("{pool}/{name}"), mount.path)),
-            _ => None,
-        })
-    };
+    let datasets = || mounts.iter().filter_map(|mount| Some((mount.source.dataset()?, mount.path)));
     let at = datasets().find(|(name, _)| name == dataset).map(|(_, path)| path.to_owned());
     if at.is_none() {
         let names: Vec<String> = datasets().map(|(name, _)| name).collect();
@@ -429,10 +421,7 @@ fn address(text: &str) -> Option<IpAddr> {
 }
 
 fn ports(def: &Keyed<Service>, of_module: &[ModulePort]) -> Vec<ServicePort> {
-    let option = |path: Option<&Spanned<crate::fleet::scalar::OptionPath>>| -> Option<&Node> {
-        let route: Vec<&str> = path?.as_str().split('.').collect();
-        def.options()?.at(&route)
-    };
+    let option = |path: Option<&Spanned<crate::fleet::scalar::OptionPath>>| def.option(path?.as_str());
     let mut ports = Vec::new();
     for port in of_module {
         let moved = option(port.option.as_ref());

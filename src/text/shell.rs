@@ -48,6 +48,12 @@ impl ShellCommand {
         Self(ShellWord::new(program.as_ref()).to_string())
     }
 
+    /// Makes a command line of a program and its arguments; none without a program.
+    pub fn of_words<T: AsRef<str>>(words: &[T]) -> Option<Self> {
+        let (program, arguments) = words.split_first()?;
+        Some(Self::new(program).args(arguments))
+    }
+
     /// Starts a command line with text of the program itself, such as `! ` or `LC_ALL=C zpool`.
     pub fn from_raw(text: &'static str) -> Self {
         Self(text.to_owned())

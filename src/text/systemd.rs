@@ -43,7 +43,7 @@ pub fn specifier_free(text: &str) -> String {
 
 /// Returns a path as tmpfiles.d(5) reads it: quoted where needed, `%` doubled.
 pub fn tmpfiles_path(path: &str) -> String {
-    let doubled = path.replace('%', "%%");
+    let doubled = specifier_free(path);
     if doubled.contains([' ', '"', '\'', '\\']) {
         format!("\"{}\"", doubled.replace('\\', "\\\\").replace('"', "\\\""))
     } else {

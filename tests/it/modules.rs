@@ -145,7 +145,7 @@ fn claims(files: &mut FleetFiles) -> BTreeMap<String, Vec<Claims>> {
                     let mut set = BTreeSet::new();
                     for option in options(module.file) {
                         let below = option.strip_prefix(module.prefix).unwrap_or_default().trim_start_matches('.');
-                        if service.option(below).is_some() {
+                        if service.def.option(below).is_some() {
                             set.insert(below.to_owned());
                         }
                     }

@@ -24,10 +24,7 @@ struct Script<'a> {
 pub(super) fn settings(backup: &BackupCx<'_>, out: &mut Settings, found: &mut Diagnostics) {
     let Some(drill) = &backup.def.drill else { return };
     let Some((restore, environment, package)) = restore(backup, drill, found) else { return };
-    let verify = drill.verify.as_ref().and_then(|verify| {
-        let (program, rest) = verify.value.0.split_first()?;
-        Some(ShellCommand::new(program).args(rest))
-    });
+    let verify = drill.verify.as_ref().and_then(|verify| ShellCommand::of_words(&verify.value.0));
     let paths: Vec<&str> = drill.paths.iter().map(|path| path.value.as_str()).collect();
     let values = Script { name: backup.name, restore, paths, verify };
     let Some(script) = backup.cx.render("services/drill.sh.tera", &values, found) else { return };

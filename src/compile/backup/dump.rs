@@ -44,8 +44,8 @@ pub(super) fn settings(backup: &BackupCx<'_>, unit: &str, out: &mut Settings, fo
         match (&before.dump, &before.command) {
             (Some(dump), None) => steps.extend(step(backup, before, dump.value, number, &mut packages, found)),
             (None, Some(command)) => {
-                let Some((program, rest)) = command.value.0.split_first() else { continue };
-                steps.push(Dump { folder: None, file: String::new(), command: ShellCommand::new(program).args(rest) });
+                let command = ShellCommand::of_words(&command.value.0);
+                steps.extend(command.map(|command| Dump { folder: None, file: String::new(), command }));
             }
             _ => found.push(
                 Diagnostic::error(

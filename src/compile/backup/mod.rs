@@ -58,9 +58,9 @@ pub(super) fn settings(cx: &HostCx<'_>, found: &mut Diagnostics) -> Settings {
     let mut out = Settings::default();
     for (name, def) in cx.host.def.backup.iter() {
         let backup = BackupCx { cx, name, def: &def.value, place: def.key };
-        let is_empty = match def.kind.value {
-            BackupKind::Borg | BackupKind::Restic => backup.paths().is_empty(),
-            BackupKind::Zrepl | BackupKind::Syncoid => cx.host.backed_up_datasets(&def.value).is_empty(),
+        let is_empty = match def.kind.value.copies_files() {
+            true => backup.paths().is_empty(),
+            false => cx.host.backed_up_datasets(&def.value).is_empty(),
         };
         if is_empty {
             found.push(

@@ -46,7 +46,7 @@ pub(super) fn settings(cx: &HostCx<'_>, network: &Network, out: &mut Settings) {
             out.set("networking.firewall.extraInputRules", rules.value.as_str(), rules.place);
         }
     }
-    for service in cx.host.services.iter().filter(|service| service.def.enable.value) {
+    for service in cx.host.running() {
         for port in service.ports.iter().filter(|port| port.public) {
             let known = network.firewall.as_ref().is_some_and(|firewall| {
                 let list = if port.protocol == Protocol::Tcp { &firewall.tcp } else { &firewall.udp };

@@ -100,12 +100,8 @@ fn volumes(cx: &HostCx<'_>, service: &ResolvedService<'_>, container: &Container
         all.push(format!("{path}:{}{end}", volume.target.as_str()).into());
     }
     for file in &service.def.files {
-        let content = &file.content;
-        let stored = Expr::select("pkgs", "writeText")
-            .apply([Value::from(units::file_name(file.path.as_str())), Value::from(content.value.0.as_str())]);
-        let end = crate::nix::NixString::new(format!(":{}:ro", file.path.as_str()));
-        let text = end.map(|end| format!("\"${{{}}}\" + {}", stored.as_str(), end.literal()));
-        all.extend(text.ok().and_then(|text| Expr::parse(&text).ok()).map(Value::from));
+        let stored = units::stored(file).in_string("", &format!(":{}:ro", file.path.as_str()));
+        all.extend(stored.map(Value::from));
     }
     for secret in service.def.secrets.iter().filter(|secret| secret.how.value != SecretAs::Env) {
         let Some(file) = cx.host.secret(secret.name.as_str()) else { continue };
@@ -175,7 +171,7 @@ fn networks_of(container: &Container) -> impl Iterator<Item = &str> {
 /// Makes the networks of all containers, in which podman answers for their names.
 pub(super) fn networks(cx: &HostCx<'_>, out: &mut Settings) {
     let containers = || {
-        let running = cx.host.services.iter().filter(|service| service.runs());
+        let running = cx.host.running();
         running
             .filter_map(|service| Some((service, service.def.container()?)))
             .filter(|(_, def)| !def.host_network.value)

@@ -22,7 +22,7 @@ pub(super) fn settings(cx: &HostCx<'_>, found: &mut Diagnostics) -> Settings {
     for service in &cx.host.services {
         native::settings(cx, service, &mut out, found);
     }
-    for service in cx.host.services.iter().filter(|service| service.runs()) {
+    for service in cx.host.running() {
         container::settings(cx, service, &mut out);
         command::settings(cx, service, &mut out);
         units::settings(cx, service, &mut out);

@@ -26,8 +26,7 @@ pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut
         }
     }
     for secret in &def.secrets {
-        let Some(key) = &secret.key else { continue };
-        let Some(known) = module.file.secrets.iter().find(|known| known.key.as_str() == key.as_str()) else { continue };
+        let Some(known) = module.secret(secret) else { continue };
         let Some(file) = cx.host.secret(secret.name.as_str()) else { continue };
         let form = known.form.as_ref().map_or("FILE", |form| form.value.as_str());
         out.set(&format!("{prefix}.{}", known.option.as_str()), form.replace("FILE", &file.path), secret.name.place);

@@ -151,10 +151,7 @@ fn ask(service: &ResolvedService<'_>, probe: &Probe) -> Option<ShellCommand> {
         ProbeKind::Http(HttpProbe::Path(path)) => get(&format!("http://{}{path}", first_port(service)?)),
         ProbeKind::Tcp(TcpProbe::Port(port)) => connect("127.0.0.1", moved(service, *port)?),
         ProbeKind::Tcp(TcpProbe::Address(address)) => connect(&address.host, address.port),
-        ProbeKind::Command(words) => {
-            let (program, rest) = words.0.split_first()?;
-            ShellCommand::new(program).args(rest)
-        }
+        ProbeKind::Command(words) => ShellCommand::of_words(&words.0)?,
     })
 }
 

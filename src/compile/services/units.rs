@@ -2,9 +2,9 @@
 
 use crate::compile::HostCx;
 use crate::compile::settings::Settings;
-use crate::compile::tmpfiles::{self, Rule};
+use crate::compile::tmpfiles::{self, Argument, Rule};
 use crate::compile::zfs::is_imported;
-use crate::fleet::schema::service_parts::{SecretAs, ServiceSecret};
+use crate::fleet::schema::service_parts::{SecretAs, ServiceFile, ServiceSecret};
 use crate::fleet::schema::services::Work;
 use crate::nix::{Expr, Value};
 use crate::resolve::{MountSource, ResolvedService};
@@ -180,12 +180,7 @@ fn secrets(cx: &HostCx<'_>, service: &ResolvedService<'_>, unit: &str, out: &mut
             out.set_below("systemd.services", &[unit, "serviceConfig", "EnvironmentFile"], files, secret.name.place);
         }
         for secret in service.def.secrets.iter().filter(|secret| secret.how.value == SecretAs::Credential) {
-            let of_module = service.module.is_some_and(|module| {
-                secret
-                    .key
-                    .as_ref()
-                    .is_some_and(|key| module.file.secrets.iter().any(|known| known.key.as_str() == key.as_str()))
-            });
+            let of_module = service.module.is_some_and(|module| module.secret(secret).is_some());
             let Some(file) = cx.host.secret(secret.name.as_str()).filter(|_| !of_module) else { continue };
             let name = secret.key.as_ref().map_or(file.name, |key| key.as_str());
             let credential = format!("{name}:{}", specifier_free(&file.path));
@@ -254,24 +249,24 @@ fn files(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut Settings) {
             continue;
         }
         // Elsewhere it is a link into the store, or a copy where it has an owner of its own.
-        let source = Expr::select("pkgs", "writeText")
-            .apply([Value::from(file_name(file.path.as_str())), Value::from(content.value.0.as_str())]);
+        let source = stored(file);
         let kind = if plain { "L+" } else { "C+" };
         let owner = file.owner.as_ref().map(|owner| owner.as_str());
         let mode = file.mode.as_ref().map(|mode| mode.as_str());
-        tmpfiles::add_expr(
-            cx,
-            "services",
-            Rule { user: owner, mode, ..Rule::new(kind, file.path.as_str()) },
-            &source,
-            file.path.place,
-            out,
-        );
+        let argument = Some(Argument::Stored(&source));
+        let rule = Rule { user: owner, mode, argument, ..Rule::new(kind, file.path.as_str()) };
+        tmpfiles::add(cx, "services", rule, file.path.place, out);
     }
 }
 
+/// Returns a file as one of the store.
+pub(super) fn stored(file: &ServiceFile) -> Expr {
+    let name = Value::from(file_name(file.path.as_str()));
+    Expr::select("pkgs", "writeText").apply([name, Value::from(file.content.value.0.as_str())])
+}
+
 /// Returns a name for a file in the store: the last part of its path, in the characters that the store takes.
-pub(super) fn file_name(path: &str) -> String {
+fn file_name(path: &str) -> String {
     let last = path.rsplit('/').next().unwrap_or(path);
     let fits = |c: char| c.is_ascii_alphanumeric() || "+-._?=".contains(c);
     let name: String = last.chars().map(|c| if fits(c) { c } else { '-' }).collect();

@@ -29,7 +29,7 @@ pub(super) enum Answer<'a> {
 
 /// Adds what virtual hosts set.
 pub(super) fn settings(cx: &HostCx<'_>, out: &mut Settings, found: &mut Diagnostics) {
-    let running = cx.host.services.iter().filter(|service| service.runs());
+    let running = cx.host.running();
     let places: Vec<Place<'_>> = running
         .flat_map(|service| {
             service.def.vhost.0.iter().map(move |vhost| {

@@ -5,11 +5,11 @@
 mod keys;
 mod rollback;
 
-use crate::compile::tmpfiles::{self, Rule};
 use std::collections::BTreeMap;
 
 use super::HostCx;
 use super::settings::Settings;
+use super::tmpfiles::{self, Rule};
 use crate::fleet::decode::Word as _;
 use crate::fleet::scalar::PackageAttr;
 use crate::fleet::schema::machine::SwitchOr;

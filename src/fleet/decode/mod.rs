@@ -4,12 +4,14 @@
 //! merging of definitions all come from that. Not here: what the keys are (the modules beside this one).
 
 pub(crate) mod inline;
+mod kinds;
 mod table;
 
 use std::net::IpAddr;
 
 use indexmap::IndexMap;
 
+pub(crate) use kinds::{OfKinds, foreign_keys, lacks};
 pub use table::{Fields, missing};
 pub(crate) use table::{default_text, field, is_open, is_required, table};
 

@@ -22,6 +22,13 @@ choice! {
     }
 }
 
+impl BackupKind {
+    /// Tells whether it copies files; else it sends snapshots of datasets.
+    pub fn copies_files(self) -> bool {
+        matches!(self, Self::Borg | Self::Restic)
+    }
+}
+
 table! {
     /// A backup.
     pub struct Backup {

@@ -1,6 +1,6 @@
 //! Interfaces: cards and what is made of them (VLANs, bonds, bridges, wireguard), with addresses and routes.
 
-use crate::fleet::decode::{Cx, Decode, Setting, choice, decode_integer, table};
+use crate::fleet::decode::{Cx, Decode, OfKinds, Setting, choice, decode_integer, foreign_keys, lacks, table};
 use crate::fleet::scalar::{KernelWord, Name};
 use crate::fleet::schema::routes::{Dhcp, Gateway, Route};
 use crate::fleet::schema::wireguard::{Peer, Wireguard, WireguardKey};
@@ -324,7 +324,7 @@ impl Interface {
 }
 
 /// The keys that not every kind has, with the kinds that do.
-const OF_KINDS: &[(&str, &[InterfaceKind])] = &[
+const OF_KINDS: &OfKinds<InterfaceKind> = &[
     ("match", &[InterfaceKind::Ethernet]),
     ("driver", &[InterfaceKind::Ethernet]),
     ("dhcp", &[InterfaceKind::Ethernet, InterfaceKind::Vlan, InterfaceKind::Bond, InterfaceKind::Bridge]),
@@ -350,13 +350,8 @@ impl Decode for Interface {
     fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
         let table = InterfaceTable::decode(node, cx)?;
         let kind = table.kind.value;
-        let foreign = foreign_keys(node, kind, cx);
-        let lacks = |key: &str, cx: &mut Cx<'_>| {
-            let message = format!("{} lacks the key `{key}`", cx.route());
-            let help =
-                format!("add `{key}`: {}", InterfaceTable::shape().at(key).map(Shape::wanted).unwrap_or_default());
-            cx.found.push(Diagnostic::error("key-missing", node.place, message).help(help));
-        };
+        let foreign = foreign_keys(node, kind, OF_KINDS, "interface", cx);
+        let lacks = |key: &str, cx: &mut Cx<'_>| lacks::<InterfaceTable>(key, node.place, cx);
         let link = match kind {
             InterfaceKind::Ethernet => match table.matches {
                 Some(matches) => Some(Link::Ethernet(matches)),
@@ -413,26 +408,6 @@ impl Decode for Interface {
             driver: table.driver,
         })
     }
-}
-
-/// Reports the keys that an interface of this kind does not have; tells whether there were any.
-fn foreign_keys(node: &Node, kind: InterfaceKind, cx: &mut Cx<'_>) -> bool {
-    let mut any = false;
-    for (key, kinds) in OF_KINDS.iter().filter(|(_, kinds)| !kinds.contains(&kind)) {
-        let Some(entry) = node.as_table().and_then(|table| table.get(*key)) else { continue };
-        any = true;
-        let kinds = kinds.iter().map(|kind| format!("`{kind}`")).collect::<Vec<_>>().join(", ");
-        cx.found.push(
-            Diagnostic::error(
-                "key-unknown",
-                entry.key,
-                format!("{} has no key `{key}`: its kind is `{kind}`", cx.route()),
-            )
-            .label(format!("a key of {kinds}"))
-            .help("leave it out, or give the interface the kind that you mean with `kind`"),
-        );
-    }
-    any
 }
 
 fn bond(node: &Node, bond: Bond, cx: &mut Cx<'_>) -> Option<Link> {

@@ -4,13 +4,13 @@ use super::probes::Probe;
 use super::service_parts::{Limits, Port, Provision, SecretAs, ServiceFile, ServiceSecret, State, UserWord, Words};
 use super::web::Vhosts;
 use super::workloads::{Capabilities, Command, Container, Native, Pull, Restart, Site, StartType, TimeZone, Volume};
-use crate::fleet::decode::{Cx, Decode, Named, Setting, choice, table};
+use crate::fleet::decode::{Cx, Decode, Named, OfKinds, Setting, choice, foreign_keys, lacks, table};
 use crate::fleet::scalar::{
     AbsPath, Account, ContainerUser, DnsName, EnvKey, EnvName, ImageRef, Name, PackageAttr, SysctlKey,
 };
 use crate::fleet::shape::Shape;
 use crate::fleet::words::SecretName;
-use crate::source::{Diagnostic, Node, Place, Spanned};
+use crate::source::{Node, Place, Spanned};
 use crate::units::{OnCalendar, Size, TimeSpan};
 
 choice! {
@@ -205,10 +205,16 @@ impl Service {
     pub fn options(&self) -> Option<&Node> {
         self.native()?.options.as_ref()
     }
+
+    /// Returns the value that stands at an option below the module's prefix.
+    pub fn option(&self, option: &str) -> Option<&Node> {
+        let route: Vec<&str> = option.split('.').collect();
+        self.options()?.at(&route)
+    }
 }
 
 /// The keys that not every kind has, with the kinds that do.
-const OF_KINDS: &[(&str, &[ServiceKind])] = {
+const OF_KINDS: &OfKinds<ServiceKind> = {
     use ServiceKind::{Command, Container, Native, StaticSite};
     &[
         ("module", &[Native]),
@@ -275,12 +281,8 @@ impl Decode for Service {
                 return cx.refused(key.place, key.as_str(), &wanted);
             }
         }
-        let foreign = foreign_keys(node, table.kind.value, cx);
-        let lacks = |key: &str, cx: &mut Cx<'_>| {
-            let message = format!("{} lacks the key `{key}`", cx.route());
-            let help = format!("add `{key}`: {}", ServiceTable::shape().at(key).map(Shape::wanted).unwrap_or_default());
-            cx.found.push(Diagnostic::error("key-missing", node.place, message).help(help));
-        };
+        let foreign = foreign_keys(node, table.kind.value, OF_KINDS, "service", cx);
+        let lacks = |key: &str, cx: &mut Cx<'_>| lacks::<ServiceTable>(key, node.place, cx);
         let user = table.user.as_ref();
         let work = match table.kind.value {
             ServiceKind::Native => {
@@ -363,23 +365,6 @@ impl Decode for Service {
             vhost: table.vhost,
         })
     }
-}
-
-/// Reports the keys that a service of this kind does not have; tells whether there were any.
-fn foreign_keys(node: &Node, kind: ServiceKind, cx: &mut Cx<'_>) -> bool {
-    let mut any = false;
-    for (key, kinds) in OF_KINDS.iter().filter(|(_, kinds)| !kinds.contains(&kind)) {
-        let Some(entry) = node.as_table().and_then(|table| table.get(*key)) else { continue };
-        any = true;
-        let kinds = kinds.iter().map(|kind| format!("`{kind}`")).collect::<Vec<_>>().join(", ");
-        let message = format!("{} has no key `{key}`: its kind is `{kind}`", cx.route());
-        cx.found.push(
-            Diagnostic::error("key-unknown", entry.key, message)
-                .label(format!("a key of {kinds}"))
-                .help("leave it out, or give the service the kind that you mean with `kind`"),
-        );
-    }
-    any
 }
 
 fn in_container(user: &Spanned<UserWord>, cx: &mut Cx<'_>) -> Option<Spanned<ContainerUser>> {

@@ -73,6 +73,16 @@ pub enum MountSource<'f> {
     },
 }
 
+impl MountSource<'_> {
+    /// Returns the dataset with its pool, of a mounted dataset.
+    pub fn dataset(&self) -> Option<String> {
+        match self {
+            Self::Dataset { pool, name, .. } => Some(format!("{pool}/{name}")),
+            _ => None,
+        }
+    }
+}
+
 /// A mount as mount(8) takes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountWords {

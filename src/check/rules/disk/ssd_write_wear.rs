@@ -60,7 +60,7 @@ struct Writer<'a> {
 
 fn writers<'a>(host: &'a ResolvedHost<'a>) -> Vec<Writer<'a>> {
     let logs = [(format!("`{LOGS}`"), LOGS, None)];
-    let running = host.services.iter().filter(|service| service.def.enable.value);
+    let running = host.running();
     let databases = running.flat_map(|service| {
         let state = service.state.iter().filter(|state| state.kind == StateKind::Database);
         state.map(|state| (format!("the database of `{}`", service.name), state.path.as_str(), Some(service.def.key)))

@@ -15,7 +15,7 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
-    for service in cx.host.services.iter().filter(|service| service.runs()) {
+    for service in cx.host.running() {
         for name in &service.def.requires {
             let Some(other) = cx.host.services.iter().find(|other| other.name == name.as_str()) else { continue };
             let what = if !other.runs() {

@@ -25,7 +25,7 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
         let arc = limit.map_or(memory.bytes() / 32, |limit| limit.bytes());
         needs.push(("the ARC".to_owned(), arc));
     }
-    for service in host.services.iter().filter(|service| service.runs()) {
+    for service in host.running() {
         let stated =
             service.def.limits.as_ref().and_then(|limits| limits.memory_low.as_ref().or(limits.memory.as_ref()));
         let known = || service.module?.file.sizing.as_ref()?.memory.as_ref();

@@ -3,7 +3,6 @@
 use crate::check::phrase::joined;
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::check::services::kept_state;
-use crate::fleet::schema::backup::BackupKind;
 use crate::source::Level;
 use crate::units::lies_in;
 
@@ -19,12 +18,7 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
-    let files = cx
-        .host
-        .def
-        .backup
-        .iter()
-        .filter(|(_, backup)| matches!(backup.kind.value, BackupKind::Borg | BackupKind::Restic));
+    let files = cx.host.def.backup.iter().filter(|(_, backup)| backup.kind.value.copies_files());
     let covered: Vec<String> = files.flat_map(|(_, backup)| cx.host.backed_up_paths(&backup.value)).collect();
     let datasets: Vec<String> =
         cx.host.def.backup.iter().flat_map(|(_, backup)| cx.host.backed_up_datasets(&backup.value)).collect();
@@ -52,10 +46,8 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
     }
     for (service, state) in wanted() {
         let by_files = covered.iter().any(|path| lies_in(&state.path, path));
-        let by_dataset = cx.host.mount_of(&state.path).is_some_and(|mount| match &mount.source {
-            crate::resolve::MountSource::Dataset { pool, name, .. } => datasets.contains(&format!("{pool}/{name}")),
-            _ => false,
-        });
+        let dataset = cx.host.mount_of(&state.path).and_then(|mount| mount.source.dataset());
+        let by_dataset = dataset.is_some_and(|name| datasets.contains(&name));
         if by_files || by_dataset {
             continue;
         }

@@ -20,7 +20,7 @@ const FIXED_BELOW: u32 = 400;
 
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
     let mut known: Vec<(u32, String, Place)> = vec![(0, "`root`".to_owned(), cx.host.place)];
-    for service in cx.host.services.iter().filter(|service| service.runs()) {
+    for service in cx.host.running() {
         if let Some(uid) = service.module.and_then(|module| module.file.uid.as_ref()) {
             known.push((uid.value, format!("the account of `{}`", service.name), service.def.key));
         }

@@ -18,7 +18,7 @@ fn on(cx: &PlanCx<'_>, command: &ShellCommand) -> ShellCommand {
 /// Makes the steps.
 pub(super) fn steps(cx: &PlanCx<'_>, runs_already: bool) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
-    for service in cx.host.services.iter().filter(|service| service.def.enable.value) {
+    for service in cx.host.running() {
         steps.push(check_service(cx, service));
         for vhost in &service.def.vhost.0 {
             let scheme = if vhost.tls.value == Tls::Acme { "https" } else { "http" };
