@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs everything that needs a virtual machine, as many at once as there are processors, and keeps the figures for docs/evidence/.
 
-  everything.py --hostwright BIN [--jobs N] [--only TEXT] [--list]
+  everything.py --hostwright BIN [--kills sample|all] [--jobs N] [--only TEXT] [--list]
 
 A line a part when it is over; what a failed part said follows. Parts are independent: `--only` runs those whose name holds the text.
 """
@@ -15,6 +15,7 @@ import typing
 
 sys.dont_write_bytecode = True
 from guest import HERE  # noqa: E402
+from kills import SCRIPTS  # noqa: E402
 
 VERSIONS = ("2.1", "2.3")
 # Of the example fleet, with everything that the scripts refuse.
@@ -22,6 +23,8 @@ EXAMPLES = ("lufta", "attic")
 # Of tests/fleets/machines. Hosts without ZFS see nothing of its version.
 WITH_ZFS = ("special", "encrypted", "draid", "rollback")
 WITHOUT_ZFS = ("luks-console", "mdraid", "mdraid-boot", "btrfs")
+# What the scripts of the examples do not make: LUKS devices, arrays, keys of pools.
+MADE_OTHERWISE = (("luks-console", "partition"), ("mdraid", "partition"), ("encrypted", "pools"))
 MACHINES = os.path.join(os.path.dirname(HERE), "fleets/machines")
 
 
@@ -31,8 +34,8 @@ class Part(typing.NamedTuple):
     """The driver and its arguments, but for the binary."""
 
 
-def parts():
-    """Layouts, then what else there is, then kills, which take hours."""
+def parts(kills):
+    """Layouts, then what else there is, then kills: some points of each script, or all of them, which takes hours."""
     for version in VERSIONS:
         for host in EXAMPLES:
             yield Part(f"{host}, OpenZFS {version}", ["layouts.py", "--zfs", version, "--reset", "--record", host])
@@ -43,19 +46,18 @@ def parts():
     for version in VERSIONS:
         yield Part(f"from blank disks to a compiled fleet, OpenZFS {version}", ["probe.py", "--zfs", version, "--record"])
     yield Part("every ZFS feature, predicted and imported", ["features.py", "--record"])
-    for script in ("mount", "install", "pools"):
-        yield Part(f"lufta, {script}.sh killed", killed(script, "1/1"))
-    for number in (1, 2):
-        yield Part(f"lufta, partition.sh killed, half {number}", killed("partition", f"{number}/2"))
+    for script in SCRIPTS:
+        yield Part(f"{EXAMPLES[0]}, {script}.sh killed", killed(kills, script, EXAMPLES[0]))
+    for host, script in MADE_OTHERWISE:
+        yield Part(f"{host}, {script}.sh killed", killed(kills, script, "--fleet", MACHINES, host))
 
 
 def machine(host, version):
     return ["layouts.py", "--zfs", version, "--reset", "--without", "refusals", "--record", "--fleet", MACHINES, host]
 
 
-def killed(script, shard):
-    return ["layouts.py", "--kills", "all", "--killed", script, "--shard", shard, "--without", "refusals", "--without", "layout",
-            "--record", "lufta"]
+def killed(kills, script, *host):
+    return ["layouts.py", "--kills", kills, "--killed", script, "--without", "refusals", "--without", "layout", "--record", *host]
 
 
 def run(part, hostwright):
@@ -74,11 +76,12 @@ def run(part, hostwright):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hostwright", required=True)
+    parser.add_argument("--kills", choices=("sample", "all"), default="sample", help="at how many points the scripts are killed [sample]")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many parts run at once [processors]")
     parser.add_argument("--only", default="", help="the parts whose name holds this")
     parser.add_argument("--list", action="store_true", help="name the parts and end")
     options = parser.parse_args()
-    chosen = [part for part in parts() if options.only in part.name]
+    chosen = [part for part in parts(options.kills) if options.only in part.name]
     if options.list:
         print("\n".join(part.name for part in chosen))
         return 0

@@ -142,7 +142,8 @@ def examine(name, options):
                 shard = tuple(int(number) for number in options.shard.split("/"))
                 for row in sweep(checks, machine, options.kills, options.killed or host.scripts + ["install"], shard):
                     if options.record:
-                        part = f" {options.shard.replace('/', ' of ')}" if shard[1] > 1 else ""
+                        # A sample does not take the place of a full sweep.
+                        part = " sample" * (options.kills == "sample") + f" {options.shard.replace('/', ' of ')}" * (shard[1] > 1)
                         keep("kills", f"{name} {row['script']} {options.zfs}{part}", checks, {"host": name, "zfs": options.zfs, **row})
             checks.same("another disk of the machine is as it was", machine.bystander(), other)
         return checks
