@@ -15,6 +15,7 @@ mod allow;
 mod assertions;
 mod beside;
 mod booting;
+mod bootstrap;
 mod capacity;
 mod changes;
 mod channels;

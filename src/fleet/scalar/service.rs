@@ -54,6 +54,15 @@ impl FromStr for ImageRef {
     }
 }
 
+impl ImageRef {
+    /// Returns the registry that the name begins with, without its port; none where podman's own list of registries says it.
+    pub fn registry(&self) -> Option<&str> {
+        let (first, _) = self.name.split_once('/')?;
+        let named = first.contains(['.', ':']) || first == "localhost";
+        named.then(|| first.split_once(':').map_or(first, |(host, _)| host))
+    }
+}
+
 /// Tells whether a text is `[registry[:port]/]path`.
 fn is_image_name(name: &str) -> bool {
     let part = |part: &str| {

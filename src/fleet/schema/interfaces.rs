@@ -301,6 +301,15 @@ impl Interface {
         }
     }
 
+    /// Returns the hardware address that other machines see, where it is written.
+    pub fn hardware_address(&self) -> Option<&Mac> {
+        let matched = || match self.matches().map(|matches| &matches.value) {
+            Some(Match::Mac(mac)) => Some(mac),
+            _ => None,
+        };
+        self.mac.as_ref().map(|mac| &mac.value).or_else(matched)
+    }
+
     /// Tells whether it leads to every address of a family or both: a gateway, DHCP, or a route to everywhere.
     pub fn leads_out(&self) -> bool {
         !self.gateways.is_empty()

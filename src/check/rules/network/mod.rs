@@ -7,6 +7,7 @@
 mod address_conflict;
 mod address_family_missing;
 mod address_invalid;
+mod bootstrap_cycle;
 mod default_route_missing;
 mod dns_mismatch;
 mod firewall_disabled;
@@ -31,6 +32,7 @@ pub(super) static RULES: &[&Rule] = &[
     &address_conflict::RULE,
     &address_family_missing::RULE,
     &address_invalid::RULE,
+    &bootstrap_cycle::RULE,
     &default_route_missing::RULE,
     &dns_mismatch::RULE,
     &firewall_disabled::RULE,
