@@ -19,6 +19,7 @@ mod bootstrap;
 mod capacity;
 mod changes;
 mod channels;
+mod data_formats;
 mod engine;
 mod evaluated;
 mod example;

@@ -127,7 +127,7 @@ fn changes(
         let (old, new) = (old.default(), new.default());
         // Prose is no default that the index has.
         let both = old.is_some() && new.is_some();
-        if both && old.map(squeezed) != new.map(squeezed) {
+        if both && old.map(plain) != new.map(plain) {
             changes.push(OptionChange::Default { from: old.map(str::to_owned), to: new.map(str::to_owned) });
         }
     }
@@ -139,7 +139,9 @@ fn worded_alike(text: &str) -> String {
     text.replace("absolute path", "path").replace("path not in the Nix store", "path").replace("integer of", "integer")
 }
 
-/// Returns an expression without the spaces that its printer chose.
-fn squeezed(text: &str) -> String {
-    text.split_whitespace().collect()
+/// Returns an expression without the spaces that its printer chose, and without the quotes in which some releases document one.
+fn plain(text: &str) -> String {
+    let squeezed: String = text.split_whitespace().collect();
+    let quoted = squeezed.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    quoted.map_or(squeezed.clone(), |inner| inner.replace("\\\"", "\"").trim_matches('"').to_owned())
 }

@@ -28,6 +28,7 @@ mod section;
 mod tests;
 mod types;
 mod value;
+mod visit;
 mod zfs;
 
 use std::borrow::Cow;

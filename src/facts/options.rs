@@ -62,8 +62,8 @@ pub struct OptionIndex<'a> {
 /// A declared option.
 #[derive(Debug, Clone, Copy)]
 pub struct OptionRef<'a> {
-    index: OptionIndex<'a>,
-    node: u32,
+    pub(super) index: OptionIndex<'a>,
+    pub(super) node: u32,
 }
 
 /// What a name is.
@@ -246,47 +246,6 @@ impl<'a> OptionIndex<'a> {
     /// for what is unknown.
     pub fn type_of(self, loc: &[&str]) -> Option<Type<'a>> {
         loc.iter().try_fold(Spot::ROOT, |spot, segment| self.step(spot, segment))?.ty
-    }
-
-    /// Returns the names declared directly below a name, sorted; placeholders as they are.
-    pub fn members(self, loc: &[&str]) -> Vec<&'a str> {
-        let spot = loc.iter().try_fold(Spot::ROOT, |spot, segment| self.step(spot, segment));
-        let node = spot.and_then(|spot| spot.node);
-        node.into_iter().flat_map(|node| self.children(node)).filter_map(|child| self.segment(child)).collect()
-    }
-
-    /// Returns the members of a submodule instance (`["boot", "initrd", "luks", "devices", "x"]`) that are visible, have no
-    /// default and no empty value of their type. NixOS fails on a missing one only when it asks for it, and it asks for
-    /// some in certain settings only (nginx's `sslCertificate`): no error follows from this alone.
-    pub fn required_members(self, loc: &[&str]) -> Vec<(&'a str, OptionRef<'a>)> {
-        let spot = loc.iter().try_fold(Spot::ROOT, |spot, segment| self.step(spot, segment));
-        spot.and_then(|spot| spot.node).map(|node| self.required_below(node)).unwrap_or_default()
-    }
-
-    /// Returns the required members of a submodule's instance.
-    pub(super) fn required_below(self, node: u32) -> Vec<(&'a str, OptionRef<'a>)> {
-        let hidden = flag::HIDDEN | flag::INTERNAL | flag::READ_ONLY | flag::ALIAS | flag::PLACEHOLDER;
-        self.children(node)
-            .filter(|child| self.flags(*child) & (hidden | flag::REQUIRED) == flag::REQUIRED)
-            .filter_map(|node| Some((self.segment(node)?, OptionRef { index: self, node })))
-            .filter(|(_, option)| !option.ty().has_empty_value())
-            .collect()
-    }
-
-    /// Visits every declared option with its name, in the order of the names (placeholders first).
-    pub fn each(self, visit: &mut dyn FnMut(&[&'a str], OptionRef<'a>)) {
-        self.walk(0, &mut Vec::new(), visit);
-    }
-
-    fn walk(self, node: u32, name: &mut Vec<&'a str>, visit: &mut dyn FnMut(&[&'a str], OptionRef<'a>)) {
-        if self.flags(node) & flag::OPTION != 0 {
-            visit(name, OptionRef { index: self, node });
-        }
-        for child in self.children(node) {
-            name.push(self.segment(child).unwrap_or_default());
-            self.walk(child, name, visit);
-            name.pop();
-        }
     }
 
     /// Goes one segment down; none when nothing of that name can stand there.

@@ -12,7 +12,7 @@ use crate::fleet::schema::services::{Service, Work};
 use crate::fleet::schema::workloads::{Native, Volume, VolumeSource};
 use crate::fleet::{Fleet, Host};
 use crate::source::{Diagnostic, Diagnostics, Kind, Node, Place, Spanned};
-use crate::units::lies_in;
+use crate::units::{Release, lies_in};
 
 /// A service with what describes it.
 #[derive(Debug)]
@@ -271,6 +271,17 @@ impl ResolvedService<'_> {
             },
             None => when.default.value,
         }
+    }
+
+    /// Returns the nixpkgs attribute that it is made of under a state version: the one that its definition names, else the one that
+    /// NixOS takes.
+    pub fn package(&self, state_version: Option<Release>) -> Option<&str> {
+        if let Some(package) = self.def.native().and_then(|native| native.package.as_ref()) {
+            return Some(package.as_str());
+        }
+        let file = self.module?.file;
+        let by_state = file.packages.iter().find(|known| state_version.is_some_and(|state| state >= known.since.value));
+        by_state.map(|known| &known.package).or(file.package.as_ref()).map(|package| package.as_str())
     }
 
     /// Tells whether it runs.

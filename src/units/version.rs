@@ -21,6 +21,11 @@ impl Version {
         Self { parts, len: self.len.min(n) }
     }
 
+    /// Returns the first number.
+    pub fn major(self) -> u32 {
+        self.parts[0]
+    }
+
     /// Returns how many numbers were written.
     pub fn len(self) -> u8 {
         self.len

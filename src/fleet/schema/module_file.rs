@@ -6,7 +6,7 @@ use crate::fleet::decode::{Cx, Decode, MapKey, Named, Setting, choice, table};
 use crate::fleet::scalar::{AbsPath, Account, EnvKey, HttpUrl, Mode, Name, OptionPath, PackageAttr, PathKey};
 use crate::fleet::shape::{Scalar, Shape};
 use crate::source::{Kind, Node, Spanned};
-use crate::units::Size;
+use crate::units::{Release, Size};
 
 choice! {
     /// What a module is.
@@ -31,6 +31,8 @@ table! {
         "prefix" => prefix: Option<Spanned<OptionPath>>,
         /// The nixpkgs attribute whose version matters.
         "package" => package: Option<Spanned<PackageAttr>>,
+        /// The attributes that NixOS takes by the host's state version where nobody names one, the latest first.
+        "packages" => packages: Vec<PackageSince>,
         /// The option that takes another package, by its whole name; `package` below the prefix when absent.
         "package-option" => package_option: Option<Spanned<OptionPath>>,
         /// Options below the prefix that have these values unless the definition says otherwise.
@@ -81,6 +83,16 @@ table! {
         "files" => files: Named<PathKey, MovedFile>,
         /// What flags of those images become.
         "args" => args: Named<FlagKey, MovedFlag>,
+    }
+}
+
+table! {
+    /// The nixpkgs attribute that NixOS takes from a state version on.
+    pub struct PackageSince {
+        /// The first state version of which it is true.
+        "since" => since: Spanned<Release>,
+        /// The attribute.
+        "package" => package: Spanned<PackageAttr>,
     }
 }
 

@@ -1,6 +1,9 @@
 //! What version meets what version. These rules know releases and versions and nothing of single settings.
 
 mod channel_unpinned;
+mod data_format_downgrade;
+mod data_format_jump;
+mod default_changed_by_release;
 mod deployer_channel_mismatch;
 mod facts_stale;
 mod fleet_release_skew;
@@ -22,6 +25,9 @@ use crate::check::rule::Rule;
 
 pub(super) static RULES: &[&Rule] = &[
     &channel_unpinned::RULE,
+    &data_format_downgrade::RULE,
+    &data_format_jump::RULE,
+    &default_changed_by_release::RULE,
     &deployer_channel_mismatch::RULE,
     &facts_stale::RULE,
     &fleet_release_skew::RULE,
