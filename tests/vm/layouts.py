@@ -45,7 +45,9 @@ def refusals(checks, machine):
             "holds something", f"wipefs -aq {link}")
     refused(checks, machine, "a mounted disk", f"mkfs.ext4 -q -F -E nodiscard {link} 64M; mkdir -p /media/x; mount -o ro {link} /media/x",
             "partition", yes, "is in use", f"umount /media/x; wipefs -aq {link}")
-    refused(checks, machine, "a disk of an imported pool", f"zpool create -f other {link}", "partition", yes, disk,
+    # Beside other machines the partition that zpool makes may take longer to get its name than zpool waits for it.
+    refused(checks, machine, "a disk of an imported pool",
+            f"udevadm settle; zpool create -f other {link} || {{ udevadm settle; zpool create -f other {link}; }}", "partition", yes, disk,
             "zpool destroy other")
     machine.wipe()
     refused(checks, machine, "a disk under an array",
