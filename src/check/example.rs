@@ -88,7 +88,7 @@ mod tests {
     use super::*;
     use crate::check::{Check, check_files, rules};
     use crate::facts::Facts;
-    use crate::source::FleetFiles;
+    use crate::source::{FleetFiles, Level};
 
     /// Returns what an example reports, a line a finding, in the form of its `expect` block.
     fn reported(example: &Example) -> Vec<String> {
@@ -116,6 +116,12 @@ mod tests {
         let mut wrong = Vec::new();
         for rule in rules::all().filter(|rule| !ON_DISK.contains(&rule.id)) {
             let (bad, good) = examples(rule);
+            // What an upgrade changes without a word belongs to every example of one.
+            let of_upgrade =
+                |line: &String| rule.level != Level::Note && line.contains(" default-changed-by-release  -- ");
+            let reported = |example: &Example| -> Vec<String> {
+                reported(example).into_iter().filter(|line| !of_upgrade(line)).collect()
+            };
             let expected: BTreeSet<String> =
                 bad.expected.iter().map(|line| format!("{} {} {}", line.level, line.place, line.rule)).collect();
             let found = reported(&bad);

@@ -1,6 +1,6 @@
 //! What listens on a host, and what its firewall lets in.
 //!
-//! Known are the ssh server, what serves virtual hosts, and the services with their modules' ports. What a user starts through
+//! Known are the ssh server, what serves virtual hosts, exporters, and the services with their modules' ports. What a user starts through
 //! `[nixos]` or own .nix files is not known here; `nixos::may_listen` tells whether there may be such a thing.
 
 use super::nixos;
@@ -33,7 +33,7 @@ pub(super) struct Listener<'a> {
     pub(super) place: Place,
 }
 
-/// Returns what listens on a host: the ssh server, the web server, then the services in the order of the file.
+/// Returns what listens on a host: the ssh server, the web server, tunnels, exporters, then the services in the order of the file.
 pub(super) fn listeners<'a>(host: &'a ResolvedHost<'a>) -> Vec<Listener<'a>> {
     let mut listeners = Vec::new();
     let ssh = Sshd::of(host);
@@ -81,6 +81,18 @@ pub(super) fn listeners<'a>(host: &'a ResolvedHost<'a>) -> Vec<Listener<'a>> {
             exposure: Exposure::Public,
             place: port.place,
         });
+    }
+    if let Some(monitoring) = &host.def.monitoring {
+        listeners.extend(monitoring.exporters().map(|(name, port, place)| Listener {
+            program: format!("the {name} exporter"),
+            name: "",
+            service: None,
+            port,
+            protocol: Protocol::Tcp,
+            listen: Listen::of(monitoring.addresses()),
+            exposure: Exposure::Admin,
+            place,
+        }));
     }
     for service in host.running() {
         for port in &service.ports {

@@ -1,37 +1,33 @@
 //! monitoring.nix: figures of the machine, disks that test themselves, and who hears of it.
 
+use std::net::IpAddr;
+
 use super::HostCx;
 use super::settings::Settings;
 use crate::nix::Value;
-
-/// The usual ports of the exporters.
-const NODE: u16 = 9100;
-const ZFS: u16 = 9134;
 
 /// Returns what monitoring.nix sets; empty where nothing is watched.
 pub(super) fn settings(cx: &HostCx<'_>) -> Settings {
     let mut out = Settings::default();
     let Some(monitoring) = &cx.host.def.monitoring else { return out };
-    let exporters = [("node", &monitoring.node_exporter, NODE), ("zfs", &monitoring.zfs_exporter, ZFS)];
-    for (name, exporter, usual) in exporters {
-        let Some(port) = exporter.value.port(usual) else { continue };
+    let addresses = monitoring.addresses();
+    for (name, port, place) in monitoring.exporters() {
         let mut set = |key: &str, value: Value, place| {
             out.set_below("services.prometheus.exporters", &[name, key], value, place);
         };
-        set("enable", true.into(), exporter.place);
-        if port != usual {
-            set("port", i64::from(port).into(), exporter.place);
+        set("enable", true.into(), place);
+        set("port", i64::from(port).into(), place);
+        let listen = monitoring.listen.first().map_or(place, |listen| listen.place);
+        let Some((first, further)) = addresses.split_first() else { continue };
+        set("listenAddress", bracketed(*first).into(), listen);
+        // NixOS takes one address; the exporters take their flag as often as one likes.
+        let flags: Vec<Value> = further
+            .iter()
+            .map(|address| format!("--web.listen-address={}:{port}", bracketed(*address)).into())
+            .collect();
+        if !flags.is_empty() {
+            set("extraFlags", Value::List(flags), listen);
         }
-        // An exporter takes one address.
-        let listen = monitoring.listen.first();
-        let address = listen.map_or_else(
-            || "127.0.0.1".to_owned(),
-            |address| match address.value {
-                std::net::IpAddr::V4(address) => address.to_string(),
-                std::net::IpAddr::V6(address) => format!("[{address}]"),
-            },
-        );
-        set("listenAddress", address.into(), listen.map_or(exporter.place, |listen| listen.place));
     }
     if monitoring.smartd.value {
         out.set("services.smartd.enable", true, monitoring.smartd.place);
@@ -41,4 +37,9 @@ pub(super) fn settings(cx: &HostCx<'_>) -> Settings {
         }
     }
     out
+}
+
+/// Returns an address as it stands before a port.
+fn bracketed(address: IpAddr) -> String {
+    if address.is_ipv6() { format!("[{address}]") } else { address.to_string() }
 }

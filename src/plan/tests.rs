@@ -15,9 +15,6 @@ const FILES: &[(&str, &str)] = &[
     ("fleet.toml", include_str!("../../fleet.toml")),
     ("hosts/attic/host.toml", include_str!("../../hosts/attic/host.toml")),
     ("hosts/lufta/host.toml", include_str!("../../hosts/lufta/host.toml")),
-    ("modules/base/module.toml", include_str!("../../modules/base/module.toml")),
-    ("modules/gitea/module.toml", include_str!("../../modules/gitea/module.toml")),
-    ("modules/hetzner-dedicated/module.toml", include_str!("../../modules/hetzner-dedicated/module.toml")),
 ];
 
 /// Returns the plan of a host of the example with this text of its host.toml changed.
@@ -32,7 +29,10 @@ fn plan_with(host: &str, edit: impl Fn(&str) -> String) -> Plan {
         let text = if *name == path { edit(text) } else { (*text).to_owned() };
         ((*name).to_owned(), text)
     });
-    let mut files = FleetFiles::in_memory(texts);
+    let modules = crate::modules::embedded()
+        .iter()
+        .map(|(name, text)| (format!("modules/{name}/module.toml"), (*text).to_owned()));
+    let mut files = FleetFiles::in_memory(texts.chain(modules));
     let facts = Facts::embedded();
     let reading = crate::fleet::read(&mut files, &[], &|_| false);
     let fleet = reading.fleet.expect("fleet.toml reads");
@@ -99,14 +99,20 @@ fn what_an_encrypted_host_needs_is_brought_before_it_is_wanted() {
     assert!(lines(id::CREATE_POOLS).starts_with("ssh -o "), "nothing is typed for a key in a file");
 
     let secrets = step(id::PLACE_SECRETS);
-    let wanted = ["token", "borg-passphrase", "borg-key"].map(|name| format!("test -s state/lufta/secrets/{name}"));
+    let wanted = ["token", "wireguard", "miniflux-admin", "borg-passphrase", "borg-key"]
+        .map(|name| format!("test -s state/lufta/secrets/{name}"));
     assert_eq!(secrets.checks_before(), wanted);
     assert!(lines(id::PLACE_SECRETS).contains("s/^ssh-/lufta-initrd ssh-/p"), "{}", lines(id::PLACE_SECRETS));
     assert!(number(id::PLACE_SECRETS) < number(id::INSTALL_SYSTEM));
     assert!(lines(id::INSTALL_SYSTEM).contains("--secrets /root/hostwright-secrets --system"));
     assert!(step(id::FIRST_BOOT).reason().contains("type it at the console"));
     assert!(lufta().step(id::PLACE_KEYS).is_none(), "lufta has secrets and no keys");
-    let plain = plan_of("attic", "", "");
+    let tunnel = |text: &str| {
+        let (before, rest) = text.split_once("[network.interfaces.wg0]").expect("the tunnel");
+        let (_, after) = rest.split_once("\n[access]").expect("what follows");
+        format!("{before}[network.firewall]\ntcp = [22]\n\n[access]{after}")
+    };
+    let plain = plan_with("attic", tunnel);
     assert!(plain.step(id::PLACE_KEYS).is_none() && plain.step(id::PLACE_SECRETS).is_none());
 }
 
@@ -366,7 +372,7 @@ fn a_step_that_is_missing_at_the_end_or_too_many_is_named() {
 #[test]
 fn the_plan_of_other_inputs_has_another_digest_and_the_same_inputs_the_same() {
     assert_eq!(plan_of("lufta", "", ""), lufta());
-    let other = plan_of("lufta", "role = \"git forge\"", "role = \"forge\"");
+    let other = plan_of("lufta", "role = \"git forge,", "role = \"forge,");
     assert_eq!(other.steps(), lufta().steps());
     assert_ne!(other.inputs_sha256(), lufta().inputs_sha256());
     assert_ne!(other.plan_sha256(), lufta().plan_sha256());

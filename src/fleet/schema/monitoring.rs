@@ -1,9 +1,11 @@
 //! What is measured, and who hears of it.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use crate::fleet::decode::{Cx, Decode, Setting, table};
 use crate::fleet::scalar::MailAddress;
 use crate::fleet::shape::Shape;
-use crate::source::{Kind, Node, Spanned};
+use crate::source::{Kind, Node, Place, Spanned};
 
 table! {
     /// What is measured, and who hears of it.
@@ -17,9 +19,27 @@ table! {
         /// Who hears of failing disks and pools.
         "mail" => mail: Option<Spanned<MailAddress>>,
         /// Addresses that exporters listen on; `127.0.0.1` when empty.
-        "listen" => listen: Vec<Spanned<std::net::IpAddr>>,
+        "listen" => listen: Vec<Spanned<IpAddr>>,
     }
 }
+
+impl Monitoring {
+    /// Returns the exporters that run, as NixOS names them, each with its port and where that is written.
+    pub fn exporters(&self) -> impl Iterator<Item = (&'static str, u16, Place)> {
+        let all = [("node", &self.node_exporter, NODE), ("zfs", &self.zfs_exporter, ZFS)];
+        all.into_iter().filter_map(|(name, exporter, usual)| Some((name, exporter.value.port(usual)?, exporter.place)))
+    }
+
+    /// Returns the addresses that exporters listen on.
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        let written: Vec<IpAddr> = self.listen.iter().map(|address| address.value).collect();
+        if written.is_empty() { vec![IpAddr::V4(Ipv4Addr::LOCALHOST)] } else { written }
+    }
+}
+
+/// The usual ports of the exporters (their pages in the Prometheus wiki, default port allocations).
+const NODE: u16 = 9100;
+const ZFS: u16 = 9134;
 
 /// Whether an exporter runs, and on which port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::check::options_set;
 use crate::check::phrase::joined;
 use crate::check::probed;
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
+use crate::check::{nixos, options_set};
 use crate::facts::{Found, OptionChange, OptionIndex, OptionRef, compare, join_name, split_name};
+use crate::resolve::ResolvedHost;
 use crate::source::{Level, Place};
 use crate::units::Release;
 
@@ -69,7 +70,7 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
         found.unchecked(format!("the facts have one list of options for NixOS {} and {release}", running.value));
         return;
     }
-    let relied = Relied { from, to, set: options_set(cx.host, &[from, to]) };
+    let relied = Relied { from, to, set: options_set(cx.host, &[from, to]), host: cx.host };
     let mut changes = Vec::new();
     for prefix in EVERYWHERE {
         relied.changes(prefix, &mut changes);
@@ -103,6 +104,7 @@ struct Relied<'a> {
     from: OptionIndex<'a>,
     to: OptionIndex<'a>,
     set: BTreeSet<Vec<String>>,
+    host: &'a ResolvedHost<'a>,
 }
 
 impl Relied<'_> {
@@ -140,8 +142,9 @@ impl Relied<'_> {
         (1..name.len()).any(|len| {
             let mut switch = name.get(..len).unwrap_or_default().to_vec();
             switch.push("enable");
-            let off = matches!(self.to.lookup(&switch), Found::Option(option) if option.default() == Some("false"));
-            off && switch != name && !self.has(&switch)
+            let off = || matches!(self.to.lookup(&switch), Found::Option(option) if option.default() == Some("false"));
+            let said = nixos::switch(self.host, &switch).map(|(on, _)| on);
+            switch != name && said.map_or_else(|| off() && !self.has(&switch), |on| !on)
         })
     }
 }

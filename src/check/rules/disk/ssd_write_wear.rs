@@ -188,7 +188,8 @@ fn bytes(value: &str) -> Option<u64> {
 /// Swap or databases on flash that nobody watches.
 fn unwatched(cx: &HostCx<'_>, writers: &[Writer<'_>], found: &mut Findings) {
     let host = cx.host;
-    if WATCHED.iter().any(|route| nixos::is_set(host, route)) {
+    let by_key = host.def.monitoring.as_ref().is_some_and(|monitoring| monitoring.smartd.value);
+    if by_key || WATCHED.iter().any(|route| nixos::is_set(host, route)) {
         return;
     }
     let swap = host.devices.iter().filter(|device| device.content == Content::Swap && is_on_flash(host, device));
@@ -209,7 +210,7 @@ fn unwatched(cx: &HostCx<'_>, writers: &[Writer<'_>], found: &mut Findings) {
         finding
             .label("written to all day")
             .why("flash takes a number of writes and then fails, two of a mirror at about the same time; its own counter tells months before")
-            .help("`services.smartd.enable = true` in `[nixos]`, with a mail to somebody"),
+            .help("`[monitoring] smartd = true`, with `mail` to somebody"),
     );
 }
 
@@ -252,6 +253,7 @@ mod tests {
             ["note: nobody watches how far the flash below swap on `main.swap` is worn"]
         );
         assert!(host("nvme-A", SWAP, "nixos.services.smartd.enable = true").is_empty());
+        assert!(host("nvme-A", SWAP, "monitoring.smartd = true").is_empty());
         assert!(host("nvme-A", SWAP, "machine.cpu = 'virtual'").is_empty());
     }
 

@@ -28,6 +28,12 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
     uses.extend(
         ssh.flat_map(|ssh| &ssh.listen).map(|address| ("the ssh server".to_owned(), address.value, address.place)),
     );
+    let monitoring = host.def.monitoring.iter().filter(|monitoring| monitoring.exporters().next().is_some());
+    uses.extend(
+        monitoring
+            .flat_map(|monitoring| &monitoring.listen)
+            .map(|address| ("an exporter".to_owned(), address.value, address.place)),
+    );
     for listener in ports::listeners(host).iter().filter(|listener| listener.service.is_some()) {
         let Listen::Only(of) = &listener.listen else { continue };
         uses.extend(of.iter().map(|address| (listener.program.clone(), *address, listener.place)));

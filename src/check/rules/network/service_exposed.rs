@@ -25,26 +25,30 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
         if !reaches_out(&listener.listen) || !is_open(cx.host, &firewall, &listener) {
             continue;
         }
-        let Some(service) = listener.service else { continue };
-        let port = listener.port;
-        let mut finding =
-            Finding::at(listener.place, format!("`{}` is open to everybody on port {port}, {what}", service.name))
-                .label(format!("listens {}", ports::on(&listener.listen)))
-                .why("such ports are found within hours and tried with every known password and flaw");
+        let (port, program) = (listener.port, &listener.program);
+        let mut finding = Finding::at(listener.place, format!("{program} is open to everybody on port {port}, {what}"))
+            .label(format!("listens {}", ports::on(&listener.listen)))
+            .why("such ports are found within hours and tried with every known password and flaw");
         let opening = firewall
             .openings
             .iter()
             .find(|opening| opening.protocol == listener.protocol && (opening.first..=opening.last).contains(&port));
         let opened = opening.map(|opening| opening.place).or(firewall.off);
-        let by_service = service.def.ports.iter().find(|own| own.port.value == port && own.public.value);
+        let own_ports = listener.service.iter().flat_map(|service| &service.def.ports);
+        let by_service = own_ports.into_iter().find(|own| own.port.value == port && own.public.value);
         if let Some(place) = opened.or(by_service.map(|own| own.public.place)) {
             finding = finding.related(place, "lets everybody in");
         }
-        let of_module = service
-            .module
-            .and_then(|module| module.file.ports.iter().find(|own| *own.name.value.as_str() == *listener.name));
-        if let Some(option) = of_module.and_then(|of_module| of_module.listen_option.as_ref()) {
-            finding = finding.help(format!("`[services.{}] options.{} = \"127.0.0.1\"`", service.name, option.value));
+        let local = match listener.service {
+            Some(service) => service.module.and_then(|module| {
+                let of_module = module.file.ports.iter().find(|own| *own.name.value.as_str() == *listener.name)?;
+                let option = of_module.listen_option.as_ref()?;
+                Some(format!("`[services.{}] options.{} = \"127.0.0.1\"`", service.name, option.value))
+            }),
+            None => Some("an address of an inner network in `[monitoring] listen`".to_owned()),
+        };
+        if let Some(local) = local {
+            finding = finding.help(local);
         }
         found.report(
             finding
@@ -56,11 +60,13 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
 
 /// Says why a port is not for everybody; none where it may be.
 fn sensitive(listener: &Listener<'_>) -> Option<&'static str> {
-    let module = listener.service?.module?.file;
-    let database = module.state.iter().any(|state| state.kind.value == StateKind::Database);
+    let is_database = || {
+        let state = listener.service?.module?.file.state.iter();
+        Some(state.map(|state| state.kind.value).any(|kind| kind == StateKind::Database))
+    };
     match listener.exposure {
         Exposure::Admin => Some("which is for its administrators"),
-        Exposure::Local if database => Some("and is a database"),
+        Exposure::Local if is_database() == Some(true) => Some("and is a database"),
         _ => None,
     }
 }
@@ -120,5 +126,18 @@ mod tests {
         assert_eq!(database("", "tcp = [22], interfaces.inner.tcp = [5432]"), 0);
         assert_eq!(database("", "tcp = [22], interfaces.lan.tcp = [5432]"), 1);
         assert_eq!(database("", "tcp = [22], udp = [5432]"), 0);
+    }
+
+    #[test]
+    fn figures_of_the_machine_are_for_its_administrators() {
+        let of = |listen: &str, port: u16| {
+            let host = format!(
+                "monitoring = {{ node-exporter = true, listen = [{listen}] }}\nnetwork.firewall.tcp = {{ mkForce = [22, {port}] }}\n"
+            );
+            said_of("service-exposed", &[("hosts/a/host.toml", &host)]).len()
+        };
+        assert_eq!(of("'0.0.0.0'", 9100), 1);
+        assert_eq!(of("'0.0.0.0'", 9134), 0, "another port");
+        assert_eq!(of("", 9100), 0, "this machine only");
     }
 }
