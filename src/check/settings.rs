@@ -93,15 +93,29 @@ impl<'a> Settings<'a> {
         settings
     }
 
-    /// Takes back what is said of names that nobody can know without the modules of the fleet's inputs.
+    /// Takes back what is said of names that nobody can know without the modules of the fleet's inputs, or the Nix that a module of
+    /// the fleet brings itself.
     fn leave_to_inputs(&mut self, cx: &HostCx<'a>) {
         let Some(index) = self.index else { return };
-        if !cx.fleet.fleet.file.inputs.iter().any(|(_, input)| input.module.is_some()) {
+        let fleet = cx.fleet.fleet;
+        let with_nix = cx.host.services.iter().filter_map(|service| service.module);
+        let with_nix = with_nix.filter(|module| fleet.template_of(module.name).is_some());
+        let own: Vec<Vec<String>> = with_nix.map(|module| split_name(module.prefix)).collect();
+        let by_profile = || cx.host.source.imports.iter().any(|name| fleet.template_of(name).is_some());
+        if own.is_empty() && !fleet.file.inputs.iter().any(|(_, input)| input.module.is_some()) && !by_profile() {
             return;
         }
         let names = &mut self.of_inputs;
         self.faults.retain(|setting| {
-            let is_open = setting.fault.fault == Fault::Unknown
+            let unknown = setting.fault.fault == Fault::Unknown;
+            // A prefix that nixpkgs has not is the module's own.
+            let is_own = |prefix: &Vec<String>| {
+                setting.fault.route.starts_with(prefix) || prefix.starts_with(&setting.fault.route)
+            };
+            if unknown && own.iter().any(is_own) {
+                return false;
+            }
+            let is_open = unknown
                 && setting.dropped.is_none()
                 && setting.elsewhere.is_none()
                 && setting.fault.nearest.is_empty()

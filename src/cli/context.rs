@@ -296,7 +296,11 @@ pub(super) fn fact_paths(folder: &Path, files: &FleetFiles) -> Result<Vec<String
 /// Returns the templates: the embedded ones, with those that a fleet brings in their place.
 pub(super) fn templates(fleet: &Resolved<'_>, sources: &Sources) -> Result<Templates, Failure> {
     let overrides = fleet.fleet.templates.iter().map(|(name, id)| (name.clone(), sources.text(*id).to_string()));
-    Templates::new(overrides).map_err(|error| Failure::new(printable(&error.to_string())))
+    Templates::new(overrides).map_err(|error| {
+        let file = fleet.fleet.templates.get(&error.template).map(|id| sources.file(*id).path());
+        let line = error.line.map_or_else(String::new, |line| format!(":{line}"));
+        Failure::new(printable(&format!("{}{line}: {}", file.unwrap_or(&error.template), error.message)))
+    })
 }
 
 /// Returns every file of a fleet as (path, text).

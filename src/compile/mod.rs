@@ -20,6 +20,7 @@ mod flake;
 mod install;
 mod layers;
 mod manifest;
+mod module_nix;
 mod monitoring;
 mod network;
 mod reboot_test;
@@ -214,6 +215,7 @@ fn host_files(cx: &HostCx<'_>) -> (Vec<OutFile>, HostSummary, Diagnostics) {
     let concerns = concerns(cx, &mut found);
     let imported: Vec<&str> =
         concerns.iter().map(|concern| concern.file).filter(|file| *file != "default.nix").collect();
+    let of_modules = module_nix::files(cx, &mut found);
     for concern in &concerns {
         let mut comment = vec![
             format!("{name}: {}", concern.about),
@@ -226,11 +228,13 @@ fn host_files(cx: &HostCx<'_>) -> (Vec<OutFile>, HostSummary, Diagnostics) {
         if concern.file == "default.nix" {
             let own = cx.host.source.nix.iter().map(|(file, _)| format!("./user/{file}"));
             let shared = access::has_known_hosts(cx.fleet).then(|| format!("../../{}", access::KNOWN_HOSTS));
-            let paths = imported.iter().map(|file| format!("./{file}")).chain(shared).chain(own);
+            let of_modules = of_modules.iter().map(|(file, _)| format!("./{file}"));
+            let paths = imported.iter().map(|file| format!("./{file}")).chain(of_modules).chain(shared).chain(own);
             module.imports = paths.filter_map(|path| Value::path(&path).ok()).collect();
         }
         files.push(nix(concern.file, module.to_file()));
     }
+    files.extend(of_modules.into_iter().map(|(file, text)| nix(&file, text)));
     for (file, id) in &cx.host.source.nix {
         files.push(nix(&format!("user/{file}"), cx.sources.file(*id).text().to_owned()));
     }

@@ -31,8 +31,16 @@ pub struct Fleet {
     pub modules: BTreeMap<String, Module>,
     /// The names of the modules that have errors.
     pub unread_modules: BTreeSet<String>,
-    /// The templates that the fleet brings, as (name, file).
+    /// The templates that the fleet brings, as (name, file): those below templates/ by what follows, those of modules by their path.
     pub templates: BTreeMap<String, FileId>,
+}
+
+impl Fleet {
+    /// Returns the template of the Nix that a module brings itself, as (name of the template, file).
+    pub fn template_of(&self, module: &str) -> Option<(&str, FileId)> {
+        let found = self.templates.get_key_value(&format!("modules/{module}/default.nix.tera"));
+        found.map(|(name, file)| (name.as_str(), *file))
+    }
 }
 
 /// A host as its files say.
@@ -107,8 +115,12 @@ pub fn read(files: &mut FleetFiles, builtin: &[(&str, &str)], is_prefix: &(dyn F
         }
     }
     dedup(&mut found);
-    let templates =
-        files.files.iter().filter_map(|(path, id)| Some((path.strip_prefix("templates/")?.to_owned(), *id))).collect();
+    let templates = files.files.iter().filter_map(|(path, id)| {
+        let of_module = path.starts_with("modules/") && path.ends_with("/default.nix.tera");
+        let name = if of_module { path } else { path.strip_prefix("templates/")? };
+        Some((name.to_owned(), *id))
+    });
+    let templates = templates.collect();
     let fleet = fleet_file.zip(fleet_tree).map(|(file, tree)| Fleet {
         file,
         tree,

@@ -30,6 +30,7 @@ mod layers;
 mod lint_nix;
 mod machines;
 mod mirrored_esp;
+mod module_nix;
 mod modules;
 mod network;
 mod new;

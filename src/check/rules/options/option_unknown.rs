@@ -45,7 +45,9 @@ pub(in crate::check) fn report(settings: &Settings<'_>, index: OptionIndex<'_>, 
     }
     if !settings.of_inputs.is_empty() {
         let names = listed(&settings.of_inputs);
-        found.unchecked(format!("a module of `[inputs]` may have {names}; `check --eval` tells"));
+        found.unchecked(format!(
+            "a module of `[inputs]`, or one with Nix of its own, may have {names}; `check --eval` tells"
+        ));
     }
     if !settings.unsure.is_empty() {
         let names = listed(&settings.unsure);

@@ -28,7 +28,7 @@
       dhcp = true;
     }
   ];
-  addresses = [ ];
+  addresses = [ "10.77.3.2/24" ];
   pools = [ "rpool" ];
   # Encryption roots whose passphrase is typed at each boot.
   passphrases = [ ];

@@ -1,6 +1,11 @@
 # lufta: backups and restore drills
 # Written by hostwright from hosts/lufta/host.toml; changes here are lost.
-{ lib, pkgs, ... }:
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
 
 {
   services.borgbackup.jobs.offsite = {
@@ -30,7 +35,11 @@
         description = "What comes before the backup offsite";
         before = [ "borgbackup-job-offsite.service" ];
         requiredBy = [ "borgbackup-job-offsite.service" ];
-        path = [ pkgs.sqlite ];
+        path = [
+          pkgs.sqlite
+          config.services.postgresql.package
+          pkgs.util-linux
+        ];
         script = ''
           set -euo pipefail
           umask 077
@@ -39,6 +48,11 @@
           # A dump that failed leaves the one before it as it is.
           sqlite3 -readonly /var/lib/gitea/data/gitea.db .dump > 0-gitea.db.new
           mv -- 0-gitea.db.new 0-gitea.db
+          mkdir -p -- /var/backup/offsite
+          cd -- /var/backup/offsite
+          # A dump that failed leaves the one before it as it is.
+          runuser -u postgres -- pg_dump --format=custom -- miniflux > miniflux.dump.new
+          mv -- miniflux.dump.new miniflux.dump
         '';
         serviceConfig.Type = "oneshot";
       };

@@ -41,6 +41,7 @@
   addresses = [
     "135.181.162.99/26"
     "2a01:4f9:3a:1a1c::1/64"
+    "10.77.3.1/24"
   ];
   pools = [ "rpool" ];
   # Encryption roots whose passphrase is typed at each boot.

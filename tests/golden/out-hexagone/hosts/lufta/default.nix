@@ -1,6 +1,6 @@
 # lufta: everything
 # Written by hostwright from hosts/lufta/host.toml; changes here are lost.
-# git forge
+# git forge, feeds and music
 { lib, ... }:
 
 {

@@ -7,11 +7,13 @@
     prometheus.exporters = {
       node = {
         enable = true;
-        listenAddress = "127.0.0.1";
+        port = 9100;
+        listenAddress = "0.0.0.0";
       };
       zfs = {
         enable = true;
-        listenAddress = "127.0.0.1";
+        port = 9134;
+        listenAddress = "0.0.0.0";
       };
     };
     smartd.enable = true;

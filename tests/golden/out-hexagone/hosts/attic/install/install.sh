@@ -304,6 +304,8 @@ step "place the host keys"
 place_host_keys
 step "place what the first boot needs"
 named=''
+named="$named "wireguard
+needed_file wireguard /etc/credstore/wireguard 0400 0700 secret
 other_secrets
 step "install the system and its boot loader"
 if [ -n "$system" ]; then

@@ -301,6 +301,10 @@ step "place the host keys"
 place_host_keys
 step "place what the first boot needs"
 named=''
+named="$named "wireguard
+needed_file wireguard /etc/credstore/wireguard 0400 0700 secret
+named="$named "miniflux-admin
+needed_file miniflux-admin /etc/credstore/miniflux-admin 0400 0700 secret
 named="$named "borg-passphrase
 needed_file borg-passphrase /etc/credstore/borg-passphrase 0400 0700 secret
 named="$named "borg-key
