@@ -38,7 +38,7 @@ mod promises;
 mod rule;
 pub mod rules;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod scope;
 mod services;
 mod settings;

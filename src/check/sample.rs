@@ -10,7 +10,7 @@ use crate::source::FleetFiles;
 
 /// Returns what is reported for these files, a line a finding: `LEVEL PATH:LINE:COLUMN RULE: MESSAGE` with `allowed` before
 /// what is allowed, then `unchecked RULE: WHY`; of some hosts only where they are named.
-pub(super) fn reported(files: &[(&str, &str)], wanted: &[&str]) -> Vec<String> {
+pub(crate) fn reported(files: &[(&str, &str)], wanted: &[&str]) -> Vec<String> {
     reported_on("2026-11-21", files, wanted)
 }
 

@@ -144,8 +144,7 @@ fn template_error_at(
 
 /// Compiles the hosts that `wanted` names (all of them when it is empty) and the files that all hosts share.
 ///
-/// The errors are what only shows here: Nix in a definition that does not parse, a virtual host that leads nowhere, a
-/// template that cannot be filled.
+/// The errors are what only shows here: Nix in a definition that does not parse, a template that cannot be filled.
 pub fn compile(
     fleet: &Resolved<'_>,
     wanted: &[String],

@@ -15,6 +15,11 @@ const FILES: &[(&str, &str)] = &[
     ("fleet.toml", include_str!("../../fleet.toml")),
     ("hosts/attic/host.toml", include_str!("../../hosts/attic/host.toml")),
     ("hosts/lufta/host.toml", include_str!("../../hosts/lufta/host.toml")),
+    ("modules/base/module.toml", include_str!("../../modules/base/module.toml")),
+    ("modules/gitea/module.toml", include_str!("../../modules/gitea/module.toml")),
+    ("modules/hetzner-dedicated/module.toml", include_str!("../../modules/hetzner-dedicated/module.toml")),
+    ("modules/miniflux/module.toml", include_str!("../../modules/miniflux/module.toml")),
+    ("modules/postgresql/module.toml", include_str!("../../modules/postgresql/module.toml")),
 ];
 
 /// Returns the plan of a host of the example with this text of its host.toml changed.
@@ -29,10 +34,7 @@ fn plan_with(host: &str, edit: impl Fn(&str) -> String) -> Plan {
         let text = if *name == path { edit(text) } else { (*text).to_owned() };
         ((*name).to_owned(), text)
     });
-    let modules = crate::modules::embedded()
-        .iter()
-        .map(|(name, text)| (format!("modules/{name}/module.toml"), (*text).to_owned()));
-    let mut files = FleetFiles::in_memory(texts.chain(modules));
+    let mut files = FleetFiles::in_memory(texts);
     let facts = Facts::embedded();
     let reading = crate::fleet::read(&mut files, &[], &|_| false);
     let fleet = reading.fleet.expect("fleet.toml reads");

@@ -18,6 +18,7 @@ mod secrets;
 mod services;
 mod storage;
 mod tunnels;
+mod vhosts;
 mod zfs;
 
 use std::net::IpAddr;
@@ -269,6 +270,7 @@ fn resolve_host<'f>(
     let mounts = storage::mounts(host, &disks, &arrays, &devices, &pools);
     let services = services::services(fleet, host, &mounts, found);
     services::readers(&services, &secrets, found);
+    vhosts::judge(&services, found);
     let channel = channel_of_host?;
     let systems = zfs::systems(host, channel, deployer, installer, rescue, facts, sources);
     let place = sources.start(host.file);

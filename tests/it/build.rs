@@ -105,6 +105,8 @@ fn a_host_that_leaves_the_fleet_leaves_out_and_one_host_alone_keeps_the_others()
     assert!(attic == sandbox.tree("out/hosts/attic"), "attic was not asked for");
     build(&sandbox, &["--check"]).ends(1);
     fs::remove_dir_all(sandbox.path().join("hosts/attic")).unwrap();
+    // The other end of its tunnel.
+    sandbox.edit("hosts/lufta/host.toml", "peers = [{ host = \"attic\" }]", "peers = []");
     build(&sandbox, &[]).ends(0);
     assert!(!sandbox.path().join("out/hosts/attic").exists());
 }

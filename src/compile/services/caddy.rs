@@ -84,7 +84,7 @@ fn handler(place: &Place<'_>, found: &mut Diagnostics) -> Option<String> {
     }
     match place.answer {
         Answer::Service(service) => {
-            let upstream = upstream(service, vhost, found)?;
+            let upstream = upstream(service, vhost)?;
             match &vhost.timeout {
                 Some(timeout) => inner.push_str(&format!(
                     "reverse_proxy {upstream} {{\n  transport http {{\n    read_timeout {0}s\n    write_timeout {0}s\n  }}\n}}\n",

@@ -166,7 +166,7 @@ fn location(cx: &HostCx<'_>, place: &Place<'_>, found: &mut Diagnostics) -> Opti
     let mut extra = String::new();
     let mut location = match place.answer {
         Answer::Service(service) => {
-            let upstream = upstream(service, vhost, found)?;
+            let upstream = upstream(service, vhost)?;
             let mut location = Attrs::from_iter([("proxyPass", Value::from(format!("http://{upstream}")))]);
             if vhost.websockets.value {
                 location.set(&["proxyWebsockets"], true);

@@ -4,7 +4,7 @@
 
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::fleet::decode::inline;
-use crate::source::{Level, quoted};
+use crate::source::{Level, Spanned, quoted};
 
 pub(super) static RULE: Rule = Rule {
     id: "secret-inline",
@@ -20,7 +20,30 @@ pub(super) static RULE: Rule = Rule {
 const WHY: &str =
     "it lands in the store of every machine that builds or runs the host, where every account and program reads it";
 
+/// How the names of variables end that hold a secret, whatever their case.
+const SECRETS: &[&str] = &[
+    "PASSWORD",
+    "PASSWD",
+    "PASSPHRASE",
+    "_PASS",
+    "_PWD",
+    "SECRET",
+    "TOKEN",
+    "API_KEY",
+    "APIKEY",
+    "SECRET_KEY",
+    "PRIVATE_KEY",
+    "ACCESS_KEY",
+    "ENCRYPTION_KEY",
+    "MASTER_KEY",
+];
+
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
+    for service in &cx.host.services {
+        for (name, value) in service.def.environment.iter() {
+            variable(service.name, name, value, found);
+        }
+    }
     for (name, file) in &cx.host.source.nix {
         let text = cx.sources.text(*file);
         let mut at = 0;
@@ -51,6 +74,43 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
             }
         }
     }
+}
+
+/// Reports a variable of a service that holds a secret by its name, or an address with a password.
+fn variable(service: &str, name: &str, value: &Spanned<String>, found: &mut Findings) {
+    let what = if holds_password(&value.value) {
+        "an address with its password"
+    } else if is_secret(name, &value.value) {
+        "a secret"
+    } else {
+        return;
+    };
+    found.report(
+        Finding::at(value.place, format!("the variable {} of `{service}` is {what}", quoted(name)))
+            .label("a secret in a definition")
+            .why(WHY)
+            .help("make a new one: this one is known to everybody who has the definition")
+            .help(format!(
+                "`secrets = [{{ name = \"NAME\", as = \"env\", key = {} }}]`, with NAME in `[secrets.items]`",
+                quoted(name).replace('`', "\"")
+            )),
+    );
+}
+
+/// Tells whether a variable's name says that it holds a secret, and its value may be one: not a path, a number or a switch.
+fn is_secret(name: &str, value: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    let may_be =
+        !value.is_empty() && !value.starts_with('/') && value.parse::<i64>().is_err() && value.parse::<bool>().is_err();
+    may_be && SECRETS.iter().any(|end| name.ends_with(end))
+}
+
+/// Tells whether a text is an address with an account and its password: `postgres://forge:horse@db/forge`.
+fn holds_password(text: &str) -> bool {
+    let Some((_, rest)) = text.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let Some((account, _)) = authority.rsplit_once('@') else { return false };
+    account.split_once(':').is_some_and(|(_, password)| !password.is_empty())
 }
 
 /// Tells whether a line reads a file whose name speaks of a secret; public keys are none.
@@ -104,6 +164,36 @@ mod tests {
             name.iter().any(|line| line.contains("value-invalid")) && !name.iter().any(|line| line.contains("horse")),
             "{name:#?}"
         );
+    }
+
+    #[test]
+    fn a_variable_that_is_called_a_secret_is_one_unless_its_value_cannot_be() {
+        let of = |name: &str, value: &str| {
+            let host =
+                format!("[services.a]\nkind = 'command'\nexec = '/bin/a'\nenvironment = {{ {name} = '{value}' }}\n");
+            said_of("secret-inline", &[("hosts/a/host.toml", &host)])
+        };
+        for (name, value) in [
+            ("DB_PASSWORD", "hunter2"),
+            ("api_token", "x1"),
+            ("X", "postgres://forge:horse@db/forge"),
+            ("S3_SECRET_KEY", "a b"),
+        ] {
+            let said = of(name, value);
+            assert!(said.len() == 1 && !said[0].contains(value), "{name}: {said:?}");
+        }
+        for (name, value) in [
+            ("DB_PASSWORD_FILE", "hunter2"),
+            ("DB_PASSWORD", "/run/secrets/db"),
+            ("DB_PASSWORD", ""),
+            ("MAX_TOKEN", "4096"),
+            ("REQUIRE_TOKEN", "true"),
+            ("PASSWORD_MIN_LENGTH", "long"),
+            ("X", "https://example.org:8443/a@b"),
+            ("X", "postgres://forge@db/forge"),
+        ] {
+            assert!(of(name, value).is_empty(), "{name} = {value}");
+        }
     }
 
     #[test]
