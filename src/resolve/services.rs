@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::reference;
 use super::secrets::{CREDENTIAL_STORE, ResolvedSecret};
-use super::storage::Mount;
+use super::storage::{Mount, MountSource};
 use crate::fleet::decode::Keyed;
 use crate::fleet::schema::module_file::{Exposure, ModuleFile, ModulePort, ModuleSecret, StateKind, When};
-use crate::fleet::schema::service_parts::{Protocol, Provision, ServiceSecret};
+use crate::fleet::schema::service_parts::{Protocol, Provision, SecretAs, ServiceSecret};
 use crate::fleet::schema::services::{Service, Work};
 use crate::fleet::schema::workloads::{Native, Volume, VolumeSource};
 use crate::fleet::{Fleet, Host};
@@ -71,8 +71,8 @@ pub struct ServiceState<'f> {
     pub mode: Option<&'f str>,
     /// What it holds.
     pub kind: StateKind,
-    /// How much it is expected to hold, in bytes.
-    pub size: Option<u64>,
+    /// How much it may hold, in bytes.
+    pub size: Option<Spanned<u64>>,
     /// Whether it belongs into a backup.
     pub backup: bool,
     /// Whether it can be made again.
@@ -223,6 +223,10 @@ pub(super) fn readers(services: &[ResolvedService<'_>], secrets: &[ResolvedSecre
             let reader = service.module.and_then(|module| module.secret(given));
             let Some(reader) = reader.and_then(|known| known.read_by.as_ref()) else { continue };
             let Some(secret) = secrets.iter().find(|secret| secret.name == given.name.as_str()) else { continue };
+            // A file of its own belongs to the service.
+            if given.how.value == SecretAs::File {
+                continue;
+            }
             // Only root enters the folder in which systemd looks for credentials.
             let closed = lies_in(&secret.path, CREDENTIAL_STORE);
             let for_others = secret.mode.bytes().rev().take(2).any(|digit| digit >= b'4');
@@ -241,6 +245,36 @@ pub(super) fn readers(services: &[ResolvedService<'_>], secrets: &[ResolvedSecre
                     .why(format!("the account `{reader}` reads the file while the service runs"))
                     .help(format!("`[secrets.items]`: `{name} = {{ {path}owner = \"{reader}\" }}`")),
             );
+        }
+    }
+}
+
+/// Reports the sizes of state that nothing can keep: a size is the quota of a dataset of its own.
+pub(super) fn sizes(services: &[ResolvedService<'_>], mounts: &[Mount<'_>], found: &mut Diagnostics) {
+    for state in services.iter().flat_map(|service| &service.state) {
+        let Some(size) = &state.size else { continue };
+        let path = &state.path;
+        let mount = mounts.iter().find(|mount| mount.path == *path);
+        let Some(Mount { source: MountSource::Dataset { def, .. }, .. }) = mount else {
+            let message = format!("nothing keeps `{path}` below this size: it is no dataset of its own");
+            found.push(
+                Diagnostic::error("value-invalid", size.place, message)
+                    .why("`size` becomes the quota of the dataset that is mounted there")
+                    .help(format!("a dataset with `mount = \"{path}\"`"))
+                    .help("leave `size` out"),
+            );
+            continue;
+        };
+        let limits = [("quota", &def.quota), ("refquota", &def.refquota)];
+        for (name, limit) in limits.iter().filter_map(|(name, limit)| Some((name, limit.as_ref()?))) {
+            if limit.bytes() < size.value {
+                let message = format!("the dataset of `{path}` has a `{name}` below this size");
+                found.push(
+                    Diagnostic::error("value-invalid", size.place, message)
+                        .related(limit.place, format!("its `{name}`"))
+                        .help(format!("leave `size` out, or raise the `{name}`")),
+                );
+            }
         }
     }
 }
@@ -365,7 +399,7 @@ fn state<'f>(
             group: state.group.as_ref().map(|group| group.0.as_str()),
             mode: state.mode.as_ref().map(|mode| mode.as_str()),
             kind: if state.rebuildable.value { StateKind::Cache } else { StateKind::Data },
-            size: state.size.as_ref().map(|size| size.bytes()),
+            size: state.size.as_ref().map(|size| Spanned::new(size.bytes(), size.place)),
             backup: state.backup.value,
             rebuildable: state.rebuildable.value,
         });
