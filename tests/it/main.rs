@@ -44,4 +44,5 @@ mod program;
 mod quoting;
 mod readme;
 mod reboot_scripts;
+mod secrets;
 mod structure;
