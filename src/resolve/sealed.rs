@@ -65,14 +65,20 @@ impl SopsForm {
 pub(super) struct Leaf {
     /// The way to it: keys with `/` between them, as sops-nix writes it.
     pub(super) route: String,
-    /// Whether it is encrypted; what is empty is nothing that could be.
+    /// What it is.
     pub(super) holds: Holds,
 }
 
+/// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holds {
+    /// Encrypted text.
     Sealed,
+    /// An encrypted number or truth value.
+    SealedNumber,
+    /// Something that everybody can read.
     Clear,
+    /// Nothing, which is not encrypted.
     Nothing,
 }
 
@@ -84,8 +90,11 @@ fn is_sealed(value: &str) -> bool {
 fn holds(value: &str) -> Holds {
     match value {
         "" | "null" | "~" | "[]" | "{}" => Holds::Nothing,
-        value if is_sealed(value) => Holds::Sealed,
-        _ => Holds::Clear,
+        value if !is_sealed(value) => Holds::Clear,
+        value if ["int", "float", "bool"].iter().any(|kind| value.ends_with(&format!(",type:{kind}]"))) => {
+            Holds::SealedNumber
+        }
+        _ => Holds::Sealed,
     }
 }
 
@@ -248,7 +257,7 @@ fn yaml(text: &str) -> Result<(Vec<Leaf>, Metadata), Fault> {
             None => (None, rest.trim()),
         };
         let route: Vec<&str> = open.iter().map(|above| above.key.as_str()).chain(key.as_deref()).collect();
-        let value = unquoted(value);
+        let (is_open, value) = (value.is_empty(), unquoted(value));
         let of_sops = route.first() == Some(&"sops");
         if let [_, own] = route.as_slice()
             && of_sops
@@ -259,7 +268,7 @@ fn yaml(text: &str) -> Result<(Vec<Leaf>, Metadata), Fault> {
             block = Some(indent);
         }
         let route = route.join("/");
-        if !of_sops && !value.is_empty() {
+        if !of_sops && !is_open {
             leaves.push(Leaf { route: route.clone(), holds: holds(value) });
         }
         if let Some(key) = key {
@@ -267,7 +276,7 @@ fn yaml(text: &str) -> Result<(Vec<Leaf>, Metadata), Fault> {
             if !of_sops && !keys.insert(route) {
                 return Err(strange());
             }
-            if value.is_empty() {
+            if is_open {
                 open.push(Open { indent, key, is_item: false });
             }
         }
@@ -333,5 +342,127 @@ pub(super) fn age(bytes: &[u8]) -> Result<(), Fault> {
         true if is_whole(&decoded) => Ok(()),
         true => Err(cut()),
         false => Err(clear()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SEALED: &str = "ENC[AES256_GCM,data:AAAA,iv:AAAA,tag:AAAA,type:str]";
+
+    /// A file of YAML; `@` stands for an encrypted value.
+    fn file(body: &str, metadata: &str) -> String {
+        let head =
+            "sops:\n    age:\n        - recipient: age1xyz\n          enc: |\n            plain: here\n    mac: @\n";
+        format!("{body}{head}{metadata}    version: 3.10.2\n").replace('@', SEALED)
+    }
+
+    fn read(body: &str, metadata: &str) -> Result<Vec<(String, Holds)>, Fault> {
+        let leaves = sops(SopsForm::Yaml, file(body, metadata).as_bytes())?;
+        Ok(leaves.into_iter().map(|leaf| (leaf.route, leaf.holds)).collect())
+    }
+
+    #[test]
+    fn keys_of_yaml_are_found_at_every_level_and_in_lists() {
+        let body = "a: @\n#@\nb:\n    c: @\n    'd e': \"@\"\nempty: \"\"\nlist:\n- @\n- x: @\n  y: @\n- x: @\n";
+        let body = format!("{body}n: {}\n", SEALED.replace("str", "int"));
+        let leaves = read(&body, "").unwrap();
+        let sealed: Vec<&str> =
+            leaves.iter().filter(|(_, holds)| *holds == Holds::Sealed).map(|(route, _)| route.as_str()).collect();
+        assert_eq!(sealed, ["a", "", "b/c", "b/d e", "list/8", "list/9/x", "list/9/y", "list/11/x"]);
+        assert!(
+            leaves.contains(&("empty".to_owned(), Holds::Nothing))
+                && leaves.contains(&("n".to_owned(), Holds::SealedNumber))
+        );
+    }
+
+    #[test]
+    fn what_stands_in_clear_is_never_let_through_and_never_repeated() {
+        let clear = |body: &str| match read(body, "    unencrypted_suffix: _unencrypted\n") {
+            Err(Fault::Clear(what) | Fault::Strange(what)) => assert!(!what.contains("hunter"), "{what}"),
+            Ok(leaves) => panic!("{body}: {leaves:?}"),
+        };
+        for body in [
+            "a: hunter2\n",
+            "a: @\nb:\n    c: hunter2\n",
+            "a: |\n    hunter2\n",
+            "a: [hunter2]\n",
+            "a: {b: hunter2}\n",
+            "a:\n- hunter2\n",
+            "a:\n  hunter2\n",
+            "# hunter2\na: @\n",
+            "a: @ # hunter2\n",
+            "a: @ hunter2\n",
+            "a: 1\n",
+            "a: &x @\n",
+            "--- hunter2\na: @\n",
+            "a: @\na: @\n",
+            "? hunter2\n: @\n",
+            "\"a\": \"@\nhunter2\"\n",
+            "hunter2\n",
+        ] {
+            clear(body);
+        }
+        assert!(read("a_unencrypted: open\nb: @\n", "    unencrypted_suffix: _unencrypted\n").is_ok());
+        assert!(read("host: open\nb: @\n", "    encrypted_regex: ^b$\n").is_ok());
+        assert!(
+            matches!(sops(SopsForm::Yaml, format!("a: {SEALED}\n").as_bytes()), Err(Fault::Clear(_))),
+            "no metadata"
+        );
+        let no_mac = file("a: @\n", "").replace("mac:", "cam:");
+        assert!(matches!(sops(SopsForm::Yaml, no_mac.as_bytes()), Err(Fault::Clear(_))));
+        assert!(matches!(sops(SopsForm::Yaml, b"\xff\xfe"), Err(Fault::Clear(_))));
+    }
+
+    #[test]
+    fn every_form_of_sops_is_read() {
+        let sops_json = format!("\"sops\": {{ \"mac\": \"{SEALED}\" }}");
+        let json = |body: &str| sops(SopsForm::Json, format!("{{ {body}, {sops_json} }}").as_bytes());
+        assert_eq!(json(&format!("\"a\": {{ \"b\": \"{SEALED}\" }}")).unwrap()[0].route, "a/b");
+        for open in ["\"a\": \"hunter2\"", "\"a\": 1", "\"a\": [true]"] {
+            assert!(json(open).is_err(), "{open}");
+        }
+        let dotenv = |line: &str| sops(SopsForm::Dotenv, format!("{line}\nsops_mac={SEALED}\n").as_bytes());
+        assert!(dotenv(&format!("A={SEALED}")).is_ok() && dotenv("A=hunter2").is_err() && dotenv("hunter2").is_err());
+        let ini = |line: &str| sops(SopsForm::Ini, format!("[db]\n{line}\n[sops]\nmac = {SEALED}\n").as_bytes());
+        assert!(ini(&format!("a = {SEALED}")).is_ok() && ini("a = hunter2").is_err());
+        let names =
+            ["a.yaml", "a.yml", "a.json", "a.env", "a.ini", "a", "a.txt"].map(|name| SopsForm::of(name).as_str());
+        assert_eq!(names, ["yaml", "yaml", "json", "dotenv", "ini", "binary", "binary"]);
+    }
+
+    #[test]
+    fn a_file_of_age_is_told_from_others_as_bytes_and_in_letters() {
+        use base64::Engine as _;
+        let mut whole = b"age-encryption.org/v1\n-> X25519 abc\ndef\n--- mac\n".to_vec();
+        whole.extend([0x80; 40]);
+        let letters = base64::engine::general_purpose::STANDARD.encode(&whole);
+        let armored = |inner: &str| format!("{}\n{inner}\n{}\n", ARMOR[0], ARMOR[1]);
+        assert_eq!((age(&whole), age(armored(&letters).as_bytes())), (Ok(()), Ok(())));
+        assert!(matches!(age(&whole[..60]), Err(Fault::Strange(_))));
+        let plain = base64::engine::general_purpose::STANDARD.encode("hunter2");
+        for bad in [
+            "hunter2\n",
+            "",
+            "age-encryption.org/v1\nhunter2",
+            &armored(&plain),
+            &armored("hunter2"),
+            &format!("{}hunter2", armored(&letters)),
+        ] {
+            assert!(age(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_file_ends_the_program(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "[ \\-a:#|'\"\n\\[\\]]{0,80}") {
+            for form in [SopsForm::Yaml, SopsForm::Json, SopsForm::Dotenv, SopsForm::Ini, SopsForm::Binary] {
+                let _ = (sops(form, &bytes), sops(form, text.as_bytes()), sops(form, file(&text, "").as_bytes()));
+            }
+            let _ = age(&bytes);
+        }
     }
 }

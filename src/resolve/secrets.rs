@@ -352,7 +352,26 @@ fn sops(secrets: &Secrets, path: &Spanned<FleetPath>, asset: Option<Asset>, foun
             continue;
         }
         let shown = quoted(path.as_str());
+        if form == SopsForm::Json && key.contains('/') {
+            let message = format!("the key {} lies below another one in {shown}", quoted(key));
+            found.push(
+                Diagnostic::error("value-invalid", place, message)
+                    .why("sops-nix finds keys within others in YAML alone")
+                    .help("put it at the top of the file, or keep the secrets in YAML"),
+            );
+            continue;
+        }
         match leaves.iter().find(|leaf| leaf.route == key).map(|leaf| leaf.holds) {
+            Some(Holds::SealedNumber) => {
+                let message = format!("the key {} of {shown} is no text", quoted(key));
+                found.push(
+                    Diagnostic::error("value-invalid", place, message)
+                        .why(
+                            "sops-nix takes text alone, and puts none of its secrets onto the host when one is no text",
+                        )
+                        .help(format!("`sops edit {}`, and write it in quotes", path.as_str())),
+                );
+            }
             Some(Holds::Sealed) => {}
             Some(Holds::Clear) => {
                 found.push(inline::finding(&format!("the key {} of {shown}", quoted(key)), "a secret in clear", place))
