@@ -228,7 +228,7 @@ fn input(fleet: &Fleet, secrets: &Secrets, found: &mut Diagnostics) {
         None => {
             let message = format!("`secrets.provider` is `{name}`, and the fleet has no input of that name");
             Diagnostic::error("reference-unknown", secrets.provider.place, message).help(format!(
-                "in fleet.toml: `[inputs.{name}] url = \"{url}\", module = \"{module}\"`, with its `rev` and `hash`"
+                "in fleet.toml: `inputs.{name} = {{ url = \"{url}\", module = \"{module}\" }}`, with its `rev` and `hash`"
             ))
         }
     };

@@ -240,7 +240,7 @@ impl Loader<'_> {
     /// Follows links; what lies outside of the fleet, or where nothing is copied from, is refused.
     fn within(&self, path: &Path) -> Result<PathBuf, Refusal> {
         let real = path.canonicalize().map_err(unreadable)?;
-        let below = real.strip_prefix(self.root).map_err(|_| leads_out())?;
+        let below = real.strip_prefix(self.root).map_err(|_| leads_out("leads out of the fleet by a symbolic link"))?;
         let first = below.components().next().map(|part| part.as_os_str());
         let is_own = first.is_none_or(|first| OWN_FOLDERS.iter().any(|own| first == *own));
         if is_own {
@@ -309,7 +309,7 @@ impl Loader<'_> {
     fn text(&self, path: &str) -> Result<String, Refusal> {
         let real = self.root.join(path).canonicalize().map_err(unreadable)?;
         if !real.starts_with(self.root) {
-            return Err(leads_out());
+            return Err(leads_out("a symbolic link leads out of the fleet"));
         }
         read_text(&real)
     }
@@ -324,9 +324,9 @@ fn unreadable(why: io::Error) -> Refusal {
     ("file-unreadable", format!("cannot be read: {why}"), help)
 }
 
-fn leads_out() -> Refusal {
+fn leads_out(message: &str) -> Refusal {
     let help = "put the file itself into the fleet: what a build depends on must be under its roof";
-    ("file-unreadable", "a symbolic link leads out of the fleet".to_owned(), help)
+    ("file-unreadable", message.to_owned(), help)
 }
 
 /// Reads a regular file up to a size; `help` says what to do with a larger one.
