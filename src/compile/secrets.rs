@@ -46,11 +46,15 @@ pub(super) fn settings(cx: &HostCx<'_>) -> Settings {
             out.derive("sops.age.sshKeyPaths", key, first.place);
             // The server's RSA key would be taken for one of GnuPG, and all would fail where it is not there.
             out.derive("sops.gnupg.sshKeyPaths", Value::List(Vec::new()), first.place);
-            entries.iter().for_each(|entry| sops(entry, &mut out));
+            for entry in &entries {
+                sops(entry, &mut out);
+            }
         }
         Provider::Agenix => {
             out.derive("age.identityPaths", key, first.place);
-            entries.iter().for_each(|entry| age(entry, &mut out));
+            for entry in &entries {
+                age(entry, &mut out);
+            }
         }
     }
     for secret in &cx.host.secrets {

@@ -17,6 +17,7 @@ mod network;
 mod persistent;
 mod sealed;
 mod secrets;
+mod service_state;
 mod services;
 mod storage;
 mod tunnels;
@@ -45,7 +46,8 @@ pub use network::{DeviceName, InitrdNetwork, LONGEST_NAME, is_kernel_name, named
 pub use persistent::persistent_path;
 pub use sealed::SopsForm;
 pub use secrets::{COPIES, CREDENTIAL_STORE, ResolvedSecret, Sealed, SecretFile};
-pub use services::{Listen, ResolvedService, ServiceModule, ServicePort, ServiceState, volume_path};
+pub use service_state::{ServiceState, volume_path};
+pub use services::{Listen, ResolvedService, ServiceModule, ServicePort};
 pub use storage::{
     ALIGNMENT, ArrayUse, Base, BlockDevice, Content, EncryptionRoot, MemberUse, Mount, MountSource, MountWords,
     ResolvedArray, ResolvedDisk, ResolvedMember, ResolvedPartition, ResolvedPool, ResolvedVdev, STATE, VdevClass,
@@ -285,7 +287,7 @@ fn resolve_host<'f>(
     let mounts = storage::mounts(host, &disks, &arrays, &devices, &pools);
     let services = services::services(fleet, host, &mounts, found);
     services::readers(&services, &secrets, found);
-    services::sizes(&services, &mounts, found);
+    service_state::sizes(&services, &mounts, found);
     let channel = channel_of_host?;
     let systems = zfs::systems(host, channel, deployer, installer, rescue, facts, sources);
     let place = sources.start(host.file);

@@ -374,7 +374,7 @@ fn sops(secrets: &Secrets, path: &Spanned<FleetPath>, asset: Option<Asset>, foun
             }
             Some(Holds::Sealed) => {}
             Some(Holds::Clear) => {
-                found.push(inline::finding(&format!("the key {} of {shown}", quoted(key)), "a secret in clear", place))
+                found.push(inline::finding(&format!("the key {} of {shown}", quoted(key)), "a secret in clear", place));
             }
             Some(Holds::Nothing) => {
                 let message = format!("the key {} of {shown} is empty", quoted(key));

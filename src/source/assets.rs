@@ -57,24 +57,28 @@ impl Asset {
     }
 }
 
-/// Returns the paths that a file of definitions may name: fleet.toml, a host's, a module's. What is no path of the fleet is told when it
-/// is decoded.
+/// The keys that name files of the fleet. Others of these names may stand in a definition: what they say is read and not used.
+const KEYS: [&str; 2] = ["source", "file"];
+
+/// Returns the texts below a key that names files, whatever wraps them (`{ mkForce = "site" }`). What of them is no path of the fleet is told
+/// when the definition is decoded.
 pub(super) fn named_in(tree: &Node) -> Vec<String> {
     let mut paths = Vec::new();
-    for root in [Some(tree), tree.at(&["defaults"]), tree.at(&["host"])].into_iter().flatten() {
-        let mut add = |node: Option<&Node>| paths.extend(node.and_then(Node::as_str).map(str::to_owned));
-        let entries = |route: &[&str]| root.at(route).and_then(Node::as_table).into_iter().flatten();
-        for (_, service) in entries(&["services"]) {
-            add(service.node.at(&["source"]));
-            let Some(Kind::List(files)) = service.node.at(&["files"]).map(|node| &node.kind) else { continue };
-            files.iter().for_each(|file| add(file.node.at(&["source"])));
-        }
-        add(root.at(&["secrets", "file"]));
-        for (_, item) in entries(&["secrets", "items"]) {
-            add(item.node.at(&["file"]));
-        }
-    }
+    collect(tree, false, &mut paths);
     paths
+}
+
+fn collect(node: &Node, is_named: bool, paths: &mut Vec<String>) {
+    match &node.kind {
+        Kind::Table(table) => {
+            let below =
+                |key: &str| KEYS.contains(&key) || is_named && key.starts_with("mk") || is_named && key == "value";
+            table.iter().for_each(|(key, entry)| collect(&entry.node, below(key), paths));
+        }
+        Kind::List(items) => items.iter().for_each(|item| collect(&item.node, false, paths)),
+        Kind::Str(text) if is_named => paths.push(text.clone()),
+        _ => {}
+    }
 }
 
 /// Tells whether a text has one of the keys that name files, so that most definitions are not read twice.
@@ -84,7 +88,7 @@ pub(super) fn may_name(text: &str) -> bool {
         let after = text.get(at + key.len()..).unwrap_or_default().trim_start_matches(['"', '\'']).trim_start();
         before.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '-' && c != '_') && after.starts_with('=')
     };
-    ["source", "file"].iter().any(|key| text.match_indices(key).any(|(at, _)| is_key(at, key)))
+    KEYS.iter().any(|key| text.match_indices(key).any(|(at, _)| is_key(at, key)))
 }
 
 #[cfg(test)]
@@ -99,10 +103,11 @@ mod tests {
     }
 
     #[test]
-    fn every_key_that_names_a_file_is_found_in_hosts_defaults_and_modules() {
+    fn every_key_that_names_a_file_is_found_wherever_it_stands_and_whatever_wraps_it() {
         let host = "services.a.source = 'site'\nservices.b.files = [{ path = '/x', source = 'b/x' }, { path = '/y', content = 'y' }]\n\
-                    secrets = { file = 's.yaml', items = { k = { file = { mkForce = 'k.age' } }, l = {} } }\n";
-        let wanted = ["site", "b/x", "s.yaml", "k.age"];
+                    secrets = { file = 's.yaml', items = { k = { file = { mkForce = 'k.age' } }, l = { file = { mkOverride = { priority = 9, value = 'l' } } } } }\n\
+                    nixos.x = 'no'\n";
+        let wanted = ["site", "b/x", "s.yaml", "k.age", "l"];
         assert_eq!(named(host), wanted);
         for root in ["host", "defaults"] {
             let below = host

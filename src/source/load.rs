@@ -212,7 +212,7 @@ impl Loader<'_> {
     fn assets(&mut self) {
         let mut named = BTreeSet::new();
         for (path, file) in &self.fleet.files {
-            if path.ends_with(".toml") && may_name(self.fleet.sources.file(*file).text()) {
+            if ends_with(path, ".toml") && may_name(self.fleet.sources.file(*file).text()) {
                 named.extend(named_in(&parse_toml(&self.fleet.sources, *file, &mut Diagnostics::new())));
             }
         }
@@ -241,7 +241,7 @@ impl Loader<'_> {
     fn within(&self, path: &Path) -> Result<PathBuf, Refusal> {
         let real = path.canonicalize().map_err(unreadable)?;
         let below = real.strip_prefix(self.root).map_err(|_| leads_out("leads out of the fleet by a symbolic link"))?;
-        let first = below.components().next().map(|part| part.as_os_str());
+        let first = below.components().next().map(std::path::Component::as_os_str);
         let is_own = first.is_none_or(|first| OWN_FOLDERS.iter().any(|own| first == *own));
         if is_own {
             let help = "put the file itself where the definition names it";
