@@ -33,6 +33,7 @@ mod pools;
 mod ports;
 mod probed;
 mod promises;
+mod recipients;
 mod rule;
 pub mod rules;
 #[cfg(test)]

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::check::nixos;
+use crate::check::recipients::Recipient;
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::fleet::schema::machine::Method;
 use crate::fleet::schema::secrets::Provider;
 use crate::resolve::{BootFileKind, Mount, MountSource, ResolvedHost, boot_files, persistent_path};
-use crate::source::{Level, Node, Place, quoted};
+use crate::source::{Asset, Level, Node, Place, quoted};
 use crate::units::lies_in;
 
 pub(super) static RULE: Rule = Rule {
@@ -34,7 +35,55 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
             found.unchecked(format!("{} sets up a store of secrets", quoted(file)));
         }
     }
+    for_others(cx, found);
     placed(cx.host, found);
+}
+
+/// Options that give a store another key than the ssh server's.
+const OTHER_KEYS: [&[&str]; 3] = [&["sops", "age"], &["sops", "gnupg"], &["age", "identityPaths"]];
+
+/// Encrypted files that the host's ssh key does not open, where the definition says which key that is.
+fn for_others(cx: &HostCx<'_>, found: &mut Findings) {
+    let host = cx.host;
+    let keys: Vec<Recipient> =
+        host.host_keys().into_iter().filter_map(|(kind, blob)| Recipient::of(kind, blob)).collect();
+    let sealed = || host.secrets.iter().filter_map(|secret| Some((secret, secret.sealed.as_ref()?)));
+    let (Some(first), Some(_)) = (keys.first(), sealed().next()) else { return };
+    if OTHER_KEYS.iter().any(|route| nixos::setting(host, route).is_some()) {
+        return;
+    }
+    if let Some(file) = nixos::file_with(cx, &["sops.age", "sops.gnupg", "identityPaths"]) {
+        found.unchecked(format!("{} may say with which key secrets are decrypted", quoted(file)));
+        return;
+    }
+    let mut known: Vec<&str> = Vec::new();
+    for (secret, sealed) in sealed() {
+        let copy = host.copies.iter().find(|copy| copy.path == sealed.file);
+        let Some(Asset::File(file)) = copy.map(|copy| &copy.asset) else { continue };
+        let opens = |key: &Recipient| match sealed.sops {
+            Some(_) => key.opens_sops(&file.bytes),
+            None => key.opens_age(&file.bytes),
+        };
+        if known.contains(&sealed.file) || keys.iter().any(opens) {
+            continue;
+        }
+        known.push(sealed.file);
+        let shown = quoted(sealed.file);
+        let finding = Finding::at(secret.place, format!("{shown} is not encrypted for the key of this host"))
+            .label("cannot be decrypted on the host")
+            .why(
+                "the system boots and its secrets are missing: with sops-nix all of them, since it stops at the first",
+            );
+        found.report(match sealed.sops {
+            Some(_) => finding.help(format!(
+                "`{}` among the keys of {shown} in .sops.yaml, then `sops updatekeys {}`",
+                first.age, sealed.file
+            )),
+            None => finding.help(format!(
+                "the host's key among the `publicKeys` of {shown} in secrets.nix, then `agenix --rekey`"
+            )),
+        });
+    }
 }
 
 /// A store of secrets that is decrypted while the system is activated: before systemd runs, and so before it mounts anything.
