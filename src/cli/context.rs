@@ -283,8 +283,11 @@ pub(super) fn paths(folder: &Path, files: &FleetFiles) -> Result<Vec<String>, Fa
     let refused = files.found.iter().map(|finding| files.sources.file(finding.primary.place.file).path());
     let mut paths: Vec<String> = files.files.keys().map(String::as_str).chain(refused).map(str::to_owned).collect();
     paths.extend(fact_paths(folder, files)?);
-    // Of a folder what is new in it counts, too.
-    paths.extend(files.sources.assets().map(|(path, _)| path.to_owned()));
+    for (path, asset) in files.sources.assets() {
+        let members = asset.files(path);
+        paths.extend(members.is_empty().then(|| path.to_owned()));
+        paths.extend(members.into_iter().map(|(path, _)| path));
+    }
     Ok(paths)
 }
 

@@ -96,19 +96,90 @@ fn files_of_the_fleet_are_copied_byte_for_byte_and_named_once() {
     }
 }
 
+/// Returns a folder with the fleet.
+fn copied() -> Sandbox {
+    let sandbox = Sandbox::empty();
+    let from = root().join("tests/fleets/secrets");
+    for entry in walkdir::WalkDir::new(&from).into_iter().filter_map(Result::ok) {
+        if entry.file_type().is_file() {
+            let path = entry.path().strip_prefix(&from).unwrap().to_str().unwrap().to_owned();
+            sandbox.write(&path, std::fs::read(entry.path()).unwrap());
+        }
+    }
+    sandbox
+}
+
+#[test]
+fn a_host_that_cannot_decrypt_at_boot_is_an_error() {
+    let check =
+        |sandbox: &Sandbox, host: &str| sandbox.run(&["check", host, "--format", "github", "--today", "2026-11-21"]);
+    let rule = "secret-key-absent-at-boot";
+    for host in ["shop", "relay"] {
+        check(&copied(), host).ends(0);
+        let sandbox = copied();
+        let path = format!("hosts/{host}/host.toml");
+        // A key that nothing is encrypted for.
+        let before = sandbox.read(&path);
+        let text = before.lines().map(|line| match line.starts_with("host-keys = ") {
+            true => "host-keys = [\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAjTNQPuJ9TBMFXQzv7F5zC+TvLkHNbPzkNJNuwefJ1L root@other\"]\n".to_owned(),
+            false => format!("{line}\n"),
+        });
+        sandbox.write(&path, text.collect::<String>());
+        check(&sandbox, host).ends(1).says(rule).says("is not encrypted for the key of this host");
+        // Somebody who sets another key knows which.
+        let other = if host == "shop" {
+            "sops.age.keyFile = \"/persist/key.txt\""
+        } else {
+            "age.identityPaths = [\"/etc/ssh/key\"]"
+        };
+        sandbox.write(&path, format!("{}\n[nixos]\n{other}\n", sandbox.read(&path)));
+        let run = check(&sandbox, host);
+        assert!(!run.out.contains("is not encrypted for"), "{}", run.out);
+    }
+    let sandbox = copied();
+    sandbox.edit("hosts/shop/host.toml", "directories = [\"/etc/ssh\"]", "directories = [\"/root\"]");
+    check(&sandbox, "shop")
+        .ends(1)
+        .says(rule)
+        .says("sops-nix cannot decrypt at boot: `/etc/ssh/ssh_host_ed25519_key` is not there");
+}
+
+#[test]
+fn the_installation_of_a_host_with_encrypted_secrets_brings_its_key_alone() {
+    let sandbox = copied();
+    // A host whose key is not stated is installed with one that exists before it, too.
+    let text = sandbox.read("hosts/relay/host.toml");
+    let without: String =
+        text.lines().filter(|line| !line.starts_with("host-keys")).map(|line| format!("{line}\n")).collect();
+    sandbox.write("hosts/relay/host.toml", without);
+    sandbox.run(&["build", "--today", "2026-11-21"]).ends(0);
+    for (host, files, words) in [
+        ("shop", "secrets/shop-htpasswd, secrets/shop-mail.json, secrets/shop.yaml", "sops updatekeys"),
+        ("relay", "secrets/relay-admin.age, secrets/relay-backup.age", "agenix --rekey"),
+    ] {
+        let plan: serde_json::Value =
+            serde_json::from_str(&sandbox.read(&format!("out/hosts/{host}/plan.json"))).unwrap();
+        let steps = plan["steps"].as_array().unwrap();
+        let step = |id: &str| steps.iter().find(|step| step["id"] == id);
+        assert!(step("place-secrets").is_none(), "{host}");
+        let keys = step("place-host-keys").unwrap().to_string();
+        for wanted in
+            [&format!("must be a recipient of {files}"), words, &format!("state/{host}/ssh/ssh_host_ed25519_key")]
+        {
+            assert!(keys.contains(wanted), "{wanted}: {keys}");
+        }
+        assert!(!keys.contains("\"ssh-keygen -q -t rsa"), "nothing is made on the machine: {keys}");
+        let install = sandbox.read(&format!("out/hosts/{host}/install/install.sh"));
+        assert!(!install.lines().any(|line| line.starts_with("needed_file ")), "{host}");
+    }
+}
+
 /// What every secret of the fleet holds; the files in secrets/ were encrypted with it.
 const PLANTED: &str = "planted-Zq7Wn3";
 
 #[test]
 fn nothing_in_out_holds_a_secret_of_the_environment_of_files_or_of_what_is_encrypted() {
-    let sandbox = Sandbox::empty();
-    let from = root().join("tests/fleets/secrets");
-    for entry in
-        walkdir::WalkDir::new(&from).into_iter().filter_map(Result::ok).filter(|entry| entry.file_type().is_file())
-    {
-        let path = entry.path().strip_prefix(&from).unwrap().to_str().unwrap().to_owned();
-        sandbox.write(&path, std::fs::read(entry.path()).unwrap());
-    }
+    let sandbox = copied();
     // Beside the definition, where the deployer keeps what it brings, and in the folder of encrypted files.
     for path in [
         "state/shop/secrets/wg-home",
