@@ -37,3 +37,20 @@ pub(super) fn path(path: &str) -> Value {
 pub(super) fn expr(path: &str) -> Option<Expr> {
     Expr::parse(&format!("./{FOLDER}/{path}")).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fleet::scalar::FleetPath;
+
+    proptest! {
+        #[test]
+        fn every_path_of_a_fleet_is_one_of_nix(text in "[A-Za-z0-9_][A-Za-z0-9._+-]{0,5}(/[A-Za-z0-9_][A-Za-z0-9._+-]{0,5}){0,3}") {
+            prop_assume!(text.parse::<FleetPath>().is_ok());
+            prop_assert_ne!(path(&text), Value::Null);
+            prop_assert_eq!(expr(&text).map(|expr| expr.as_str().to_owned()), Some(format!("./files/{text}")));
+        }
+    }
+}
