@@ -166,7 +166,7 @@ fn invert(a: Field) -> Field {
 fn to_bytes(field: Field) -> [u8; 32] {
     let [a0, a1, a2, a3, a4] = carry(carry(field.map(u128::from)).map(u128::from));
     // 1 if the number is the modulus or more.
-    let over = [a1, a2, a3, a4].iter().fold(a0 + 19 >> 51, |over, limb| limb + over >> 51);
+    let over = [a1, a2, a3, a4].iter().fold((a0 + 19) >> 51, |over, limb| (limb + over) >> 51);
     let mut held = 19 * over;
     let [a0, a1, a2, a3, a4] = [a0, a1, a2, a3, a4].map(|limb| {
         let sum = limb + held;
@@ -191,7 +191,11 @@ mod tests {
     #[test]
     fn numbers_are_divided_as_they_are_multiplied() {
         for seed in 1..50u8 {
-            let bytes = std::array::from_fn(|at| seed.wrapping_mul(at as u8 + 7).wrapping_add(at as u8) & 0x7f);
+            let mut next = seed;
+            let bytes = std::array::from_fn(|_| {
+                next = next.wrapping_mul(73).wrapping_add(seed);
+                next & 0x7f
+            });
             let number = read(bytes);
             assert_eq!(to_bytes(number), bytes);
             assert_eq!(to_bytes(multiply(number, invert(number))), to_bytes(ONE), "{seed}");
