@@ -1,6 +1,6 @@
 //! Which hosts a change of files concerns.
 //!
-//! A host sees its own folder, the modules that it imports or whose services it runs, the channels that it names, the hosts
+//! A host sees its own folder, the files of the fleet that it names, the modules that it imports or whose services it runs, the channels that it names, the hosts
 //! at the other ends of its tunnels, and everything in fleet.toml that is no other channel. What cannot be told counts as a
 //! change: a host that cannot be read may import anything.
 
@@ -10,6 +10,7 @@ use super::scope::Scope;
 use crate::fleet::schema::fleet_file::Channel;
 use crate::fleet::schema::network::PeerEnd;
 use crate::fleet::{Fleet, Host};
+use crate::resolve::named_files;
 use crate::source::{Kind, Node, Sources, parse_toml};
 
 /// What differs from an earlier state of the fleet.
@@ -48,10 +49,12 @@ impl Changes {
             }
         }
         let deployer = fleet.file.deployer.as_ref();
+        let files = self.paths.iter().map(String::as_str).collect();
         if seen.all || deployer.is_some_and(|deployer| seen.channels.contains(deployer.channel.as_str())) {
             return Scope::All;
         }
-        let read = fleet.hosts.values().filter(|host| seen.concerns(fleet, host)).map(|host| host.name.clone());
+        let concerned = |host: &&Host| seen.concerns(fleet, host) || names_any(host, &files);
+        let read = fleet.hosts.values().filter(concerned).map(|host| host.name.clone());
         let may_see = !seen.modules.is_empty() || !seen.channels.is_empty();
         let unread = fleet.unread.iter().filter(|name| may_see || seen.hosts.contains(name.as_str())).cloned();
         Scope::Hosts(read.chain(unread).collect())
@@ -99,6 +102,12 @@ impl Changes {
 fn files_of(channel: &Channel) -> impl Iterator<Item = &str> {
     let options = channel.options.iter().map(|options| options.value.as_str());
     channel.lock.iter().map(|lock| lock.value.path.as_str()).chain(options)
+}
+
+/// Tells whether a host carries a file of the fleet that is among those that changed.
+fn names_any(host: &Host, changed: &BTreeSet<&str>) -> bool {
+    let meets = |named: &str, path: &str| is_at_or_above(path, named) || is_at_or_above(named, path);
+    named_files(&host.def).into_iter().any(|named| changed.iter().any(|path| meets(named, path)))
 }
 
 /// Tells whether a path is that of a file or of a folder that it lies in.

@@ -35,6 +35,7 @@ mod pools;
 mod ports;
 mod probed;
 mod promises;
+mod recipients;
 mod rule;
 pub mod rules;
 #[cfg(test)]

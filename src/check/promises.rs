@@ -66,17 +66,17 @@ pub(super) fn planned<'a>(host: &ResolvedHost<'_>, pool: &ResolvedPool<'a>) -> S
 
 fn shares<'a>(host: &ResolvedHost<'_>, pool: &ResolvedPool<'a>) -> Vec<(&'a str, Share)> {
     let datasets = pool.def.value.datasets.iter();
-    let share = |dataset: &Dataset| {
+    let share = |name: &str, dataset: &Dataset| {
         let bytes = |size: &Option<Spanned<Size>>| size.as_ref().map(|size| size.bytes());
         let volume = || bytes(&dataset.volume).map(|size| volume_bytes(pool, size, block_size(host, dataset)));
         Share {
             within: bytes(&dataset.reservation).unwrap_or(0),
             alone: bytes(&dataset.refreservation).or_else(volume).unwrap_or(0),
-            quota: bytes(&dataset.quota),
+            quota: bytes(&dataset.quota).or_else(|| host.size_of_state(&format!("{}/{name}", pool.name))),
             own_quota: bytes(&dataset.refquota).unwrap_or(0),
         }
     };
-    datasets.map(|(name, dataset)| (name.as_str(), share(&dataset.value))).collect()
+    datasets.map(|(name, dataset)| (name.as_str(), share(name, &dataset.value))).collect()
 }
 
 /// Returns the block of a volume: as written, else that of the ZFS that makes it, 16 KiB from 2.2 on and 8 KiB before

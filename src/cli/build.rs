@@ -55,7 +55,8 @@ pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<Exi
     let today = context::today(args.today)?;
     let out = args.out.clone().unwrap_or_else(|| folder.join("out"));
     let inputs = context::texts(&files);
-    let tables = output::digests(folder, context::fact_paths(folder, &files)?);
+    let mut tables = output::digests(folder, context::fact_paths(folder, &files)?);
+    tables.extend(context::copied(&files));
     let facts = context::facts(folder, &mut files)?;
     check_files(&mut files, &facts, &args.hosts, today, |fleet, outcome, sources| {
         let report = Report::new(&outcome, sources);
@@ -83,7 +84,7 @@ struct Job<'a> {
     facts: &'a Facts,
     sources: &'a Sources,
     inputs: &'a [(String, String)],
-    /// The option indexes that it goes by: path and digest.
+    /// The option indexes that it goes by and the files that it copies: path and digest.
     tables: &'a [(String, String)],
     out: &'a Path,
 }
@@ -144,13 +145,12 @@ impl Job<'_> {
             .into_iter()
             .map(|script| OutFile {
                 executable: script.is_executable(),
-                path: format!("{folder}/{}", script.path),
-                text: script.text,
+                ..OutFile::of_text(format!("{folder}/{}", script.path), script.text)
             })
             .collect();
         for format in [PlanFormat::Markdown, PlanFormat::Json, PlanFormat::Html] {
             let text = report::plan::write(&plan, format, false).map_err(|error| Failure::new(error.to_string()))?;
-            files.push(OutFile { path: format!("{folder}/plan.{}", format.as_str()), text, executable: false });
+            files.push(OutFile::of_text(format!("{folder}/plan.{}", format.as_str()), text));
         }
         Ok(Some((plan, files)))
     }
@@ -173,7 +173,8 @@ impl Job<'_> {
             .collect();
         // What stays as it is was made from what the last manifest says.
         let kept = existing.inputs().filter(|(path, _)| self.is_left_alone(path));
-        let kept = kept.chain(self.tables.iter().map(|(path, digest)| (path.as_str(), digest.as_str())));
+        let tables = self.tables.iter().filter(|(path, _)| !self.is_left_alone(path));
+        let kept = kept.chain(tables.map(|(path, digest)| (path.as_str(), digest.as_str())));
         let outputs: Vec<OutFile> = tree.iter().map(|(path, content)| content.to_file(path)).collect();
         let pins = compile::channel_pins(self.fleet);
         let manifest = compile::manifest(&inputs, kept, &outputs, &pins, env!("CARGO_PKG_VERSION"));
@@ -284,12 +285,17 @@ fn diff(existing: &Existing, tree: &Tree, difference: &Difference) -> String {
     paths.sort();
     let mut text = String::new();
     for path in paths.into_iter().filter(|path| *path != MANIFEST) {
-        let side =
-            |content: Option<&Content>| content.map(|content| String::from_utf8_lossy(&content.bytes).into_owned());
-        let (old, new) = (side(existing.files.get(path)), side(tree.get(path)));
+        let (old, new) = (existing.files.get(path), tree.get(path));
         let name = |there: bool| if there { crate::source::printable(path) } else { "/dev/null".to_owned() };
         let (from, to) = (name(old.is_some()), name(new.is_some()));
-        let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
+        let side = |content: Option<&Content>| match content {
+            Some(content) => String::from_utf8(content.bytes.clone()).ok(),
+            None => Some(String::new()),
+        };
+        let (Some(old), Some(new)) = (side(old), side(new)) else {
+            text.push_str(&format!("Binary files {from} and {to} differ\n"));
+            continue;
+        };
         let changes = similar::TextDiff::from_lines(&old, &new);
         let unified = changes.unified_diff().context_radius(3).header(&from, &to).to_string();
         for line in unified.lines() {

@@ -225,10 +225,14 @@ pub(super) fn plan_of(
     facts: &Facts,
 ) -> Result<Plan, PlanError> {
     let own = format!("hosts/{}/", host.name);
+    // Of what is copied as it is the digest counts.
+    let copies = host.copies.iter().flat_map(|copy| copy.asset.files(&copy.path));
+    let copies: Vec<(String, String)> = copies.map(|(path, file)| (path, source::sha256(&file.bytes))).collect();
     let of_host: Vec<(String, &str)> = inputs
         .iter()
         .filter(|(path, _)| !path.starts_with("hosts/") || path.starts_with(&own))
         .map(|(path, text)| (path.clone(), text.as_str()))
+        .chain(copies.iter().map(|(path, digest)| (path.clone(), digest.as_str())))
         .collect();
     plan::make(fleet, host, scenario, &of_host, env!("CARGO_PKG_VERSION"), facts)
 }
@@ -279,6 +283,11 @@ pub(super) fn paths(folder: &Path, files: &FleetFiles) -> Result<Vec<String>, Fa
     let refused = files.found.iter().map(|finding| files.sources.file(finding.primary.place.file).path());
     let mut paths: Vec<String> = files.files.keys().map(String::as_str).chain(refused).map(str::to_owned).collect();
     paths.extend(fact_paths(folder, files)?);
+    for (path, asset) in files.sources.assets() {
+        let members = asset.files(path);
+        paths.extend(members.is_empty().then(|| path.to_owned()));
+        paths.extend(members.into_iter().map(|(path, _)| path));
+    }
     Ok(paths)
 }
 
@@ -301,6 +310,15 @@ pub(super) fn templates(fleet: &Resolved<'_>, sources: &Sources) -> Result<Templ
         let line = error.line.map_or_else(String::new, |line| format!(":{line}"));
         Failure::new(printable(&format!("{}{line}: {}", file.unwrap_or(&error.template), error.message)))
     })
+}
+
+/// Returns every file that definitions name and that is copied as it is, as (path, digest).
+pub(super) fn copied(files: &FleetFiles) -> Vec<(String, String)> {
+    let of = |(path, asset): (&str, &source::Asset)| {
+        let members = asset.files(path).into_iter();
+        members.map(|(path, file)| (path, source::sha256(&file.bytes))).collect::<Vec<_>>()
+    };
+    files.sources.assets().flat_map(of).collect()
 }
 
 /// Returns every file of a fleet as (path, text).

@@ -31,13 +31,12 @@ pub(super) struct Content {
 impl Content {
     /// Returns a compiled file's path and content.
     pub(super) fn of(file: OutFile) -> (String, Self) {
-        (file.path, Self { bytes: file.text.into_bytes(), executable: file.executable })
+        (file.path, Self { bytes: file.bytes, executable: file.executable })
     }
 
-    /// Returns the content as a compiled file; every file that hostwright writes is text.
+    /// Returns the content as a compiled file.
     pub(super) fn to_file(&self, path: &str) -> OutFile {
-        let text = String::from_utf8_lossy(&self.bytes).into_owned();
-        OutFile { path: path.to_owned(), text, executable: self.executable }
+        OutFile { path: path.to_owned(), bytes: self.bytes.clone(), executable: self.executable }
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn settings(cx: &HostCx<'_>) -> Settings {
 
 /// Gives secrets to the accounts that own them: who places the files knows no account of the installed system.
 fn owners(cx: &HostCx<'_>, out: &mut Settings) {
-    for secret in cx.host.secrets.iter().filter(|secret| secret.owner != "root") {
+    for secret in cx.host.secrets.iter().filter(|secret| secret.owner != "root" && secret.sealed.is_none()) {
         let (user, mode) = (Some(secret.owner), Some(secret.mode));
         let rule = Rule { user, group: Some("root"), mode, ..Rule::new("z", &secret.path) };
         tmpfiles::add(cx, "secrets", rule, secret.place, out);
@@ -113,10 +113,7 @@ pub(super) fn known_hosts(fleet: &Resolved<'_>) -> Vec<OutFile> {
         "The hosts of the fleet by their `access.host-keys`: ssh on any of them knows the others.".to_owned(),
         "Written by hostwright; changes here are lost.".to_owned(),
     ]);
-    vec![
-        OutFile { path: KNOWN_HOSTS.to_owned(), text: module.to_file(), executable: false },
-        OutFile { path: "known_hosts".to_owned(), text: lines, executable: false },
-    ]
+    vec![OutFile::of_text(KNOWN_HOSTS, module.to_file()), OutFile::of_text("known_hosts", lines)]
 }
 
 fn server(cx: &HostCx<'_>, ssh: &Ssh, out: &mut Settings) {

@@ -72,7 +72,7 @@ pub(super) fn file(cx: &HostCx<'_>, found: &mut Diagnostics) -> Option<OutFile> 
     };
     let text = cx.render("boot-test-machine.nix.tera", &machine, found)?;
     match crate::nix::format(&text) {
-        Ok(text) => Some(OutFile { path: "boot-test.nix".to_owned(), text, executable: false }),
+        Ok(text) => Some(OutFile::of_text("boot-test.nix", text)),
         Err(error) => {
             let line = Some(text.get(..error.start).map_or(1, |before| before.matches('\n').count() + 1));
             let message = format!("what it makes is no Nix: {}", error.message);

@@ -224,7 +224,7 @@ pub(super) fn files(
     let entry = entry(fleet);
     let mut files = Vec::new();
     let mut add = |path: &str, text: Result<String, TemplateError>, found: &mut Diagnostics| match text {
-        Ok(text) => files.push(OutFile { path: path.to_owned(), text, executable: false }),
+        Ok(text) => files.push(OutFile::of_text(path, text)),
         Err(error) => found.extend(super::template_error(fleet, sources, &error)),
     };
     let inputs = (!entry.inputs.is_empty()).then_some("inputs.nix");

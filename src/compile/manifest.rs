@@ -62,13 +62,13 @@ pub fn manifest<'a>(
             .collect(),
         outputs: outputs
             .iter()
-            .map(|file| (file.path.as_str(), Output { sha256: sha256(&file.text), executable: file.executable }))
+            .map(|file| (file.path.as_str(), Output { sha256: sha256(&file.bytes), executable: file.executable }))
             .collect(),
     };
     // Only maps with other keys than strings cannot be written, and there are none.
     let mut text = serde_json::to_string_pretty(&manifest).unwrap_or_default();
     text.push('\n');
-    OutFile { path: "manifest.json".to_owned(), text, executable: false }
+    OutFile::of_text("manifest.json", text)
 }
 
 #[cfg(test)]
@@ -77,9 +77,9 @@ mod tests {
 
     #[test]
     fn a_manifest_is_the_same_whatever_order_the_files_come_in() {
-        let file = |path: &str| OutFile { path: path.to_owned(), text: String::new(), executable: path == "b.sh" };
+        let file = |path: &str| OutFile { executable: path == "b.sh", ..OutFile::of_text(path, "") };
         let text = |outputs: &[OutFile], inputs: &[(String, &str)]| {
-            manifest(inputs, std::iter::empty(), outputs, &BTreeMap::new(), "0.1.0").text
+            manifest(inputs, std::iter::empty(), outputs, &BTreeMap::new(), "0.1.0").text().to_owned()
         };
         let inputs = [("b".to_owned(), "x"), ("a".to_owned(), "")];
         let one = text(&[file("b.sh"), file("a")], &inputs);

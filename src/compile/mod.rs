@@ -14,6 +14,7 @@ mod boot;
 mod boot_test;
 mod compatibility;
 mod convert;
+mod copies;
 mod disko;
 mod disks;
 mod flake;
@@ -24,6 +25,7 @@ mod module_nix;
 mod monitoring;
 mod network;
 mod reboot_test;
+mod secrets;
 mod services;
 mod settings;
 mod spelling;
@@ -54,10 +56,22 @@ pub use settings::{Definition, Settings};
 pub struct OutFile {
     /// Its path below out/, with `/`.
     pub path: String,
-    /// Its text.
-    pub text: String,
+    /// What it holds: text, but for files of the fleet that are copied as they are.
+    pub bytes: Vec<u8>,
     /// Whether it is a program.
     pub executable: bool,
+}
+
+impl OutFile {
+    /// Returns a file of text that is no program.
+    pub fn of_text(path: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { path: path.into(), bytes: text.into().into_bytes(), executable: false }
+    }
+
+    /// Returns its text; of a copied file that is none, nothing.
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.bytes).unwrap_or_default()
+    }
 }
 
 /// What there is to say about a compiled host.
@@ -197,6 +211,7 @@ fn concerns(cx: &HostCx<'_>, found: &mut Diagnostics) -> Vec<Concern> {
         concern("network.nix", "interfaces, names, firewall", network::settings(cx)),
         concern("access.nix", "who may log in", access::settings(cx)),
         concern("services.nix", "services and virtual hosts", services::settings(cx, found)),
+        concern("secrets.nix", "secrets that are decrypted on the host", secrets::settings(cx)),
         concern("backup.nix", "backups and restore drills", backup::settings(cx, found)),
         concern("monitoring.nix", "figures, disks that are watched, mail", monitoring::settings(cx)),
         concern("nixos.nix", "what host.toml and its modules say below [nixos]", base::nixos(cx, found)),
@@ -209,7 +224,7 @@ fn concerns(cx: &HostCx<'_>, found: &mut Diagnostics) -> Vec<Concern> {
 fn host_files(cx: &HostCx<'_>) -> (Vec<OutFile>, HostSummary, Diagnostics) {
     let mut found = Vec::new();
     let name = cx.host.name;
-    let nix = |file: &str, text: String| OutFile { path: format!("hosts/{name}/{file}"), text, executable: false };
+    let nix = |file: &str, text: String| OutFile::of_text(format!("hosts/{name}/{file}"), text);
     let mut files = Vec::new();
     let concerns = concerns(cx, &mut found);
     let imported: Vec<&str> =
@@ -243,11 +258,13 @@ fn host_files(cx: &HostCx<'_>) -> (Vec<OutFile>, HostSummary, Diagnostics) {
             .to_owned(),
     ]);
     files.push(nix("disko.nix", disko.to_file()));
-    files.extend(boot_test::file(cx, &mut found).map(|file| nix(&file.path, file.text)));
+    let in_folder = |file: OutFile| OutFile { path: format!("hosts/{name}/{}", file.path), ..file };
+    files.extend(boot_test::file(cx, &mut found).map(in_folder));
     let scripts = install::scripts(cx, &mut found);
     let summary =
         HostSummary { name: name.to_owned(), words: words(cx.host), nix_files: files.len(), scripts: scripts.len() };
-    files.extend(scripts.into_iter().map(|script| OutFile { path: format!("hosts/{name}/{}", script.path), ..script }));
+    files.extend(scripts.into_iter().map(in_folder));
+    files.extend(copies::files(cx.host).into_iter().map(in_folder));
     for finding in &mut found {
         finding.host = Some(name.to_owned());
     }

@@ -111,7 +111,7 @@ impl<'a> Evaluation<'a> {
         let files = settings.into_iter().filter_map(|(name, settings)| {
             let path = format!("hosts/{}/{name}", host.name);
             let file = compiled.files.iter().find(|file| file.path == path)?;
-            Some((name.to_owned(), file.text.clone(), settings))
+            Some((name.to_owned(), file.text().to_owned(), settings))
         });
         Self {
             host,

@@ -27,7 +27,7 @@ fn told(files: &[(&str, &str)], tell: Tell<'_>) -> (Vec<String>, Vec<String>) {
         let host = &fleet.hosts[0];
         let text = |file: &str| {
             let path = format!("hosts/a/{file}");
-            compiled.files.iter().find(|file| file.path == path).unwrap().text.clone()
+            compiled.files.iter().find(|file| file.path == path).unwrap().text().to_owned()
         };
         let limits = Limits { seconds: 5, memory: 1 << 30 };
         let settings = settings_of(fleet, host, &facts, sources, &templates);

@@ -53,7 +53,8 @@ pub fn boot_files(host: &ResolvedHost<'_>) -> Vec<BootFile> {
         let mode = "0600".to_owned();
         files.push(BootFile { name: name.to_owned(), path: kept, mode, kind: BootFileKind::HostKey, place });
     }
-    files.extend(host.secrets.iter().map(|secret| BootFile {
+    let by_hand = host.secrets.iter().filter(|secret| secret.sealed.is_none());
+    files.extend(by_hand.map(|secret| BootFile {
         name: secret.name.to_owned(),
         path: persistent_path(host, &secret.path),
         mode: secret.mode.to_owned(),

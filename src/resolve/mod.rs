@@ -11,10 +11,13 @@ mod backup;
 mod boot;
 mod boot_files;
 mod boot_places;
+mod copies;
 mod hardware;
 mod network;
 mod persistent;
+mod sealed;
 mod secrets;
+mod service_state;
 mod services;
 mod storage;
 mod tunnels;
@@ -38,11 +41,14 @@ use crate::units::lies_in;
 pub use boot::{NoWayBack, Obstacle};
 pub use boot_files::{BootFile, BootFileKind, boot_files};
 pub use boot_places::{BootPlaces, Mirror, grub_disks};
+pub use copies::{FleetCopy, named_files};
 pub use hardware::{Driver, module_name};
 pub use network::{DeviceName, InitrdNetwork, LONGEST_NAME, is_kernel_name, named_in_rules};
 pub use persistent::persistent_path;
-pub use secrets::{CREDENTIAL_STORE, ResolvedSecret};
-pub use services::{Listen, ResolvedService, ServiceModule, ServicePort, ServiceState, volume_path};
+pub use sealed::SopsForm;
+pub use secrets::{COPIES, CREDENTIAL_STORE, ResolvedSecret, Sealed, SecretFile};
+pub use service_state::{ServiceState, volume_path};
+pub use services::{Listen, ResolvedService, ServiceModule, ServicePort};
 pub use storage::{
     ALIGNMENT, ArrayUse, Base, BlockDevice, Content, EncryptionRoot, MemberUse, Mount, MountSource, MountWords,
     ResolvedArray, ResolvedDisk, ResolvedMember, ResolvedPartition, ResolvedPool, ResolvedVdev, STATE, VdevClass,
@@ -115,6 +121,8 @@ pub struct ResolvedHost<'f> {
     pub services: Vec<ResolvedService<'f>>,
     /// Its secrets, in the order of the file.
     pub secrets: Vec<ResolvedSecret<'f>>,
+    /// The files and folders of the fleet that it carries, by path.
+    pub copies: Vec<FleetCopy>,
     /// Its wireguard interfaces with their other ends.
     pub tunnels: Vec<Tunnel<'f>>,
     /// The systems that may import its pools, the one to be deployed first.
@@ -194,6 +202,15 @@ impl<'f> ResolvedHost<'f> {
         }
     }
 
+    /// Returns the most that a dataset may hold by the `size` of a state whose place it is, in bytes; none where it has a limit of its own.
+    pub fn size_of_state(&self, dataset: &str) -> Option<u64> {
+        let mount = self.mounts.iter().find(|mount| mount.source.dataset().as_deref() == Some(dataset))?;
+        let MountSource::Dataset { def, .. } = &mount.source else { return None };
+        let has_own = def.quota.is_some() || def.refquota.is_some();
+        let states = self.services.iter().filter(|_| !has_own).flat_map(|service| &service.state);
+        states.filter(|state| state.path == mount.path).find_map(|state| state.size.as_ref().map(|size| size.value))
+    }
+
     /// Returns the mount that holds a path.
     pub fn mount_of(&self, path: &str) -> Option<&Mount<'f>> {
         self.mounts.iter().filter(|mount| lies_in(path, mount.path)).max_by_key(|mount| mount.path.len())
@@ -253,7 +270,8 @@ fn resolve_host<'f>(
     let installer = optional(def.installer.as_ref().and_then(|installer| installer.channel.as_ref()), found);
     let rescue = optional(def.machine.rescue.as_ref().and_then(|rescue| rescue.channel.as_ref()), found);
     network::interfaces(def, found);
-    let secrets = secrets::secrets(def, found);
+    let secrets = secrets::secrets(fleet, def, found);
+    let copies = copies::copies(def, sources, found);
     let tunnels = tunnels::tunnels(fleet, host, found);
     let disks = storage::disks(host);
     for mirror in &def.boot.mirrors {
@@ -271,6 +289,7 @@ fn resolve_host<'f>(
     let services = services::services(fleet, host, &mounts, found);
     services::readers(&services, &secrets, found);
     vhosts::judge(&services, found);
+    service_state::sizes(&services, &mounts, found);
     let channel = channel_of_host?;
     let systems = zfs::systems(host, channel, deployer, installer, rescue, facts, sources);
     let place = sources.start(host.file);
@@ -290,6 +309,7 @@ fn resolve_host<'f>(
         mounts,
         services,
         secrets,
+        copies,
         tunnels,
         systems,
     })

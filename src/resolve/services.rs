@@ -4,12 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::reference;
 use super::secrets::{CREDENTIAL_STORE, ResolvedSecret};
+use super::service_state::{ServiceState, state};
 use super::storage::Mount;
 use crate::fleet::decode::Keyed;
-use crate::fleet::schema::module_file::{Exposure, ModuleFile, ModulePort, ModuleSecret, StateKind, When};
-use crate::fleet::schema::service_parts::{Protocol, Provision, ServiceSecret};
+use crate::fleet::schema::module_file::{Exposure, ModuleFile, ModulePort, ModuleSecret, When};
+use crate::fleet::schema::service_parts::{Protocol, Provision, SecretAs, ServiceSecret};
 use crate::fleet::schema::services::{Service, Work};
-use crate::fleet::schema::workloads::{Native, Volume, VolumeSource};
+use crate::fleet::schema::workloads::Native;
 use crate::fleet::{Fleet, Host};
 use crate::source::{Diagnostic, Diagnostics, Kind, Node, Place, Spanned};
 use crate::units::{Release, lies_in};
@@ -54,29 +55,6 @@ impl<'f> ServiceModule<'f> {
         let named = self.file.package_option.as_ref().map(|option| option.value.to_string());
         named.unwrap_or_else(|| format!("{}.package", self.prefix))
     }
-}
-
-/// A directory with state of a service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServiceState<'f> {
-    /// Where it is.
-    pub path: String,
-    /// Where that is written; the service's name when the module alone says it.
-    pub place: Place,
-    /// Its owner.
-    pub owner: Option<&'f str>,
-    /// Its group.
-    pub group: Option<&'f str>,
-    /// Its permissions, octal.
-    pub mode: Option<&'f str>,
-    /// What it holds.
-    pub kind: StateKind,
-    /// How much it is expected to hold, in bytes.
-    pub size: Option<u64>,
-    /// Whether it belongs into a backup.
-    pub backup: bool,
-    /// Whether it can be made again.
-    pub rebuildable: bool,
 }
 
 /// On which addresses a port is open.
@@ -223,6 +201,10 @@ pub(super) fn readers(services: &[ResolvedService<'_>], secrets: &[ResolvedSecre
             let reader = service.module.and_then(|module| module.secret(given));
             let Some(reader) = reader.and_then(|known| known.read_by.as_ref()) else { continue };
             let Some(secret) = secrets.iter().find(|secret| secret.name == given.name.as_str()) else { continue };
+            // A file of its own belongs to the service.
+            if given.how.value == SecretAs::File {
+                continue;
+            }
             // Only root enters the folder in which systemd looks for credentials.
             let closed = lies_in(&secret.path, CREDENTIAL_STORE);
             let for_others = secret.mode.bytes().rev().take(2).any(|digit| digit >= b'4');
@@ -306,108 +288,6 @@ impl ResolvedService<'_> {
         }
         all
     }
-}
-
-/// Returns where a service keeps its state: as its module says unless an option moves it, in its writable volumes, and as its
-/// definition says, which wins where two speak of one path.
-fn state<'f>(
-    def: &'f Keyed<Service>,
-    module: Option<ServiceModule<'f>>,
-    mounts: &[Mount<'f>],
-    found: &mut Diagnostics,
-) -> Vec<ServiceState<'f>> {
-    let mut all: Vec<ServiceState<'f>> = Vec::new();
-    // Where options have moved directories of the module to, for what lies below these and moves with them.
-    let mut moves: Vec<(&str, String, Place)> = Vec::new();
-    for state in module.iter().flat_map(|module| &module.file.state) {
-        let known = state.path.as_str();
-        let moved = state.option.as_ref().and_then(|option| {
-            let node = def.option(option.as_str())?;
-            Some((node.as_str()?.to_owned(), node.place))
-        });
-        let with_parent = || {
-            let (from, to, place) = moves.iter().rev().find(|(from, ..)| lies_in(known, from))?;
-            Some((format!("{to}{}", known.strip_prefix(from)?), *place))
-        };
-        let (path, place) = match moved {
-            // A name alone is a directory below /var/lib, as systemd's `StateDirectory=` takes it.
-            Some((name, place)) if is_directory_name(&name) && known.starts_with("/var/lib/") => {
-                (format!("/var/lib/{name}"), place)
-            }
-            Some(moved) => moved,
-            None => with_parent().unwrap_or_else(|| (known.to_owned(), def.key)),
-        };
-        // What is no path, such as the name of a socket or an address, is no state on this host.
-        if !path.starts_with('/') {
-            continue;
-        }
-        if path != known {
-            moves.push((known, path.clone(), place));
-        }
-        all.push(ServiceState {
-            path,
-            place,
-            owner: state.owner.as_ref().map(|owner| owner.as_str()),
-            group: state.group.as_ref().map(|group| group.as_str()),
-            mode: state.mode.as_ref().map(|mode| mode.as_str()),
-            kind: state.kind.value,
-            size: None,
-            backup: state.backup.value,
-            rebuildable: state.rebuildable.value,
-        });
-    }
-    for volume in def.container().iter().flat_map(|container| &container.volumes) {
-        let Some(path) = volume_path(volume, mounts, found) else { continue };
-        // What a container only reads belongs to somebody else: the clock, a socket, another one's files.
-        let is_state =
-            !volume.read_only.value && !["/dev", "/run", "/proc", "/sys", "/etc"].iter().any(|at| lies_in(&path, at));
-        if is_state {
-            let (place, kind) = (volume.source.place, StateKind::Data);
-            let (owner, group, mode, size) = (None, None, None, None);
-            all.push(ServiceState { path, place, owner, group, mode, kind, size, backup: true, rebuildable: false });
-        }
-    }
-    for state in &def.state {
-        all.retain(|other| other.path != state.path.as_str());
-        all.push(ServiceState {
-            path: state.path.as_str().to_owned(),
-            place: state.path.place,
-            owner: state.owner.as_ref().map(|owner| owner.0.as_str()),
-            group: state.group.as_ref().map(|group| group.0.as_str()),
-            mode: state.mode.as_ref().map(|mode| mode.as_str()),
-            kind: if state.rebuildable.value { StateKind::Cache } else { StateKind::Data },
-            size: state.size.as_ref().map(|size| size.bytes()),
-            backup: state.backup.value,
-            rebuildable: state.rebuildable.value,
-        });
-    }
-    all
-}
-
-/// Tells whether text is the name of one directory.
-fn is_directory_name(text: &str) -> bool {
-    text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-}
-
-/// Returns the path on the host that a volume comes from; a dataset that is not mounted is reported.
-pub fn volume_path(volume: &Volume, mounts: &[Mount<'_>], found: &mut Diagnostics) -> Option<String> {
-    let dataset = match &volume.source.value {
-        VolumeSource::Path(path) => return Some(path.to_string()),
-        VolumeSource::Dataset(dataset) => dataset.as_str(),
-    };
-    let datasets = || mounts.iter().filter_map(|mount| Some((mount.source.dataset()?, mount.path)));
-    let at = datasets().find(|(name, _)| name == dataset).map(|(_, path)| path.to_owned());
-    if at.is_none() {
-        let names: Vec<String> = datasets().map(|(name, _)| name).collect();
-        let message = format!("no dataset `{dataset}` is mounted");
-        let finding = Diagnostic::error("reference-unknown", volume.source.place, message);
-        found.push(match crate::source::nearest(dataset, names.iter().map(String::as_str)).first() {
-            Some(near) => finding.help(format!("nearest: `{near}`")),
-            None => finding.help("a dataset with `mount`, or the path itself"),
-        });
-    }
-    at
 }
 
 /// Returns where a program listens by the value of an option: one address or several, each with a port or without, or whether it

@@ -1,7 +1,10 @@
 //! The text of every file that was read, and places in it.
 
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
+
+use super::{Asset, AssetFile};
 
 /// A file that was read in this run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +71,7 @@ impl SourceFile {
 #[derive(Debug, Default)]
 pub struct Sources {
     files: Vec<SourceFile>,
+    assets: BTreeMap<String, Asset>,
 }
 
 impl Sources {
@@ -76,6 +80,25 @@ impl Sources {
         let id = FileId(to_u32(self.files.len()));
         self.files.push(SourceFile { path: path.into(), text: text.into(), lines: OnceLock::new() });
         id
+    }
+
+    /// Adds what lies under a path below the fleet's folder that a definition names.
+    pub fn add_asset(&mut self, path: impl Into<String>, asset: Asset) {
+        self.assets.insert(path.into(), asset);
+    }
+
+    /// Returns what lies under a path below the fleet's folder: what was read for definitions that name it, else a text.
+    pub fn asset(&self, path: &str) -> Option<Asset> {
+        let known = self.assets.get(path).cloned();
+        known.or_else(|| {
+            let text = self.files.iter().find(|file| file.path == path)?;
+            Some(Asset::File(AssetFile { bytes: text.text.as_bytes().into(), executable: false }))
+        })
+    }
+
+    /// Returns what was read for definitions that name it, by path.
+    pub fn assets(&self) -> impl Iterator<Item = (&str, &Asset)> {
+        self.assets.iter().map(|(path, asset)| (path.as_str(), asset))
     }
 
     /// Returns the file of an id that this value gave out; an empty nameless one for a foreign id.

@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::{Diagnostic, Diagnostics, FileId, Node, Sources, parse_toml};
+use super::assets::{may_name, named_in};
+use super::{
+    Asset, AssetFile, Diagnostic, Diagnostics, FileId, MAX_ASSET_BYTES, MAX_FOLDER_BYTES, MAX_FOLDER_FILES, Node,
+    OWN_FOLDERS, Sources, parse_toml,
+};
 
 /// The largest file that is read, in bytes. A definition is a page of text; what is larger is a mistake.
 pub const MAX_FILE_BYTES: u64 = 4 << 20;
@@ -108,6 +112,7 @@ pub fn load(root: &Path) -> Result<FleetFiles, LoadError> {
             loader.read(&format!("templates/{name}"));
         }
     }
+    loader.assets();
     Ok(fleet)
 }
 
@@ -203,6 +208,97 @@ impl Loader<'_> {
         paths.into_iter().filter(|path| !self.fleet.files.contains_key(*path)).map(str::to_owned).collect()
     }
 
+    /// Reads the files that definitions name; one that is not there is reported where it is named.
+    fn assets(&mut self) {
+        let mut named = BTreeSet::new();
+        for (path, file) in &self.fleet.files {
+            if ends_with(path, ".toml") && may_name(self.fleet.sources.file(*file).text()) {
+                named.extend(named_in(&parse_toml(&self.fleet.sources, *file, &mut Diagnostics::new())));
+            }
+        }
+        let plain = |path: &String| path.split('/').all(|part| !matches!(part, "" | "." | ".."));
+        for path in named.into_iter().filter(plain) {
+            if let Some(asset) = self.asset(&path) {
+                self.fleet.sources.add_asset(path, asset);
+            }
+        }
+    }
+
+    /// Returns what lies under a path that a definition names; none where there is nothing.
+    fn asset(&self, path: &str) -> Option<Asset> {
+        let whole = self.root.join(path);
+        std::fs::symlink_metadata(&whole).ok()?;
+        let read = self.within(&whole).and_then(|real| {
+            if !real.is_dir() {
+                return read_asset(&real).map(Asset::File);
+            }
+            self.folder(&real).map(Asset::Folder)
+        });
+        Some(read.unwrap_or_else(|(rule, message, help)| Asset::Refused { rule, message, help }))
+    }
+
+    /// Follows links; what lies outside of the fleet, or where nothing is copied from, is refused.
+    fn within(&self, path: &Path) -> Result<PathBuf, Refusal> {
+        let real = path.canonicalize().map_err(unreadable)?;
+        let below = real.strip_prefix(self.root).map_err(|_| leads_out("leads out of the fleet by a symbolic link"))?;
+        let first = below.components().next().map(std::path::Component::as_os_str);
+        let is_own = first.is_none_or(|first| OWN_FOLDERS.iter().any(|own| first == *own));
+        if is_own {
+            let help = "put the file itself where the definition names it";
+            return Err(("file-unreadable", "leads to a folder that nothing is copied from".to_owned(), help));
+        }
+        Ok(real)
+    }
+
+    /// Reads every file of a folder. Links to files of the fleet are read, those to folders refused, since they may lead in circles.
+    fn folder(&self, folder: &Path) -> Result<BTreeMap<String, AssetFile>, Refusal> {
+        let small = "a folder of a few files is meant: what is larger is built by a package or put onto the host";
+        let mut files = BTreeMap::new();
+        let mut bytes = 0u64;
+        for entry in walkdir::WalkDir::new(folder).min_depth(1).sort_by_file_name() {
+            let entry = entry.map_err(|why| unreadable(why.into()))?;
+            let below = entry.path().strip_prefix(folder).unwrap_or(entry.path());
+            let name: Vec<Option<&str>> = below.components().map(|part| part.as_os_str().to_str()).collect();
+            let Some(name) = name.into_iter().collect::<Option<Vec<&str>>>() else {
+                return Err((
+                    "name-invalid",
+                    format!("has a name that is not UTF-8: {}", below.display()),
+                    "rename it",
+                ));
+            };
+            let name = name.join("/");
+            if entry.file_name() == ".git" {
+                let help = "name a folder below it: what is copied may be handed out, with all its history";
+                return Err(("file-unreadable", format!("holds a repository: {name}"), help));
+            }
+            if name.contains('\\') || name.chars().any(char::is_control) {
+                let message = format!("has a name that cannot be copied: {name}");
+                return Err(("name-invalid", message, "rename it: no backslash and no control character"));
+            }
+            if entry.file_type().is_dir() {
+                continue;
+            }
+            let real = self
+                .within(entry.path())
+                .map_err(|(rule, why, help)| (rule, format!("holds {name}, which {why}"), help))?;
+            if real.is_dir() {
+                let help = "put the folder itself there";
+                return Err(("file-unreadable", format!("holds a symbolic link to a folder: {name}"), help));
+            }
+            let file =
+                read_asset(&real).map_err(|(rule, why, help)| (rule, format!("holds {name}, which {why}"), help))?;
+            bytes = bytes.saturating_add(file.bytes.len() as u64);
+            files.insert(name, file);
+            if bytes > MAX_FOLDER_BYTES {
+                return Err(("too-large", format!("holds more than {} MiB", MAX_FOLDER_BYTES >> 20), small));
+            }
+            if files.len() > MAX_FOLDER_FILES {
+                return Err(("too-large", format!("holds more than {MAX_FOLDER_FILES} files"), small));
+            }
+        }
+        Ok(files)
+    }
+
     fn read(&mut self, path: &str) {
         match self.text(path) {
             Ok(text) => self.fleet.add(path.to_owned(), text),
@@ -213,8 +309,7 @@ impl Loader<'_> {
     fn text(&self, path: &str) -> Result<String, Refusal> {
         let real = self.root.join(path).canonicalize().map_err(unreadable)?;
         if !real.starts_with(self.root) {
-            let help = "put the file itself into the fleet: what a build depends on must be under its roof";
-            return Err(("file-unreadable", "a symbolic link leads out of the fleet".to_owned(), help));
+            return Err(leads_out("a symbolic link leads out of the fleet"));
         }
         read_text(&real)
     }
@@ -229,20 +324,49 @@ fn unreadable(why: io::Error) -> Refusal {
     ("file-unreadable", format!("cannot be read: {why}"), help)
 }
 
-/// Reads one file of text, within the bounds of size and encoding.
-fn read_text(path: &Path) -> Result<String, Refusal> {
+fn leads_out(message: &str) -> Refusal {
+    let help = "put the file itself into the fleet: what a build depends on must be under its roof";
+    ("file-unreadable", message.to_owned(), help)
+}
+
+/// Reads a regular file up to a size; `help` says what to do with a larger one.
+fn read_bytes(path: &Path, most: u64, help: &'static str) -> Result<(Vec<u8>, std::fs::Metadata), Refusal> {
+    // To open a pipe would wait for somebody who writes.
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(("file-unreadable", "is not a regular file".to_owned(), "replace it with a file"));
+    }
     #[expect(clippy::disallowed_methods, reason = "this is the door through which files come")]
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let about = file.metadata().map_err(unreadable)?;
-    if !about.is_file() {
-        return Err(("file-unreadable", "is not a regular file".to_owned(), "replace it with a file"));
+    let mut bytes = Vec::with_capacity(usize::try_from(about.len().min(most)).unwrap_or(0));
+    file.take(most + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > most {
+        return Err(("too-large", format!("is larger than {} MiB", most >> 20), help));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(about.len().min(MAX_FILE_BYTES)).unwrap_or(0));
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        let message = format!("is larger than {} MiB", MAX_FILE_BYTES >> 20);
-        return Err(("too-large", message, "a definition is a page of text: split it or remove what does not belong"));
-    }
+    Ok((bytes, about))
+}
+
+/// Reads one file as it is.
+fn read_asset(path: &Path) -> Result<AssetFile, Refusal> {
+    let help = "what is large is built by a package or put onto the host";
+    let (bytes, about) = read_bytes(path, MAX_ASSET_BYTES, help)?;
+    Ok(AssetFile { bytes: bytes.into(), executable: is_program(&about) })
+}
+
+#[cfg(unix)]
+fn is_program(about: &std::fs::Metadata) -> bool {
+    std::os::unix::fs::PermissionsExt::mode(&about.permissions()) & 0o100 != 0
+}
+
+#[cfg(not(unix))]
+fn is_program(_about: &std::fs::Metadata) -> bool {
+    false
+}
+
+/// Reads one file of text, within the bounds of size and encoding.
+fn read_text(path: &Path) -> Result<String, Refusal> {
+    let help = "a definition is a page of text: split it or remove what does not belong";
+    let (bytes, _) = read_bytes(path, MAX_FILE_BYTES, help)?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let line = error.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1;

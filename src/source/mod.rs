@@ -1,12 +1,13 @@
 //! Files, places in them, and what there is to say about a place.
 //!
 //! Here belong: reading a fleet's folder ([`load`]), the text of every file with its line table ([`Sources`]), trees of
-//! values that know their place ([`Node`]), the digests of texts, and the one type of finding that leaves the program ([`Diagnostic`]).
+//! values that know their place ([`Node`]), files that are copied as they are ([`Asset`]), the digests of texts, and the one type of finding that leaves the program ([`Diagnostic`]).
 //! Not here: what the values mean (`fleet`), how findings are shown (`report`).
 //!
 //! Invariant: a [`Place`] always lies within the file it names and on character boundaries, because only this folder makes one from
 //! bytes. No parser's own error type crosses this folder's border.
 
+mod assets;
 mod diagnostic;
 mod digest;
 mod files;
@@ -16,6 +17,7 @@ mod node;
 mod quote;
 mod toml;
 
+pub use assets::{Asset, AssetFile, MAX_ASSET_BYTES, MAX_FOLDER_BYTES, MAX_FOLDER_FILES, OWN_FOLDERS};
 pub use diagnostic::{Allowed, Diagnostic, Diagnostics, Label, Level};
 pub use digest::{hex, sha256};
 pub use files::{FileId, Place, Position, SourceFile, Sources, Spanned};

@@ -53,7 +53,7 @@ fn unit(host: &str, words: &[(&str, &str)], unit: &str) -> Unit {
         "let unit = (({}) {{ config.services = {{ postgresql.package = 1; mysql.package = 1; }}; lib.mkDefault = x: x; \
          pkgs = {{ borgbackup = 1; restic = 1; diffutils = 1; findutils = 1; openssh = 1; sqlite = 1; util-linux = 1; }}; }})\
          .systemd.services.{unit}; in {{ inherit (unit) script; environment = unit.environment or {{ }}; }}",
-        module.text
+        module.text()
     );
     let value = evaluate(&call);
     let environment = value["environment"].as_object().unwrap().iter();

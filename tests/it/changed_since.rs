@@ -135,6 +135,34 @@ fn only_hosts_that_see_a_change_are_checked() {
 }
 
 #[test]
+fn hosts_see_the_files_of_the_fleet_that_they_name() {
+    let fleet = Repository::new("");
+    let site =
+        "[services.s]\nkind = 'static-site'\nsource = 'sites/s'\nvhost = { name = 's.example.org', tls = 'none' }\n";
+    let file = "[services.c]\nkind = 'command'\nexec = 'true'\nfiles = [{ path = '/etc/x', source = 'shared/x' }]\n";
+    fleet.write("sites/s/index.html", "s\n");
+    fleet.write("shared/x", "x\n");
+    fleet.write(
+        "hosts/a/host.toml",
+        &format!("{}{site}[network.firewall]\ntcp = {{ mkForce = [22, 80, 443] }}\n", host(1, "")),
+    );
+    fleet.write("hosts/b/host.toml", &format!("{}{file}", host(2, "")));
+    fleet.commit("second");
+    assert_eq!(fleet.checked("HEAD"), "");
+    fleet.write("shared/x", "y\n");
+    assert_eq!(fleet.checked("HEAD"), "b");
+    fleet.git(&["checkout", "-q", "."]);
+    fleet.write("sites/s/more.html", "new\n");
+    assert!(fleet.checked("HEAD").ends_with('a'), "not tracked");
+    fleet.commit("third");
+    fleet.remove("sites/s/more.html");
+    assert!(fleet.checked("HEAD").ends_with('a'), "gone");
+    fleet.write("shared/y", "nobody's\n");
+    fleet.git(&["checkout", "-q", "."]);
+    assert_eq!(fleet.checked("HEAD"), "");
+}
+
+#[test]
 fn of_fleet_toml_hosts_see_what_is_theirs() {
     let fleet = Repository::new("");
     let text = fleet.read("fleet.toml");

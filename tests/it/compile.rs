@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use hostwright::check::check_files;
-use hostwright::compile::{Compiled, compile};
+use hostwright::compile::{Compiled, OutFile, compile};
 use hostwright::facts::Facts;
 use hostwright::source::{FleetFiles, load};
 use hostwright::text::Templates;
@@ -38,7 +38,7 @@ pub(crate) fn example() -> Compiled {
 }
 
 fn texts(compiled: &Compiled) -> BTreeMap<String, String> {
-    compiled.files.iter().map(|file| (file.path.clone(), file.text.clone())).collect()
+    compiled.files.iter().map(|file| (file.path.clone(), file.text().to_owned())).collect()
 }
 
 /// Compares files with a folder below tests/golden, or with `UPDATE=1` writes them there.
@@ -171,7 +171,7 @@ fn a_pool_has_no_feature_that_a_system_which_may_import_it_lacks() {
 fn what_the_page_on_booting_names_is_in_the_compiled_hosts() {
     let page = std::fs::read_to_string(root().join("docs/boot.md")).unwrap();
     let forms = compile_files(&mut forms(), &Facts::embedded()).unwrap();
-    let all: String = example().files.iter().chain(&forms.files).map(|file| file.text.as_str()).collect();
+    let all: String = example().files.iter().chain(&forms.files).map(OutFile::text).collect();
     // Settings and words of the kernel's line as they are compiled, each with the words of the page that claim it.
     for (claim, compiled) in [
         ("stands for 5 seconds", "timeout = lib.mkDefault 5"),

@@ -102,7 +102,7 @@ pub(crate) fn write(compiled: &Compiled, folder: &Path) {
     for file in &compiled.files {
         let path = folder.join(&file.path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, &file.text).unwrap();
+        std::fs::write(path, &file.bytes).unwrap();
     }
 }
 
@@ -234,7 +234,7 @@ fn hostile_text_reaches_nix_as_the_same_text() {
             let file = compiled.files.iter().find(|file| file.path == path).unwrap();
             let arguments = format!("{{ lib = {lib}; pkgs = {{ curl = null; }}; config = {{ }}; }}");
             let _ =
-                writeln!(expression, "{name} = builtins.removeAttrs (({}) {arguments}) [ \"imports\" ];", file.text);
+                writeln!(expression, "{name} = builtins.removeAttrs (({}) {arguments}) [ \"imports\" ];", file.text());
         }
         expression.push_str("}\n");
     }

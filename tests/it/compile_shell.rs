@@ -22,7 +22,7 @@ fn run(compiled: &Compiled, host: &str, script: &str, arguments: &[&str], folder
     let file = compiled.files.iter().find(|file| file.path == path).unwrap();
     assert!(file.executable);
     let place = folder.join("script.sh");
-    std::fs::write(&place, &file.text).unwrap();
+    std::fs::write(&place, &file.bytes).unwrap();
     let output = Command::new("bash")
         .arg(&place)
         .args(arguments)
@@ -70,7 +70,7 @@ fn shellcheck_has_nothing_to_say_about_any_script() {
     }
     let forms = compile_files(&mut forms(), &Facts::embedded()).unwrap();
     for file in example().files.iter().chain(&forms.files).filter(|file| file.executable) {
-        shellcheck(&file.path, &file.text);
+        shellcheck(&file.path, file.text());
     }
     // What stands within modules; `pre-switch` becomes part of a script that is checked when it is built.
     let templates = Templates::new(Vec::<(String, String)>::new()).unwrap();

@@ -87,8 +87,8 @@ fn refused(files: Vec<(String, String)>, what: &str) -> bool {
             }
             Ok(compiled) => {
                 for file in compiled.files.iter().filter(|file| file.path.ends_with(".nix")) {
-                    let errors = syntax_errors(&file.text);
-                    assert!(errors.is_empty(), "{what}: {} does not parse: {errors:?}\n{}", file.path, file.text);
+                    let errors = syntax_errors(file.text());
+                    assert!(errors.is_empty(), "{what}: {} does not parse: {errors:?}\n{}", file.path, file.text());
                 }
                 false
             }
@@ -194,7 +194,7 @@ fn hostile_names_of_networks_accounts_and_disks_are_refused_or_compile_to_nix_th
             let fleet = fleet.filter(|_| !outcome.checked.findings.iter().any(|finding| input(finding.rule)))?;
             let none: [(String, String); 0] = [];
             let files = compile(fleet, &[], &facts, sources, &Templates::new(none).unwrap()).ok()?.files;
-            Some(files.into_iter().map(|file| (file.path, file.text)).collect())
+            Some(files.into_iter().map(|file| (file.path.clone(), file.text().to_owned())).collect())
         })
     };
     let own = compiled(NAMES).expect("the host itself compiles");

@@ -45,4 +45,5 @@ mod program;
 mod quoting;
 mod readme;
 mod reboot_scripts;
+mod secrets;
 mod structure;

@@ -69,7 +69,7 @@ fn wrong(template: &str) -> Vec<String> {
 fn a_module_brings_its_own_nix_with_the_values_of_the_service_quoted() {
     let compiled = compile_files(&mut fleet(TEMPLATE), &Facts::embedded()).unwrap();
     let text =
-        |path: &str| &compiled.files.iter().find(|file| file.path == path).unwrap_or_else(|| panic!("{path}")).text;
+        |path: &str| &compiled.files.iter().find(|file| file.path == path).unwrap_or_else(|| panic!("{path}")).text();
     assert!(text("hosts/h/default.nix").contains("./modules/service-greeting.nix"));
     let own = text("hosts/h/modules/service-greeting.nix");
     for wanted in

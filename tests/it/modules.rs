@@ -321,8 +321,8 @@ fn a_module_of_a_fleets_own_needs_no_rust() {
     passes_the_checks(newcomers(), "");
     let compiled = compile_files(&mut newcomers(), &Facts::embedded()).unwrap();
     let services = compiled.files.iter().find(|file| file.path.ends_with("/services.nix")).unwrap();
-    assert!(services.text.contains(&format!("{name} = {{\n      enable = true;")), "{}", services.text);
-    assert!(services.text.contains(&format!("{name}-ready")), "{}", services.text);
+    assert!(services.text().contains(&format!("{name} = {{\n      enable = true;")), "{}", services.text());
+    assert!(services.text().contains(&format!("{name}-ready")), "{}", services.text());
 }
 
 #[test]
@@ -346,7 +346,7 @@ fn with_services(services: &str) -> Result<String, Vec<String>> {
         .files
         .into_iter()
         .find(|file| file.path == "hosts/h/services.nix")
-        .map(|file| file.text)
+        .map(|file| file.text().to_owned())
         .unwrap_or_default())
 }
 
@@ -473,7 +473,7 @@ fn what_asks_a_service_finds_the_programs_that_it_needs() {
     let compiled = compile_files(&mut services(), &Facts::embedded()).unwrap();
     let text = |host: &str| {
         let path = format!("hosts/{host}/services.nix");
-        let text = &compiled.files.iter().find(|file| file.path == path).unwrap().text;
+        let text = &compiled.files.iter().find(|file| file.path == path).unwrap().text();
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     };
     // bash, which connects by itself, is in no unit's path of itself; nor is podman.

@@ -37,7 +37,7 @@ impl Scratch {
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent).map_err(failed)?;
             }
-            fs::write(&path, &file.text).map_err(failed)?;
+            fs::write(&path, &file.bytes).map_err(failed)?;
         }
         Ok(scratch)
     }
@@ -73,11 +73,7 @@ mod tests {
 
     #[test]
     fn what_is_left_out_becomes_blanks_and_the_folder_goes_in_the_end() {
-        let file = OutFile {
-            path: "hosts/a/x.nix".to_owned(),
-            text: "{\n  ä = 1;\n  b = 2;\n}\n".to_owned(),
-            executable: false,
-        };
+        let file = OutFile::of_text("hosts/a/x.nix", "{\n  ä = 1;\n  b = 2;\n}\n");
         let scratch = Scratch::of(&[file]).unwrap();
         let path = scratch.path().join("hosts/a/x.nix");
         scratch.blank("a", &[Cut { file: "x.nix".to_owned(), range: 4..11 }]).unwrap();

@@ -195,7 +195,7 @@ pub(super) fn scripts(cx: &HostCx<'_>, found: &mut Diagnostics) -> Vec<OutFile> 
         .filter(|name| **name != "pools" || !values.pools.is_empty())
         .filter_map(|name| {
             let text = cx.render(&format!("install/{name}.sh.tera"), &values, found)?;
-            Some(OutFile { path: format!("install/{name}.sh"), text, executable: true })
+            Some(OutFile { executable: true, ..OutFile::of_text(format!("install/{name}.sh"), text) })
         })
         .collect()
 }

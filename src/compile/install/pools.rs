@@ -118,7 +118,7 @@ impl<'a> PoolPlan<'a> {
         // Lets a second run know its own pool.
         root_options.push(("hostwright:host".to_owned(), cx.host.name.to_owned()));
         let mut datasets: Vec<DatasetPlan> =
-            def.datasets.iter().map(|(name, dataset)| DatasetPlan::of(pool, name, dataset)).collect();
+            def.datasets.iter().map(|(name, dataset)| DatasetPlan::of(cx, pool, name, dataset)).collect();
         // `zfs create -p` makes parents without their options: those that are defined come first.
         datasets.sort_by_key(|dataset| dataset.relative.matches('/').count());
         let reserve = if def.datasets.contains_key("reserved") { Some(0) } else { pool.reserve_bytes() };
@@ -149,7 +149,7 @@ fn makes_sets(cx: &HostCx<'_>) -> bool {
 }
 
 impl DatasetPlan {
-    fn of(pool: &ResolvedPool<'_>, name: &str, dataset: &Dataset) -> Self {
+    fn of(cx: &HostCx<'_>, pool: &ResolvedPool<'_>, name: &str, dataset: &Dataset) -> Self {
         let mut options = Vec::new();
         let mut set = |name: &str, value: String| options.push((name.to_owned(), value));
         let mountpoint = dataset.mountpoint.as_ref().map(|mountpoint| mountpoint.path());
@@ -185,12 +185,15 @@ impl DatasetPlan {
                 set(name, size.bytes().to_string());
             }
         }
+        let whole = format!("{}/{name}", pool.name);
+        if let Some(bytes) = cx.host.size_of_state(&whole) {
+            set("quota", bytes.to_string());
+        }
         for (name, value) in dataset.properties.iter() {
             set(name, value.as_str().to_owned());
         }
         // A volume's size is a multiple of its block size.
         let volume = dataset.volume.as_ref().map(|size| size.bytes().div_ceil(1 << 20) << 20);
-        let whole = format!("{}/{name}", pool.name);
         Self {
             relative: name.to_owned(),
             mount: dataset.mounted_at().map(|(path, _)| path.to_owned()),

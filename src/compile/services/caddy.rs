@@ -1,10 +1,11 @@
 //! Virtual hosts served by Caddy.
 
-use super::web::{Answer, Place, index, upstream};
+use super::web::{Answer, Place, Root, index, root, upstream};
 use crate::compile::HostCx;
 use crate::compile::settings::Settings;
 use crate::fleet::schema::web::{Tls, Vhost};
 use crate::fleet::schema::workloads::Site;
+use crate::nix::{Expr, Value};
 use crate::source::{Diagnostic, Diagnostics};
 
 const HOSTS: &str = "services.caddy.virtualHosts";
@@ -42,7 +43,7 @@ pub(super) fn settings(
             known.push(name.clone());
             host(cx, vhost, &name, out);
         }
-        if let Some(text) = handler(place, found) {
+        if let Some(text) = handler(cx, place, found) {
             out.set_below(HOSTS, &[&name, "extraConfig"], text, vhost.path.place);
         }
     }
@@ -67,7 +68,7 @@ fn host(cx: &HostCx<'_>, vhost: &Vhost, name: &str, out: &mut Settings) {
 }
 
 /// What one path of a virtual host sets, in the language of Caddyfiles.
-fn handler(place: &Place<'_>, found: &mut Diagnostics) -> Option<String> {
+fn handler(cx: &HostCx<'_>, place: &Place<'_>, found: &mut Diagnostics) -> Option<Value> {
     let vhost = place.vhost;
     if let Some(auth) = &vhost.auth {
         found.push(
@@ -76,6 +77,8 @@ fn handler(place: &Place<'_>, found: &mut Diagnostics) -> Option<String> {
         );
     }
     let mut inner = String::new();
+    // A folder in the store, and where in the text it belongs.
+    let mut stored: Option<(usize, Expr)> = None;
     for (name, value) in vhost.headers.iter() {
         inner.push_str(&format!("header {name} {}\n", token(&value.value.value)));
     }
@@ -93,7 +96,7 @@ fn handler(place: &Place<'_>, found: &mut Diagnostics) -> Option<String> {
                 None => inner.push_str(&format!("reverse_proxy {upstream}\n")),
             }
         }
-        Answer::Site(site) => files(site, &mut inner),
+        Answer::Site(site) => stored = files(cx, site, &mut inner),
         Answer::Own(service) => {
             let message = format!("the NixOS module of `{service}` makes its virtual host for nginx");
             let finding = Diagnostic::error("value-invalid", vhost.name.place, message);
@@ -102,16 +105,36 @@ fn handler(place: &Place<'_>, found: &mut Diagnostics) -> Option<String> {
         }
     }
     let (path, site) = (vhost.path.as_str(), matches!(place.answer, Answer::Site(_)));
-    Some(match (path, site) {
-        ("/", _) => format!("handle {{\n{inner}}}\n"),
+    let head = match (path, site) {
+        ("/", _) => "handle {\n".to_owned(),
         // A folder stands for the path; a service sees the path as it is.
-        (path, true) => format!("handle_path {}/* {{\n{inner}}}\n", token_path(path)),
-        (path, false) => format!("handle {}* {{\n{inner}}}\n", token_path(path)),
-    })
+        (path, true) => format!("handle_path {}/* {{\n", token_path(path)),
+        (path, false) => format!("handle {}* {{\n", token_path(path)),
+    };
+    let text = format!("{head}{inner}}}\n");
+    match stored {
+        None => Some(text.into()),
+        Some((at, folder)) => {
+            let (before, after) = text.split_at_checked(head.len() + at)?;
+            folder.in_string(before, after).map(Value::from)
+        }
+    }
 }
 
-fn files(site: &Site, inner: &mut String) {
-    inner.push_str(&format!("root * {}\n", token(site.root.as_str())));
+/// Writes what hands files out; returns a folder in the store with where it belongs in the text.
+fn files(cx: &HostCx<'_>, site: &Site, inner: &mut String) -> Option<(usize, Expr)> {
+    let stored = match root(cx, site) {
+        Root::Path(path) => {
+            inner.push_str(&format!("root * {}\n", token(&path)));
+            None
+        }
+        Root::Stored(folder) => {
+            inner.push_str("root * ");
+            let at = inner.len();
+            inner.push('\n');
+            folder.map(|folder| (at, folder))
+        }
+    };
     let index = index(site);
     if site.spa.value {
         let page = index.first().copied().unwrap_or("index.html");
@@ -122,6 +145,7 @@ fn files(site: &Site, inner: &mut String) {
     }
     let names: Vec<String> = index.iter().map(|name| token(name)).collect();
     inner.push_str(&format!("file_server {{\n  index {}\n}}\n", names.join(" ")));
+    stored
 }
 
 /// Returns text as one token of a Caddyfile: in double quotes, with `{` escaped, which would begin a placeholder.

@@ -2,6 +2,7 @@
 
 use crate::compile::HostCx;
 use crate::compile::settings::Settings;
+use crate::fleet::schema::service_parts::SecretAs;
 use crate::fleet::schema::services::Work;
 use crate::fleet::schema::workloads::{Command, Restart, StartType};
 use crate::nix::{Attrs, Expr, NixString, Value};
@@ -100,8 +101,8 @@ fn exec(command: &Command) -> Value {
     expr.ok().and_then(|text| Expr::parse(&text).ok()).map_or_else(|| Value::from(line), Value::from)
 }
 
-/// Who it runs as: the named account, else one that exists while it runs; with state one of its own, since what it leaves must
-/// belong to somebody.
+/// Who it runs as: the named account, else one that exists while it runs; with state or secrets in files one of its own, since these
+/// must belong to somebody.
 fn account(service: &ResolvedService<'_>, command: &Command, out: &mut Settings) {
     let name = service.name;
     let user = match &command.user {
@@ -111,8 +112,9 @@ fn account(service: &ResolvedService<'_>, command: &Command, out: &mut Settings)
         }
         None => name,
     };
-    let place = service.def.key;
-    if service.state.is_empty() {
+    let (def, place) = (service.def, service.def.key);
+    let has_files = def.secrets.iter().any(|secret| secret.how.value == SecretAs::File);
+    if service.state.is_empty() && !has_files {
         out.set_below("systemd.services", &[name, "serviceConfig", "DynamicUser"], true, place);
         return;
     }

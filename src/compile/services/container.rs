@@ -100,14 +100,17 @@ fn volumes(cx: &HostCx<'_>, service: &ResolvedService<'_>, container: &Container
         all.push(format!("{path}:{}{end}", volume.target.as_str()).into());
     }
     for file in &service.def.files {
-        let stored = units::stored(file).in_string("", &format!(":{}:ro", file.path.as_str()));
+        let stored =
+            units::stored(file).and_then(|stored| stored.in_string("", &format!(":{}:ro", file.path.as_str())));
         all.extend(stored.map(Value::from));
     }
     for secret in service.def.secrets.iter().filter(|secret| secret.how.value != SecretAs::Env) {
         let Some(file) = cx.host.secret(secret.name.as_str()) else { continue };
         let target =
             secret.path.as_ref().map_or_else(|| format!("/run/secrets/{}", file.name), |path| path.to_string());
-        all.push(format!("{}:{target}:ro", file.path).into());
+        let own = cx.host.secret_file(service, secret);
+        let from = own.as_ref().map_or(file.path.as_str(), |own| own.at.as_str());
+        all.push(format!("{from}:{target}:ro").into());
     }
     all
 }

@@ -28,8 +28,9 @@ pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut
     for secret in &def.secrets {
         let Some(known) = module.secret(secret) else { continue };
         let Some(file) = cx.host.secret(secret.name.as_str()) else { continue };
+        let own = secret.path.as_ref().map_or(file.path.as_str(), |path| path.as_str());
         let form = known.form.as_ref().map_or("FILE", |form| form.value.as_str());
-        out.set(&format!("{prefix}.{}", known.option.as_str()), form.replace("FILE", &file.path), secret.name.place);
+        out.set(&format!("{prefix}.{}", known.option.as_str()), form.replace("FILE", own), secret.name.place);
     }
     let Some(options) = &native.options else { return };
     let index = cx.facts.options_of(cx.host.channel.name, cx.host.channel.channel.release.value);

@@ -1,6 +1,6 @@
 //! Virtual hosts served by nginx.
 
-use super::web::{Answer, Place, has_tls, index, own_certificate, upstream};
+use super::web::{Answer, Place, Root, has_tls, index, own_certificate, root, upstream};
 use crate::compile::HostCx;
 use crate::compile::settings::Settings;
 use crate::fleet::schema::web::{Tls, Vhost};
@@ -177,7 +177,7 @@ fn location(cx: &HostCx<'_>, place: &Place<'_>, found: &mut Diagnostics) -> Opti
             }
             location
         }
-        Answer::Site(site) => files(site, vhost, &mut extra),
+        Answer::Site(site) => files(cx, site, vhost, &mut extra),
         Answer::Own(_) => return None,
     };
     extra.push_str(&lines(vhost, found));
@@ -210,11 +210,15 @@ fn lines(vhost: &Vhost, found: &mut Diagnostics) -> String {
 }
 
 /// What hands files out.
-fn files(site: &Site, vhost: &Vhost, extra: &mut String) -> Attrs {
+fn files(cx: &HostCx<'_>, site: &Site, vhost: &Vhost, extra: &mut String) -> Attrs {
     let mut location = Attrs::new();
     // Below a path of its own the folder stands for that path.
     let option = if vhost.path.as_str() == "/" { "root" } else { "alias" };
-    location.set(&[option], site.root.as_str());
+    let root: Value = match root(cx, site) {
+        Root::Path(path) => path.into(),
+        Root::Stored(folder) => folder.and_then(|folder| folder.in_string("", "")).map_or(Value::Null, Value::from),
+    };
+    location.set(&[option], root);
     let index = index(site);
     location.set(&["index"], index.join(" "));
     if site.spa.value {

@@ -1,13 +1,13 @@
 //! What every kind of service has: order, limits, secrets, files, directories with their owners.
 
-use crate::compile::HostCx;
 use crate::compile::settings::Settings;
 use crate::compile::tmpfiles::{self, Argument, Rule};
 use crate::compile::zfs::is_imported;
-use crate::fleet::schema::service_parts::{SecretAs, ServiceFile, ServiceSecret};
+use crate::compile::{HostCx, copies};
+use crate::fleet::schema::service_parts::{FileHolds, SecretAs, ServiceFile, ServiceSecret};
 use crate::fleet::schema::services::Work;
 use crate::nix::{Expr, Value};
-use crate::resolve::{MountSource, ResolvedService};
+use crate::resolve::{COPIES, MountSource, ResolvedService, SecretFile};
 use crate::source::Place;
 use crate::text::{ShellCommand, specifier_free};
 
@@ -24,6 +24,7 @@ pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut
     order(cx, service, out);
     limits(service, unit, out);
     secrets(cx, service, unit, out);
+    secret_files(cx, service, out);
 }
 
 /// Returns the services that a service comes after, each with whether it needs it and where that is written.
@@ -164,12 +165,7 @@ fn secrets(cx: &HostCx<'_>, service: &ResolvedService<'_>, unit: &str, out: &mut
             script.push_str(&format!("{line} \"$({read})\" >> {target}\n"));
         }
         // systemd reads variables anew before each step of a start, so that what a first step writes is there for the next.
-        let option: &[&str] = &[unit, "serviceConfig", "ExecStartPre"];
-        let program = Expr::select("pkgs", "writeShellScript")
-            .apply([Value::from(format!("{}-secrets", service.name)), Value::from(script)]);
-        let text = format!("\"+${{{}}}\"", program.as_str());
-        let first = Expr::parse(&text).map_or(Value::Null, Value::from);
-        out.set_below("systemd.services", option, Value::List(vec![first]).with_order(BEFORE), *place);
+        first_step(unit, &format!("{}-secrets", service.name), &script, *place, out);
     }
     let is_container = matches!(service.def.work, Work::Container(_));
     if !is_container {
@@ -236,33 +232,97 @@ fn files(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut Settings) {
         return;
     }
     for file in &service.def.files {
-        let content = &file.content;
-        let plain = file.owner.is_none() && file.mode.is_none();
-        if let Some(name) = file.path.as_str().strip_prefix("/etc/") {
-            out.set_below("environment.etc", &[name, "text"], content.value.0.as_str(), content.place);
-            if let Some(mode) = &file.mode {
-                out.set_below("environment.etc", &[name, "mode"], mode.as_str(), mode.place);
-            }
-            if let Some(owner) = &file.owner {
-                out.set_below("environment.etc", &[name, "user"], owner.as_str(), owner.place);
+        let path = file.path.as_str();
+        if let Some(name) = path.strip_prefix("/etc/") {
+            in_etc(file, name, out);
+            continue;
+        }
+        let link = |argument: Argument<'_>, out: &mut Settings| {
+            let rule = Rule { argument: Some(argument), ..Rule::new("L+", path) };
+            tmpfiles::add(cx, "services", rule, file.path.place, out);
+        };
+        if file.owner.is_none() && file.mode.is_none() {
+            if let Some(source) = stored(file) {
+                link(Argument::Stored(&source), out);
             }
             continue;
         }
-        // Elsewhere it is a link into the store, or a copy where it has an owner of its own.
-        let source = stored(file);
-        let kind = if plain { "L+" } else { "C+" };
-        let owner = file.owner.as_ref().map(|owner| owner.as_str());
-        let mode = file.mode.as_ref().map(|mode| mode.as_str());
-        let argument = Some(Argument::Stored(&source));
-        let rule = Rule { user: owner, mode, argument, ..Rule::new(kind, file.path.as_str()) };
-        tmpfiles::add(cx, "services", rule, file.path.place, out);
+        // What lies in the store belongs to root and can be read by everybody. A copy of tmpfiles would stay what it is when the
+        // content changes; one in /etc is made anew.
+        let name = format!("hostwright/{}{path}", service.name);
+        in_etc(file, &name, out);
+        link(Argument::Text(&format!("/etc/{name}")), out);
+    }
+}
+
+/// Sets a file below /etc.
+fn in_etc(file: &ServiceFile, name: &str, out: &mut Settings) {
+    let mut set = |key: &str, value: Value, place: Place| out.set_below("environment.etc", &[name, key], value, place);
+    match &file.holds {
+        FileHolds::Text(content) => set("text", content.value.0.as_str().into(), content.place),
+        FileHolds::Copy(path) => set("source", copies::path(path.as_str()), path.place),
+    }
+    match (&file.mode, &file.owner) {
+        (Some(mode), _) => set("mode", mode.as_str().into(), mode.place),
+        // Without permissions of its own it would be a link, which has no owner.
+        (None, Some(owner)) => set("mode", "0444".into(), owner.place),
+        (None, None) => {}
+    }
+    if let Some(owner) = &file.owner {
+        set("user", owner.as_str().into(), owner.place);
     }
 }
 
 /// Returns a file as one of the store.
-pub(super) fn stored(file: &ServiceFile) -> Expr {
-    let name = Value::from(file_name(file.path.as_str()));
-    Expr::select("pkgs", "writeText").apply([name, Value::from(file.content.value.0.as_str())])
+pub(super) fn stored(file: &ServiceFile) -> Option<Expr> {
+    match &file.holds {
+        FileHolds::Text(content) => {
+            let name = Value::from(file_name(file.path.as_str()));
+            Some(Expr::select("pkgs", "writeText").apply([name, Value::from(content.value.0.as_str())]))
+        }
+        FileHolds::Copy(path) => copies::expr(path.as_str()),
+    }
+}
+
+/// Puts secrets where a service finds them as files of its own: a link to a copy in memory with the service's owner. What nobody decrypts
+/// is copied whenever the service starts.
+fn secret_files(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut Settings) {
+    let files: Vec<SecretFile<'_>> =
+        service.def.secrets.iter().filter_map(|given| cx.host.secret_file(service, given)).collect();
+    for file in &files {
+        if let Some(path) = file.path.filter(|path| service.def.container().is_none() && *path != file.at) {
+            let rule = Rule { argument: Some(Argument::Text(&file.at)), ..Rule::new("L+", path) };
+            tmpfiles::add(cx, "services", rule, file.place, out);
+        }
+    }
+    let by_hand: Vec<&SecretFile<'_>> = files.iter().filter(|file| file.secret.sealed.is_none()).collect();
+    let Some(first) = by_hand.first() else { return };
+    let folder = format!("{COPIES}/{}", service.name);
+    let mut script = String::from("umask 077\n");
+    let mut line = |command: ShellCommand| {
+        script.push_str(command.as_str());
+        script.push('\n');
+    };
+    line(ShellCommand::new("install").args(["-d", "-m", "0711", "--", COPIES, &folder]));
+    for file in &by_hand {
+        let beside = format!("{}.new", file.at);
+        line(ShellCommand::new("install").args(["-m", file.mode, "-o", file.owner, "--", &file.secret.path, &beside]));
+        // One that reads meanwhile sees the old one or the new one.
+        line(ShellCommand::new("mv").args(["-T", "--", &beside, &file.at]));
+    }
+    for unit in &service.units {
+        first_step(unit, &format!("{}-secret-files", service.name), &script, first.place, out);
+    }
+}
+
+/// Adds a script that root runs before anything else of a unit.
+fn first_step(unit: &str, name: &str, script: &str, place: Place, out: &mut Settings) {
+    let program =
+        Expr::select("pkgs", "writeShellScript").apply([Value::from(name), Value::from(format!("set -e\n{script}"))]);
+    let text = format!("\"+${{{}}}\"", program.as_str());
+    let first = Expr::parse(&text).map_or(Value::Null, Value::from);
+    let option: &[&str] = &[unit, "serviceConfig", "ExecStartPre"];
+    out.set_below("systemd.services", option, Value::List(vec![first]).with_order(BEFORE), place);
 }
 
 /// Returns a name for a file in the store: the last part of its path, in the characters that the store takes.

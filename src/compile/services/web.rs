@@ -1,13 +1,14 @@
 //! Virtual hosts and static sites, whatever serves them.
 
 use super::{caddy, nginx, probes};
-use crate::compile::HostCx;
 use crate::compile::settings::Settings;
+use crate::compile::{HostCx, copies};
 use crate::fleet::schema::services::Work;
 use crate::fleet::schema::web::{Tls, Upstream, Vhost, WebServer};
-use crate::fleet::schema::workloads::Site;
+use crate::fleet::schema::workloads::{Site, SiteFiles};
+use crate::nix::{Attrs, Expr, Value};
 use crate::resolve::ResolvedService;
-use crate::source::Diagnostics;
+use crate::source::{Asset, Diagnostics};
 
 /// A virtual host, or one path of it, and what answers there.
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +69,33 @@ pub(super) fn own_certificate(vhost: &Vhost) -> (String, String) {
 /// Tells whether a virtual host speaks TLS.
 pub(super) fn has_tls(vhost: &Vhost) -> bool {
     vhost.tls.value != Tls::None
+}
+
+/// Returns the folder of a site: on the host, or in the store.
+pub(super) fn root(cx: &HostCx<'_>, site: &Site) -> Root {
+    match &site.files {
+        SiteFiles::Root(path) => Root::Path(path.to_string()),
+        SiteFiles::Source(path) => Root::Stored(stored(cx, site, path.as_str())),
+    }
+}
+
+/// The folder of a site.
+pub(super) enum Root {
+    /// On the host.
+    Path(String),
+    /// In the store.
+    Stored(Option<Expr>),
+}
+
+/// Returns the folder in the store of a site that the fleet has. One page becomes the first that a folder's address shows.
+fn stored(cx: &HostCx<'_>, site: &Site, path: &str) -> Option<Expr> {
+    let is_page = cx.host.copies.iter().any(|copy| copy.path == path && matches!(copy.asset, Asset::File(_)));
+    if !is_page {
+        return copies::expr(path);
+    }
+    let name = index(site).first().copied().unwrap_or("index.html");
+    let page = Attrs::from_iter([("name", Value::from(name)), ("path", copies::path(path))]);
+    Some(Expr::select("pkgs", "linkFarm").apply([Value::from("site"), Value::List(vec![page.into()])]))
 }
 
 /// Returns what the index of a site is.

@@ -20,7 +20,7 @@ pub use zfs_value::{KeyLocation, Mountpoint, PropertyValue};
 
 use super::decode::{Cx, Decode, MapKey, from_string};
 use super::shape::{Scalar, Shape};
-use crate::source::{Kind, Node};
+use crate::source::{Kind, Node, OWN_FOLDERS};
 use crate::units::{is_host_name, lies_in};
 
 /// Declares a string type whose form a function checks.
@@ -280,6 +280,22 @@ word! {
     }
 }
 
+word! {
+    /// A file or folder below the fleet's folder that is copied into out/. Its characters are those of paths in the store.
+    FleetPath, |text| {
+        let wanted = "a file below the fleet's folder is wanted, such as `secrets/web.yaml`: letters, digits, `.`, `_`, `+`, `-`, and no `..`";
+        let start = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b"._+-".contains(&b);
+        let part = |part: &str| part.bytes().next().is_some_and(start) && part.bytes().all(fits);
+        if text.len() > 200 || !text.split('/').all(part) { return Err(wanted) }
+        let first = text.split('/').next();
+        if OWN_FOLDERS.iter().any(|own| first == Some(own)) {
+            return Err("nothing is copied from out/, which hostwright writes, and from state/, which is private");
+        }
+        Ok(())
+    }
+}
+
 from_string! {
     Name, "name", Some("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"), "a name, in quotes";
     AbsPath, "path", Some("^/"), "an absolute path, in quotes";
@@ -289,6 +305,7 @@ from_string! {
     OutputPath, "output", None, "an output of a flake, in quotes";
     SourceUrl, "source", None, "where the source comes from, in quotes: `github:OWNER/REPO`";
     OptionsFile, "file", None, "a file below the fleet's folder, in quotes: `facts/options-own.json.br`";
+    FleetPath, "file", Some("^[A-Za-z0-9_][A-Za-z0-9._+-]*(/[A-Za-z0-9_][A-Za-z0-9._+-]*)*$"), "a file below the fleet's folder, in quotes: `secrets/web.yaml`";
     LockNode, "lock", None, "a node of a flake.lock, in quotes: `flake.lock#nixpkgs`";
     OptionPath, "option", None, "the path of a NixOS option, in quotes";
     KernelWord, "word", Some("^[!-~]+$"), "one word, in quotes";
@@ -442,6 +459,30 @@ mod tests {
         }
         assert!(
             ["options.json", "facts/own.json.br", "a b/x.bin"].iter().all(|good| good.parse::<OptionsFile>().is_ok())
+        );
+        for bad in [
+            "",
+            "/a",
+            "../a",
+            "a/../b",
+            "a//b",
+            "a/",
+            ".a",
+            "a/.b",
+            "-a",
+            "a b",
+            "${x}",
+            "é",
+            "state/web/secrets/x",
+            "out/a",
+            "out",
+        ] {
+            assert!(bad.parse::<FleetPath>().is_err(), "{bad}");
+        }
+        assert!(
+            ["a", "secrets/web.yaml", "hosts/web/site", "state.toml", "outer/x"]
+                .iter()
+                .all(|good| good.parse::<FleetPath>().is_ok())
         );
         for bad in ["", "-a", "a b", "a/b", "control", "é", "$(x)", ".."] {
             assert!(bad.parse::<LuksName>().is_err(), "{bad}");

@@ -1,19 +1,20 @@
 //! Secrets by name: where each lies on the host. No value of one is ever in a definition.
 
 use crate::fleet::decode::{Cx, Decode, Named, Setting, choice, inline, table};
-use crate::fleet::scalar::{AbsPath, Account, Mode, NameKey};
+use crate::fleet::scalar::{AbsPath, Account, FleetPath, Mode, NameKey};
 use crate::fleet::shape::{Scalar, Shape};
 use crate::source::{Node, Spanned};
 
 table! {
     /// Secrets: who brings them, and where each lies.
     pub struct Secrets {
-        /// Who brings them to the host.
+        /// Who brings them to the host. `sops-nix` and `agenix` are inputs of these names.
         "provider" => provider: Setting<Provider> = Provider::Credentials,
+        /// sops-nix: the encrypted file below the fleet's folder that holds those which name none.
+        "file" => file: Option<Spanned<FleetPath>>,
         /// The secrets, by the name that other keys use.
         "items" => items: Named<NameKey, SecretItem>,
     }
-    later { "file" }
 }
 
 choice! {
@@ -21,6 +22,10 @@ choice! {
     pub enum Provider {
         /// Files that the installation puts there, handed to services by systemd.
         Credentials = "credentials",
+        /// Files that sops encrypted, in the fleet; the host's ssh key opens them.
+        SopsNix = "sops-nix",
+        /// Files that age encrypted, in the fleet, one a secret; the host's ssh key opens them.
+        Agenix = "agenix",
     }
 }
 
@@ -29,14 +34,17 @@ table! {
     pub struct SecretItem {
         /// No key: a value stands in no definition, and is refused.
         "value" => value: Option<Never>,
-        /// Its file on the host; /etc/credstore/NAME when absent.
+        /// sops-nix, agenix: the encrypted file below the fleet's folder that holds it.
+        "file" => file: Option<Spanned<FleetPath>>,
+        /// sops-nix: its key in a file of YAML or JSON, with `/` between levels, `""` for the whole file; its name when absent.
+        "key" => key: Option<Spanned<String>>,
+        /// Its file on the host; /etc/credstore/NAME when absent. sops-nix, agenix: a link to where it lies.
         "path" => path: Option<Spanned<SecretPath>>,
         /// Who owns the file; root when absent.
         "owner" => owner: Option<Spanned<Account>>,
         /// The file's permissions; 0400 when absent.
         "mode" => mode: Option<Spanned<Mode>>,
     }
-    later { "file", "key" }
 }
 
 /// A secret's value, which never stands in a definition.

@@ -1,7 +1,7 @@
 //! What services of several kinds have: ports, state, secrets, files, limits.
 
-use crate::fleet::decode::{Cx, Decode, Setting, choice, inline, table};
-use crate::fleet::scalar::{AbsPath, Account, CpuShare, Mode, Name};
+use crate::fleet::decode::{Cx, Decode, Setting, choice, inline, lacks, table};
+use crate::fleet::scalar::{AbsPath, Account, CpuShare, FleetPath, Mode, Name};
 use crate::fleet::shape::{Scalar, Shape};
 use crate::fleet::words::SecretName;
 use crate::source::{Kind, Node, Spanned};
@@ -83,7 +83,7 @@ table! {
         "group" => group: Option<Spanned<Owner>>,
         /// Its permissions.
         "mode" => mode: Option<Spanned<Mode>>,
-        /// How much it is expected to hold.
+        /// How much it may hold: the quota of the dataset that is mounted at `path`.
         "size" => size: Option<Spanned<Size>>,
         /// Whether it belongs into a backup.
         "backup" => backup: Setting<bool> = true,
@@ -153,11 +153,11 @@ table! {
         /// env: the variable; when absent the secret itself holds lines `NAME=value`. credential: its name. native: what the module
         /// calls it, which sets the option that takes it.
         "key" => key: Option<Spanned<SecretWord>>,
-        /// file: where the service finds it; /run/secrets/NAME in a container when absent.
+        /// file, **required** but in a container: where the service finds it; /run/secrets/NAME in a container when absent.
         "path" => path: Option<Spanned<AbsPath>>,
-        /// file: its owner.
-        "owner" => owner: Option<Spanned<Account>>,
-        /// file: its permissions.
+        /// file: its owner; that of the service when absent. In a container a number.
+        "owner" => owner: Option<Spanned<Owner>>,
+        /// file: its permissions; 0400 when absent.
         "mode" => mode: Option<Spanned<Mode>>,
     }
 }
@@ -194,17 +194,63 @@ impl Decode for SecretWord {
 
 table! {
     /// A file that a service reads. Everybody on the host can read what stands here: no secrets.
-    pub struct ServiceFile {
+    pub struct ServiceFileTable {
         /// Where the service finds it.
         "path" => path: Spanned<AbsPath>,
-        /// What it holds.
-        "content" => content: Spanned<Content>,
+        /// What it holds; this or `source`.
+        "content" => content: Option<Spanned<Content>>,
+        /// A file below the fleet's folder with what it holds, of any bytes.
+        "source" => source: Option<Spanned<FleetPath>>,
         /// Its permissions.
         "mode" => mode: Option<Spanned<Mode>>,
         /// Its owner.
         "owner" => owner: Option<Spanned<Account>>,
     }
-    later { "source" }
+}
+
+/// A file that a service reads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceFile {
+    /// Where the service finds it.
+    pub path: Spanned<AbsPath>,
+    /// What it holds.
+    pub holds: FileHolds,
+    /// Its permissions.
+    pub mode: Option<Spanned<Mode>>,
+    /// Its owner.
+    pub owner: Option<Spanned<Account>>,
+}
+
+/// What a file holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FileHolds {
+    /// This text.
+    Text(Spanned<Content>),
+    /// What a file of the fleet holds.
+    Copy(Spanned<FleetPath>),
+}
+
+impl Decode for ServiceFile {
+    fn shape() -> Shape {
+        ServiceFileTable::shape()
+    }
+
+    fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
+        let table = ServiceFileTable::decode(node, cx)?;
+        let holds = match (table.content, table.source) {
+            (Some(content), None) => FileHolds::Text(content),
+            (None, Some(source)) => FileHolds::Copy(source),
+            (None, None) => {
+                lacks::<ServiceFileTable>("content", node.place, cx);
+                return None;
+            }
+            (Some(_), Some(source)) => {
+                let wanted = "one of them says what the file holds: leave `source` or `content` out";
+                return cx.refused(source.place, "`source` beside `content`", wanted);
+            }
+        };
+        Some(Self { path: table.path, holds, mode: table.mode, owner: table.owner })
+    }
 }
 
 /// The text of a file, of any number of lines.

@@ -3,10 +3,12 @@
 use super::probes::Probe;
 use super::service_parts::{Limits, Port, Provision, SecretAs, ServiceFile, ServiceSecret, State, UserWord, Words};
 use super::web::Vhosts;
-use super::workloads::{Capabilities, Command, Container, Native, Pull, Restart, Site, StartType, TimeZone, Volume};
+use super::workloads::{
+    Capabilities, Command, Container, Native, Pull, Restart, Site, SiteFiles, StartType, TimeZone, Volume,
+};
 use crate::fleet::decode::{Cx, Decode, Named, OfKinds, Setting, choice, foreign_keys, lacks, table};
 use crate::fleet::scalar::{
-    AbsPath, Account, ContainerUser, DnsName, EnvKey, EnvName, ImageRef, Name, PackageAttr, SysctlKey,
+    AbsPath, Account, ContainerUser, DnsName, EnvKey, EnvName, FleetPath, ImageRef, Name, PackageAttr, SysctlKey,
 };
 use crate::fleet::shape::Shape;
 use crate::fleet::words::SecretName;
@@ -104,8 +106,10 @@ table! {
         "shm-size" => shm_size: Option<Spanned<Size>>,
         /// container: parameters of the kernel.
         "sysctls" => sysctls: Named<SysctlKey, Spanned<String>>,
-        /// static-site, **required**: a folder on the host.
+        /// static-site: a folder on the host; this or `source` is **required**.
         "root" => root: Option<Spanned<AbsPath>>,
+        /// static-site: a folder below the fleet's folder, or one page, which are copied into the store.
+        "source" => source: Option<Spanned<FleetPath>>,
         /// static-site: what a folder's address shows; `index.html` when empty.
         "index" => index: Vec<Spanned<String>>,
         /// static-site: whether every address that is no file shows the index.
@@ -131,7 +135,7 @@ table! {
         /// command: the time zone of the schedule.
         "time-zone" => time_zone: Option<Spanned<TimeZone>>,
     }
-    later { "migrates-from", "source" }
+    later { "migrates-from" }
 }
 
 /// A service.
@@ -249,6 +253,7 @@ const OF_KINDS: &OfKinds<ServiceKind> = {
         ("shm-size", &[Container]),
         ("sysctls", &[Container]),
         ("root", &[StaticSite]),
+        ("source", &[StaticSite]),
         ("index", &[StaticSite]),
         ("spa", &[StaticSite]),
         ("cache", &[StaticSite]),
@@ -280,6 +285,9 @@ impl Decode for Service {
             if let Err(wanted) = key.as_str().parse::<EnvName>() {
                 return cx.refused(key.place, key.as_str(), &wanted);
             }
+        }
+        if !table.secrets.iter().all(|secret| is_placed(secret, table.kind.value, cx)) {
+            return None;
         }
         let foreign = foreign_keys(node, table.kind.value, OF_KINDS, "service", cx);
         let lacks = |key: &str, cx: &mut Cx<'_>| lacks::<ServiceTable>(key, node.place, cx);
@@ -319,11 +327,20 @@ impl Decode for Service {
                 })
             }
             ServiceKind::StaticSite => {
-                if table.root.is_none() {
-                    lacks("root", cx);
-                }
                 let (index, spa, cache) = (table.index, table.spa, table.cache);
-                table.root.map(|root| Work::Site(Site { root, index, spa, cache }))
+                let files = match (table.root, table.source) {
+                    (Some(root), None) => Some(SiteFiles::Root(root)),
+                    (None, Some(source)) => Some(SiteFiles::Source(source)),
+                    (None, None) => {
+                        lacks("root", cx);
+                        None
+                    }
+                    (Some(_), Some(source)) => {
+                        let wanted = "a site lies on the host or in the fleet: leave `root` or `source` out";
+                        cx.refused(source.place, "`source` beside `root`", wanted)
+                    }
+                };
+                files.map(|files| Work::Site(Site { files, index, spa, cache }))
             }
             ServiceKind::Command => {
                 if table.exec.is_none() {
@@ -365,6 +382,30 @@ impl Decode for Service {
             vhost: table.vhost,
         })
     }
+}
+
+/// Tells whether what a secret says of a file fits how the service gets it; what does not is reported.
+fn is_placed(secret: &ServiceSecret, kind: ServiceKind, cx: &mut Cx<'_>) -> bool {
+    let in_container = kind == ServiceKind::Container;
+    let is_file = secret.how.value == SecretAs::File || in_container && secret.how.value == SecretAs::Credential;
+    if secret.how.value == SecretAs::File && !in_container && secret.path.is_none() {
+        lacks_path(secret, cx);
+        return false;
+    }
+    let path = secret.path.as_ref().map(|path| ("path", path.place));
+    let owner = secret.owner.as_ref().map(|owner| ("owner", owner.place));
+    let mode = secret.mode.as_ref().map(|mode| ("mode", mode.place));
+    let Some((key, place)) = path.or(owner).or(mode).filter(|_| !is_file) else { return true };
+    let message = format!("{} says the `{key}` of a secret that is no file", cx.route());
+    let help = "`as = \"file\"`, or leave it out";
+    cx.found.push(crate::source::Diagnostic::error("value-invalid", place, message).help(help));
+    false
+}
+
+fn lacks_path(secret: &ServiceSecret, cx: &mut Cx<'_>) {
+    let message = format!("the file secret `{}` lacks the key `path`", secret.name.as_str());
+    let help = "add `path`: where the service finds it, such as `/run/secrets/token`";
+    cx.found.push(crate::source::Diagnostic::error("key-missing", secret.place, message).help(help));
 }
 
 fn in_container(user: &Spanned<UserWord>, cx: &mut Cx<'_>) -> Option<Spanned<ContainerUser>> {

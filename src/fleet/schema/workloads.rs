@@ -2,7 +2,8 @@
 
 use crate::fleet::decode::{Cx, Decode, Named, Setting, choice, table};
 use crate::fleet::scalar::{
-    AbsPath, Account, Capability, ContainerUser, DatasetName, DnsName, ImageRef, Name, PackageAttr, SysctlKey,
+    AbsPath, Account, Capability, ContainerUser, DatasetName, DnsName, FleetPath, ImageRef, Name, PackageAttr,
+    SysctlKey,
 };
 use crate::fleet::schema::service_parts::Words;
 use crate::fleet::shape::{Scalar, Shape};
@@ -69,14 +70,23 @@ pub struct Container {
 /// Files that a web server hands out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Site {
-    /// A folder on the host.
-    pub root: Spanned<AbsPath>,
+    /// Where they are.
+    pub files: SiteFiles,
     /// What a folder's address shows.
     pub index: Vec<Spanned<String>>,
     /// Whether every address that is no file shows the index.
     pub spa: Setting<bool>,
     /// How long browsers keep what they got.
     pub cache: Option<Spanned<TimeSpan>>,
+}
+
+/// Where the files of a site are.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SiteFiles {
+    /// In a folder on the host.
+    Root(Spanned<AbsPath>),
+    /// In the fleet: a folder, or one page.
+    Source(Spanned<FleetPath>),
 }
 
 /// A program, run by systemd.

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::check::nixos;
+use crate::check::recipients::Recipient;
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::fleet::schema::machine::Method;
+use crate::fleet::schema::secrets::Provider;
 use crate::resolve::{BootFileKind, Mount, MountSource, ResolvedHost, boot_files, persistent_path};
-use crate::source::{Level, Node, Place, quoted};
+use crate::source::{Asset, Level, Node, Place, quoted};
 use crate::units::lies_in;
 
 pub(super) static RULE: Rule = Rule {
@@ -33,50 +35,106 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
             found.unchecked(format!("{} sets up a store of secrets", quoted(file)));
         }
     }
+    for_others(cx, found);
     placed(cx.host, found);
 }
 
+/// Options that give a store another key than the ssh server's.
+const OTHER_KEYS: [&[&str]; 3] = [&["sops", "age"], &["sops", "gnupg"], &["age", "identityPaths"]];
+
+/// Encrypted files that the host's ssh key does not open, where the definition says which key that is.
+fn for_others(cx: &HostCx<'_>, found: &mut Findings) {
+    let host = cx.host;
+    let keys: Vec<Recipient> =
+        host.host_keys().into_iter().filter_map(|(kind, blob)| Recipient::of(kind, blob)).collect();
+    let sealed = || host.secrets.iter().filter_map(|secret| Some((secret, secret.sealed.as_ref()?)));
+    let (Some(first), Some(_)) = (keys.first(), sealed().next()) else { return };
+    if OTHER_KEYS.iter().any(|route| nixos::setting(host, route).is_some()) {
+        return;
+    }
+    if let Some(file) = nixos::file_with(cx, &["sops.age", "sops.gnupg", "identityPaths"]) {
+        found.unchecked(format!("{} may say with which key secrets are decrypted", quoted(file)));
+        return;
+    }
+    let mut known: Vec<&str> = Vec::new();
+    for (secret, sealed) in sealed() {
+        let copy = host.copies.iter().find(|copy| copy.path == sealed.file);
+        let Some(Asset::File(file)) = copy.map(|copy| &copy.asset) else { continue };
+        let opens = |key: &Recipient| match sealed.sops {
+            Some(_) => key.opens_sops(&file.bytes),
+            None => key.opens_age(&file.bytes),
+        };
+        if known.contains(&sealed.file) || keys.iter().any(opens) {
+            continue;
+        }
+        known.push(sealed.file);
+        let shown = quoted(sealed.file);
+        let finding = Finding::at(secret.place, format!("{shown} is not encrypted for the key of this host"))
+            .label("cannot be decrypted on the host")
+            .why(
+                "the system boots and its secrets are missing: with sops-nix all of them, since it stops at the first",
+            );
+        found.report(match sealed.sops {
+            Some(_) => finding.help(format!(
+                "`{}` among the keys of {shown} in .sops.yaml, then `sops updatekeys {}`",
+                first.age, sealed.file
+            )),
+            None => finding.help(format!(
+                "the host's key among the `publicKeys` of {shown} in secrets.nix, then `agenix --rekey`"
+            )),
+        });
+    }
+}
+
 /// A store of secrets that is decrypted while the system is activated: before systemd runs, and so before it mounts anything.
-struct Store<'a> {
+struct Store {
     name: &'static str,
     /// Its keys, of which any one is enough, each with the place that names it.
-    keys: Vec<(&'a str, Place)>,
+    keys: Vec<(String, Place)>,
     /// Whether a key that is not there is made, which decrypts nothing.
     makes_keys: bool,
     /// Whether a unit decrypts, once the file systems are mounted.
     by_unit: bool,
 }
 
-fn stores<'a>(host: &ResolvedHost<'a>) -> Vec<Store<'a>> {
+fn stores(host: &ResolvedHost<'_>) -> Vec<Store> {
     let set = |route: &[&str]| nixos::setting(host, route);
     let on = |route: &[&str]| nixos::switch(host, route).is_some_and(|(on, _)| on);
-    let paths = |route: &[&str]| -> Vec<(&'a str, Place)> {
+    let paths = |route: &[&str]| -> Vec<(String, Place)> {
         let items = set(route).and_then(Node::as_list).unwrap_or_default();
-        items.iter().filter_map(|item| Some((item.node.as_str()?, item.node.place))).collect()
+        items.iter().filter_map(|item| Some((item.node.as_str()?.to_owned(), item.node.place))).collect()
     };
     let mut stores = Vec::new();
-    if let Some(sops) = set(&["sops"]) {
+    // What the definition names in `[secrets]`.
+    let provided = host.secrets.iter().find(|secret| secret.sealed.is_some()).map(|secret| secret.place);
+    let by = |provider| provided.filter(|_| host.secret_provider() == provider);
+    if let Some(place) = set(&["sops"]).map(|sops| sops.place).or(by(Provider::SopsNix)) {
         let mut keys = paths(&["sops", "age", "sshKeyPaths"]);
         keys.extend(paths(&["sops", "gnupg", "sshKeyPaths"]));
-        keys.extend(set(&["sops", "age", "keyFile"]).and_then(|file| Some((file.as_str()?, file.place))));
+        keys.extend(set(&["sops", "age", "keyFile"]).and_then(|file| Some((file.as_str()?.to_owned(), file.place))));
         let is_open = ["age", "gnupg"].iter().any(|kind| {
             let written = ["sshKeyPaths", "keyFile", "home"].iter().any(|key| set(&["sops", kind, key]).is_some());
             written && keys.is_empty()
         });
         if keys.is_empty() && !is_open {
-            keys.push((HOST_KEY, sops.place));
+            keys.push((host_key(host, by(Provider::SopsNix).is_some()), place));
         }
         let by_unit = on(&["sops", "useSystemdActivation"]);
         stores.push(Store { name: "sops-nix", keys, makes_keys: on(&["sops", "age", "generateKey"]), by_unit });
     }
-    if let Some(age) = set(&["age"]) {
+    if let Some(place) = set(&["age"]).map(|age| age.place).or(by(Provider::Agenix)) {
         let mut keys = paths(&["age", "identityPaths"]);
         if keys.is_empty() && set(&["age", "identityPaths"]).is_none() {
-            keys.push((HOST_KEY, age.place));
+            keys.push((host_key(host, by(Provider::Agenix).is_some()), place));
         }
         stores.push(Store { name: "agenix", keys, makes_keys: false, by_unit: false });
     }
     stores
+}
+
+/// Returns the ssh server's key, which a store decrypts with: where it is kept, for secrets of the definition.
+fn host_key(host: &ResolvedHost<'_>, is_provided: bool) -> String {
+    if is_provided { persistent_path(host, HOST_KEY) } else { HOST_KEY.to_owned() }
 }
 
 /// Why a file is not there when it is needed.
@@ -91,8 +149,8 @@ enum Absence<'a> {
     NotBrought,
 }
 
-fn judge(cx: &HostCx<'_>, store: &Store<'_>, found: &mut Findings) {
-    let absent = |(path, place): &(&str, Place)| Some((absence(cx.host, store, path)?, path.to_string(), *place));
+fn judge(cx: &HostCx<'_>, store: &Store, found: &mut Findings) {
+    let absent = |(path, place): &(String, Place)| Some((absence(cx.host, store, path)?, path.clone(), *place));
     let mut missing: Vec<(Absence<'_>, String, Place)> = store.keys.iter().filter_map(absent).collect();
     if missing.is_empty() || missing.len() < store.keys.len() {
         return;
@@ -133,7 +191,7 @@ fn kept(host: &ResolvedHost<'_>, path: &str) -> String {
     format!("the place where it is kept, written out: `{}{path}`", root.trim_end_matches('/'))
 }
 
-fn absence<'a>(host: &'a ResolvedHost<'_>, store: &Store<'_>, path: &str) -> Option<Absence<'a>> {
+fn absence<'a>(host: &'a ResolvedHost<'_>, store: &Store, path: &str) -> Option<Absence<'a>> {
     let linked = host.def.persistence.iter().flat_map(|persistence| &persistence.files);
     if let Some(link) = linked.into_iter().find(|file| file.as_str() == path) {
         return (!store.by_unit).then_some(Absence::LinkedLater(link.place));

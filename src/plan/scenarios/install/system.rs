@@ -3,11 +3,12 @@
 use super::disks::MNT;
 use super::installer::{FOLDER, SYSTEM_FILE, builds_on_host, script};
 use super::{keys, record_keys};
+use crate::fleet::schema::secrets::Provider;
 use crate::plan::parts::{BuildSystem, CopySystem, HostKeys, InstallSystem, PlaceHostKeys};
 use crate::plan::reach::Who;
 use crate::plan::{PlanCx, seconds};
 use crate::resolve::persistent_path;
-use crate::text::{ShellCommand, nix_attribute};
+use crate::text::{ShellCommand, ShellWord, nix_attribute};
 
 fn on(cx: &PlanCx<'_>, command: &ShellCommand) -> ShellCommand {
     cx.reach.run(Who::Installer, command)
@@ -77,7 +78,8 @@ pub(super) fn host_keys(cx: &PlanCx<'_>) -> HostKeys {
     let known: Vec<&str> =
         cx.host.def.access.iter().flat_map(|access| access.host_keys.iter().map(|key| key.value.as_str())).collect();
     let shown = on(cx, &ShellCommand::new("ssh-keygen").args(["-l", "-f", &key("ed25519")]));
-    let place = if known.is_empty() {
+    let encrypted_for = recipient(cx);
+    let place = if known.is_empty() && encrypted_for.is_none() {
         PlaceHostKeys::new("Make the host keys", |step| {
             let step = step.why(
                 "The host is known by these keys from its first boot on, and secrets may be decrypted with them: they \
@@ -94,9 +96,14 @@ pub(super) fn host_keys(cx: &PlanCx<'_>) -> HostKeys {
     } else {
         let from = cx.reach.state("ssh");
         PlaceHostKeys::new("Place the host keys", |step| {
+            let exists = match known.is_empty() {
+                true => "The host's key is needed before the host is there",
+                false => "The definition names the keys that the host is known by, so its private keys exist",
+            };
             let step = step.why(format!(
-                "The definition names the keys that the host is known by, so its private keys exist: put them into \
-                 {from}/ as ssh_host_ed25519_key and the like, with their .pub files. They travel through standard input."
+                "{exists}: put them into {from}/ as ssh_host_ed25519_key and the like, with their .pub files. They travel through \
+                 standard input.{}",
+                encrypted_for.unwrap_or_default()
             ));
             let private = format!("{from}/ssh_host_ed25519_key");
             let owner = ShellCommand::new("chown").args(["-R", "root:root", &folder]);
@@ -116,6 +123,32 @@ pub(super) fn host_keys(cx: &PlanCx<'_>) -> HostKeys {
     };
     let read = on(cx, &ShellCommand::new("cat").arg(format!("{}.pub", key("ed25519"))));
     HostKeys { place, record: record_keys(cx, &read, "Record the host keys") }
+}
+
+/// Returns what there is to do so that the host can decrypt its secrets, as sentences; none where they are placed by hand.
+fn recipient(cx: &PlanCx<'_>) -> Option<String> {
+    let mut files: Vec<&str> =
+        cx.host.secrets.iter().filter_map(|secret| secret.sealed.as_ref()).map(|sealed| sealed.file).collect();
+    files.sort_unstable();
+    files.dedup();
+    let key = ShellWord::new(&cx.reach.state("ssh/ssh_host_ed25519_key")).to_string();
+    let encrypt = match cx.host.secret_provider() {
+        Provider::Credentials => return None,
+        Provider::SopsNix => format!(
+            "`ssh-to-age -i {key}.pub` prints it as sops wants it in .sops.yaml; `sops updatekeys FILE` then encrypts a file for it, too"
+        ),
+        Provider::Agenix => format!(
+            "`cat {key}.pub` prints it as agenix wants it in secrets.nix; `agenix --rekey` then encrypts for it"
+        ),
+    };
+    (!files.is_empty()).then(|| {
+        format!(
+            " The host decrypts its secrets with this key, and nothing else has to be brought: it must be a recipient of {}. Where \
+             there is no key yet: `ssh-keygen -q -t ed25519 -N '' -f {key}`. {encrypt}. Then build the system again: it \
+             carries the encrypted files.",
+            files.join(", ")
+        )
+    })
 }
 
 /// Makes the step that installs the system and the boot loader.
