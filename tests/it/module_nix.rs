@@ -68,8 +68,9 @@ fn wrong(template: &str) -> Vec<String> {
 #[test]
 fn a_module_brings_its_own_nix_with_the_values_of_the_service_quoted() {
     let compiled = compile_files(&mut fleet(TEMPLATE), &Facts::embedded()).unwrap();
-    let text =
-        |path: &str| &compiled.files.iter().find(|file| file.path == path).unwrap_or_else(|| panic!("{path}")).text();
+    let text = |path: &str| {
+        compiled.files.iter().find(|file| file.path == path).unwrap_or_else(|| panic!("{path}")).text().to_string()
+    };
     assert!(text("hosts/h/default.nix").contains("./modules/service-greeting.nix"));
     let own = text("hosts/h/modules/service-greeting.nix");
     for wanted in
