@@ -49,6 +49,7 @@ const ELSEWHERE: &[&[&str]] = &[
     &["programs", "nixvim"],
     &["programs", "nvf"],
     &["programs", "spicetify"],
+    &["programs", "steam", "platformOptimizations"],
     &["proxmox"],
     &["proxmoxLXC"],
     &["sdImage"],
@@ -56,6 +57,7 @@ const ELSEWHERE: &[&[&str]] = &[
     &["services", "comin"],
     &["services", "home-manager"],
     &["services", "nixos-cli"],
+    &["services", "pipewire", "lowLatency"],
     &["services", "vscode-server"],
     &["snowfallorg"],
     &["sops"],
@@ -151,12 +153,16 @@ pub(super) fn is_closed(index: OptionIndex<'_>, route: &[String]) -> bool {
     let above: Vec<&str> = above.iter().map(String::as_str).collect();
     match index.lookup(&above) {
         Found::Prefix => {
-            let is_option = |name: &&str| {
+            let is_setting = |name: &&str| {
                 let whole: Vec<&str> = above.iter().copied().chain([*name]).collect();
-                matches!(index.lookup(&whole), Found::Option(_))
+                let Found::Option(option) = index.lookup(&whole) else { return false };
+                // A set of instances is a module of its own (`services.bitcoind`), and a removed one is none.
+                let is_set =
+                    matches!(option.ty().shape(), Shape::AttrsOf { .. } | Shape::LoaOf(_) | Shape::Submodule { .. });
+                !is_set && !option.hidden() && !option.internal()
             };
             // `services` has no settings of its own, and the root is everybody's.
-            !above.is_empty() && index.members(&above).iter().any(is_option)
+            !above.is_empty() && index.members(&above).iter().any(is_setting)
         }
         Found::Unknown { .. } => false,
         Found::Option(_) | Found::Free(_) | Found::Alias(_) => true,

@@ -67,6 +67,19 @@ fn names_that_the_files_declare_and_those_of_other_module_systems_are_left_alone
 }
 
 #[test]
+fn a_service_of_another_flake_is_no_error_however_near_its_name_is() {
+    let sandbox = Sandbox::empty();
+    let text = "{\n  services.gitea-mq = { enable = true; };\n  services.hermes-agent = { enable = true; };\n  services.minidlna.mediaDirs = [ ];\n}\n";
+    sandbox.write("own.nix", text);
+    let expected = [
+        "warning option-unknown ./own.nix:2:12",
+        "warning option-unknown ./own.nix:3:12",
+        "error option-unknown ./own.nix:4:21",
+    ];
+    assert_eq!(findings(&sandbox, &["."], 1), expected);
+}
+
+#[test]
 fn one_file_that_cannot_be_read_does_not_keep_the_others_from_being_checked() {
     let sandbox = Sandbox::empty();
     let wrong = "{ ... }: { services.nginx.enabel = true; }";
