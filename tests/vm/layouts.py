@@ -8,6 +8,7 @@ stand-in for nixos-install), a reboot, everything opened, assembled, imported an
 that are killed on the way.
 """
 import argparse
+import hashlib
 import os
 import re
 import sys
@@ -25,6 +26,8 @@ from records import keep  # noqa: E402
 # What a script must never do to open, assemble, import or mount what it made itself.
 FORCE = re.compile(r"^\+ (zpool import|mdadm|mount|cryptsetup) .*(-f|--force|--run)\b", re.MULTILINE)
 ROOT = os.path.dirname(os.path.dirname(HERE))
+# The longest name that a machine may have (qemu.py).
+NAME = 31
 
 
 def refused(checks, machine, what, before, script, words, saying, after=""):
@@ -129,6 +132,8 @@ def examine(name, options):
         checks = Checks(name)
         # Of its own: other parts, running beside this one, have machines of the same host.
         called = "-".join(["layout", name, options.zfs, options.shard, *options.killed]).replace(".", "").replace("/", "-")
+        if len(called) > NAME:
+            called = f"{called[:NAME - 9]}-{hashlib.sha256(called.encode()).hexdigest()[:8]}"
         machine = Machine(host, options.zfs, called)
         print(f"== {name}: {len(host.disks)} disks, OpenZFS {options.zfs}", flush=True)
         for disk in machine.renamed:
