@@ -150,6 +150,9 @@ impl Fleet {
                 .replace("/26", "/24")
                 .replace("2a01:4f9:3a:1a1c::1/64", &format!("2001:db8:{high:x}::{low:x}/64"))
                 .replace("tulpa.dev", &format!("h{number}.example.org"))
+                .replace("peers = [{ host = \"attic\" }]", "peers = []")
+                .replace("public-key = \"9QXxi0", &format!("public-key = \"{number:06}"))
+                .replace("10.77.3.1/24", &format!("100.64.{high}.{low}/24"))
                 .replace("2487cd1f", &format!("{:08x}", 0x1000_0001 + number))
                 .replace("S675NX0R512345", &format!("S675NX0R{number:06}"));
             for disk in 1..=3 {
