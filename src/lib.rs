@@ -10,6 +10,7 @@ pub mod compile;
 pub mod evaluate;
 pub mod facts;
 pub mod fleet;
+pub mod kubernetes;
 pub mod modules;
 pub mod nix;
 pub mod plan;

@@ -1,0 +1,246 @@
+//! Trees of values that know their place: what a manifest is read into, whether it is YAML or JSON.
+//!
+//! Unlike [`crate::source::Node`] these borrow from the text, keep a scalar as it was written (Kubernetes and YAML 1.2 disagree on
+//! what `0644` is), and number their leaves, because every leaf has to be accounted for.
+
+use std::borrow::Cow;
+
+use super::scalar::{Plain, resolve};
+
+/// A range of bytes in the file of the object.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Span {
+    /// Offset of the first byte.
+    pub start: u32,
+    /// Offset behind the last byte.
+    pub end: u32,
+}
+
+/// A value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node<'s> {
+    /// What it is.
+    pub value: Value<'s>,
+    /// Where it stands; of what came through an alias, where the anchor is.
+    pub span: Span,
+    /// The number of its first leaf within its object.
+    first: u32,
+    /// How many leaves it has.
+    count: u32,
+}
+
+/// The kinds of value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value<'s> {
+    /// A scalar without quotes: what it means depends on how it is written.
+    Plain(Cow<'s, str>),
+    /// A scalar that is a string whatever it looks like: quoted, a block, or tagged as one.
+    Text(Cow<'s, str>),
+    /// A list.
+    Sequence(Vec<Node<'s>>),
+    /// A mapping, in the order of the file; each key once.
+    Mapping(Vec<Pair<'s>>),
+}
+
+/// A key and its value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pair<'s> {
+    /// The key, as Kubernetes understands it.
+    pub key: Cow<'s, str>,
+    /// Where the key stands.
+    pub at: Span,
+    /// The value.
+    pub node: Node<'s>,
+}
+
+impl<'s> Node<'s> {
+    /// Returns a value whose leaves are not numbered yet.
+    pub fn new(value: Value<'s>, span: Span) -> Self {
+        Self { value, span, first: 0, count: 0 }
+    }
+
+    /// Numbers all leaves below, from 0, and returns how many there are. A leaf is a scalar, or an empty mapping or list.
+    pub fn number(&mut self) -> u32 {
+        self.number_from(0)
+    }
+
+    fn number_from(&mut self, first: u32) -> u32 {
+        self.first = first;
+        self.count = match &mut self.value {
+            Value::Sequence(items) if !items.is_empty() => {
+                items.iter_mut().fold(0, |count, item| count + item.number_from(first + count))
+            }
+            Value::Mapping(pairs) if !pairs.is_empty() => {
+                pairs.iter_mut().fold(0, |count, pair| count + pair.node.number_from(first + count))
+            }
+            _ => 1,
+        };
+        self.count
+    }
+
+    /// Returns the numbers of its leaves within its object.
+    pub fn leaves(&self) -> std::ops::Range<usize> {
+        self.first as usize..(self.first + self.count) as usize
+    }
+
+    /// Tells whether it is a leaf: a scalar, or an empty mapping or list.
+    pub fn is_leaf(&self) -> bool {
+        match &self.value {
+            Value::Plain(_) | Value::Text(_) => true,
+            Value::Sequence(items) => items.is_empty(),
+            Value::Mapping(pairs) => pairs.is_empty(),
+        }
+    }
+
+    /// Returns the value of a key; none where it is no mapping or lacks the key.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        self.pairs().iter().find(|pair| pair.key == key).map(|pair| &pair.node)
+    }
+
+    /// Returns the value below a route of keys.
+    pub fn at(&self, route: &[&str]) -> Option<&Self> {
+        route.iter().try_fold(self, |node, key| node.get(key))
+    }
+
+    /// Returns the elements of a list; nothing for what is none.
+    pub fn items(&self) -> &[Self] {
+        match &self.value {
+            Value::Sequence(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// Returns the pairs of a mapping; nothing for what is none.
+    pub fn pairs(&self) -> &[Pair<'s>] {
+        match &self.value {
+            Value::Mapping(pairs) => pairs,
+            _ => &[],
+        }
+    }
+
+    /// Returns the elements of a list below a key; nothing where there is none.
+    pub fn list(&self, key: &str) -> &[Self] {
+        self.get(key).map_or(&[], Self::items)
+    }
+
+    /// Returns the pairs of a mapping below a key; nothing where there is none.
+    pub fn map(&self, key: &str) -> &[Pair<'s>] {
+        self.get(key).map_or(&[], Self::pairs)
+    }
+
+    /// Returns the text of a scalar as it is written, without its quotes.
+    pub fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Plain(text) | Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Returns what a scalar means to Kubernetes.
+    pub fn plain(&self) -> Option<Plain<'_>> {
+        match &self.value {
+            Value::Plain(text) => Some(resolve(text)),
+            Value::Text(text) => Some(Plain::Text(text)),
+            _ => None,
+        }
+    }
+
+    /// Returns the string, where Kubernetes reads one.
+    pub fn str(&self) -> Option<&str> {
+        match self.plain()? {
+            Plain::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Returns the integer, where Kubernetes reads one.
+    pub fn int(&self) -> Option<i64> {
+        match self.plain()? {
+            Plain::Int(int) => i64::try_from(int).ok(),
+            _ => None,
+        }
+    }
+
+    /// Returns the truth value, where Kubernetes reads one.
+    pub fn bool(&self) -> Option<bool> {
+        match self.plain()? {
+            Plain::Bool(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Tells whether it is null: Kubernetes treats such a field as if it were not there.
+    pub fn is_null(&self) -> bool {
+        matches!(self.plain(), Some(Plain::Null))
+    }
+
+    /// Returns the string below a key.
+    pub fn str_at(&self, key: &str) -> Option<&str> {
+        self.get(key)?.str()
+    }
+
+    /// Returns the integer below a key.
+    pub fn int_at(&self, key: &str) -> Option<i64> {
+        self.get(key)?.int()
+    }
+
+    /// Returns the truth value below a key.
+    pub fn bool_at(&self, key: &str) -> Option<bool> {
+        self.get(key)?.bool()
+    }
+
+    /// Calls `visit` with the path and value of every leaf, in order.
+    pub fn each_leaf(&self, visit: &mut impl FnMut(&str, &Self)) {
+        self.each_leaf_below(&mut String::new(), visit);
+    }
+
+    fn each_leaf_below(&self, path: &mut String, visit: &mut impl FnMut(&str, &Self)) {
+        if self.is_leaf() {
+            return visit(path, self);
+        }
+        let end = path.len();
+        for (index, item) in self.items().iter().enumerate() {
+            path.push_str(&format!("[{index}]"));
+            item.each_leaf_below(path, visit);
+            path.truncate(end);
+        }
+        for pair in self.pairs() {
+            push_key(path, &pair.key);
+            pair.node.each_leaf_below(path, visit);
+            path.truncate(end);
+        }
+    }
+
+    /// Returns the path of a value below this one, by the numbers of its leaves and its depth.
+    pub fn path_to(&self, wanted: &Self) -> String {
+        let mut path = String::new();
+        let mut node = self;
+        while !std::ptr::eq(node, wanted) {
+            let holds = |child: &Self| child.first <= wanted.first && wanted.first < child.first + child.count;
+            if let Some((index, item)) = node.items().iter().enumerate().find(|(_, item)| holds(item)) {
+                path.push_str(&format!("[{index}]"));
+                node = item;
+            } else if let Some(pair) = node.pairs().iter().find(|pair| holds(&pair.node)) {
+                push_key(&mut path, &pair.key);
+                node = &pair.node;
+            } else {
+                break;
+            }
+        }
+        path
+    }
+}
+
+/// Adds a key to a path: `spec.replicas`, and `["a.b/c"]` where the key would be read as something else.
+fn push_key(path: &mut String, key: &str) {
+    let plain =
+        !key.is_empty() && !key.contains(|c: char| ".[]\"'\\".contains(c) || c.is_whitespace() || c.is_control());
+    if plain {
+        if !path.is_empty() {
+            path.push('.');
+        }
+        path.push_str(key);
+    } else {
+        path.push_str(&format!("[{}]", serde_json::Value::from(key)));
+    }
+}
