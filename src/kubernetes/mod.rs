@@ -6,5 +6,20 @@
 //!
 //! Invariant: every leaf of every object has exactly one disposition.
 
+mod attribution;
+pub mod context;
+pub mod draft;
+mod fields;
+mod inventory;
+pub mod ledger;
+pub mod object;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod scalar;
+pub mod translate;
 pub mod tree;
+pub mod world;
+
+pub use world::World;
+
+pub use inventory::{Inventory, inventory};

@@ -23,10 +23,18 @@ pub struct Node<'s> {
     pub value: Value<'s>,
     /// Where it stands; of what came through an alias, where the anchor is.
     pub span: Span,
-    /// The number of its first leaf within its object.
-    first: u32,
-    /// How many leaves it has.
-    count: u32,
+    /// The object that has to account for it, and the number of the leaf among that object's leaves. A tree that was put together
+    /// from several objects, by patches, keeps for each leaf whose it is.
+    leaf: Leaf,
+}
+
+/// Whose leaf, and which.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Leaf {
+    /// The number of the object.
+    pub owner: u32,
+    /// The number of the leaf among the object's leaves, from 0; of a list or mapping that of its first leaf.
+    pub number: u32,
 }
 
 /// The kinds of value.
@@ -56,31 +64,32 @@ pub struct Pair<'s> {
 impl<'s> Node<'s> {
     /// Returns a value whose leaves are not numbered yet.
     pub fn new(value: Value<'s>, span: Span) -> Self {
-        Self { value, span, first: 0, count: 0 }
+        Self { value, span, leaf: Leaf::default() }
     }
 
-    /// Numbers all leaves below, from 0, and returns how many there are. A leaf is a scalar, or an empty mapping or list.
-    pub fn number(&mut self) -> u32 {
-        self.number_from(0)
+    /// Numbers all leaves below, from 0, as those of an object, and returns how many there are. A leaf is a scalar, or an empty
+    /// mapping or list.
+    pub fn number(&mut self, owner: u32) -> u32 {
+        self.number_from(Leaf { owner, number: 0 })
     }
 
-    fn number_from(&mut self, first: u32) -> u32 {
-        self.first = first;
-        self.count = match &mut self.value {
+    fn number_from(&mut self, first: Leaf) -> u32 {
+        self.leaf = first;
+        let next = |number: u32| Leaf { number, ..first };
+        match &mut self.value {
             Value::Sequence(items) if !items.is_empty() => {
-                items.iter_mut().fold(0, |count, item| count + item.number_from(first + count))
+                items.iter_mut().fold(first.number, |number, item| item.number_from(next(number)))
             }
             Value::Mapping(pairs) if !pairs.is_empty() => {
-                pairs.iter_mut().fold(0, |count, pair| count + pair.node.number_from(first + count))
+                pairs.iter_mut().fold(first.number, |number, pair| pair.node.number_from(next(number)))
             }
-            _ => 1,
-        };
-        self.count
+            _ => first.number + 1,
+        }
     }
 
-    /// Returns the numbers of its leaves within its object.
-    pub fn leaves(&self) -> std::ops::Range<usize> {
-        self.first as usize..(self.first + self.count) as usize
+    /// Returns whose leaf it is and which; of a list or mapping its first one.
+    pub fn leaf(&self) -> Leaf {
+        self.leaf
     }
 
     /// Tells whether it is a leaf: a scalar, or an empty mapping or list.
@@ -211,23 +220,32 @@ impl<'s> Node<'s> {
         }
     }
 
-    /// Returns the path of a value below this one, by the numbers of its leaves and its depth.
-    pub fn path_to(&self, wanted: &Self) -> String {
+    /// Returns the path of a value below this one; none where it is not below.
+    pub fn path_to(&self, wanted: &Self) -> Option<String> {
         let mut path = String::new();
-        let mut node = self;
-        while !std::ptr::eq(node, wanted) {
-            let holds = |child: &Self| child.first <= wanted.first && wanted.first < child.first + child.count;
-            if let Some((index, item)) = node.items().iter().enumerate().find(|(_, item)| holds(item)) {
-                path.push_str(&format!("[{index}]"));
-                node = item;
-            } else if let Some(pair) = node.pairs().iter().find(|pair| holds(&pair.node)) {
-                push_key(&mut path, &pair.key);
-                node = &pair.node;
-            } else {
-                break;
-            }
+        self.find(wanted, &mut path).then_some(path)
+    }
+
+    fn find(&self, wanted: &Self, path: &mut String) -> bool {
+        if std::ptr::eq(self, wanted) || self.is_leaf() && wanted.is_leaf() && self.leaf == wanted.leaf {
+            return true;
         }
-        path
+        let end = path.len();
+        for (index, item) in self.items().iter().enumerate() {
+            path.push_str(&format!("[{index}]"));
+            if item.find(wanted, path) {
+                return true;
+            }
+            path.truncate(end);
+        }
+        for pair in self.pairs() {
+            push_key(path, &pair.key);
+            if pair.node.find(wanted, path) {
+                return true;
+            }
+            path.truncate(end);
+        }
+        false
     }
 }
 

@@ -1,0 +1,185 @@
+//! What translators work with: the objects, the books, and the definitions in the making.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::draft::{Draft, HostDraft};
+use super::ledger::{Books, Said};
+use super::object::{Object, ObjectId};
+use super::tree::Node;
+use super::world::World;
+use crate::facts::Facts;
+use crate::fleet::Module;
+use crate::source::Diagnostics;
+use crate::units::{Release, Size};
+
+/// What is known of the place that the workloads go to.
+#[derive(Debug)]
+pub struct Target<'a> {
+    /// The host; none for an inventory alone.
+    pub host: Option<&'a str>,
+    /// The release it runs.
+    pub release: Option<Release>,
+    /// Service modules by name.
+    pub modules: &'a BTreeMap<String, Module>,
+    /// Facts of releases and packages.
+    pub facts: &'a Facts,
+    /// The dataset that claims go below: `rpool/safe`; none where the host has no pool, then they go below /var/lib.
+    pub datasets: Option<String>,
+    /// The services of workloads that moved before, by `migrates-from.workload`.
+    pub moved: BTreeMap<String, String>,
+    /// Names that services of other origin have.
+    pub taken: BTreeSet<String>,
+    /// Answers by id of the question.
+    pub answers: BTreeMap<String, String>,
+    /// Used bytes by claim, `namespace/name`.
+    pub used: BTreeMap<String, Size>,
+}
+
+/// Something that a person has to decide.
+#[derive(Debug)]
+pub struct Question<'w, 's> {
+    /// What an answer is filed under: `apps/Deployment/gitea#image`.
+    pub id: String,
+    /// The field.
+    pub node: &'w Node<'s>,
+    /// The question.
+    pub text: String,
+    /// Whether the plan cannot be carried out before it is answered.
+    pub blocks: bool,
+}
+
+/// What an object is used for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Use {
+    /// The service that uses it.
+    pub service: String,
+    /// The key of the service's definition: `environment`, `files`, `volumes`.
+    pub key: &'static str,
+}
+
+/// What translators work with.
+#[derive(Debug)]
+pub struct Cx<'w, 's> {
+    /// All objects.
+    pub world: &'w World<'s>,
+    /// Where they go.
+    pub target: &'w Target<'w>,
+    /// What became of each leaf.
+    pub books: Books,
+    /// The definitions in the making.
+    pub host: HostDraft,
+    /// What a person has to decide.
+    pub questions: Vec<Question<'w, 's>>,
+    /// Findings about the input.
+    pub found: Diagnostics,
+    /// What uses ConfigMaps, Secrets and claims, by the number of the object.
+    pub uses: BTreeMap<ObjectId, BTreeSet<Use>>,
+    /// The main service of each workload.
+    pub services: BTreeMap<ObjectId, String>,
+    /// Objects that another object of the input made.
+    pub(super) attributed: BTreeSet<ObjectId>,
+}
+
+impl<'w, 's> Cx<'w, 's> {
+    /// Opens the books over all objects.
+    pub fn new(world: &'w World<'s>, target: &'w Target<'w>) -> Self {
+        let mut books = Books::default();
+        world.objects().iter().for_each(|object| books.open(object.leaves));
+        Self {
+            world,
+            target,
+            books,
+            host: HostDraft::default(),
+            questions: Vec::new(),
+            found: Diagnostics::new(),
+            uses: BTreeMap::new(),
+            services: BTreeMap::new(),
+            attributed: BTreeSet::new(),
+        }
+    }
+
+    /// Tells whether another object of the input made it, so that it is counted there.
+    pub fn is_attributed(&self, object: &Object<'_>) -> bool {
+        self.attributed.contains(&object.id)
+    }
+
+    /// Asks a person, unless the question is answered: then the answer is returned and the field counts as translated.
+    ///
+    /// `key` tells the questions of one object apart and stays the same between runs. `blocks` says that no plan can be carried out
+    /// without an answer.
+    pub fn ask(
+        &mut self,
+        object: &Object<'_>,
+        node: &'w Node<'s>,
+        key: &str,
+        question: impl Into<Said>,
+        blocks: bool,
+    ) -> Option<&'w str> {
+        let (id, text) = (format!("{}#{key}", object.identity()), question.into());
+        if let Some(answer) = self.target.answers.get(&id) {
+            self.books.translated_as(node, "migrates-from.answers", format!("answered: {text}"));
+            return Some(answer);
+        }
+        self.books.needs_you(node, text.clone());
+        if !self.questions.iter().any(|known| known.id == id) {
+            self.questions.push(Question { id, node, text: text.into_owned(), blocks });
+        }
+        None
+    }
+
+    /// Returns the name of the service that an object becomes: the object's own where that is free, else with its namespace.
+    pub fn service_name(&mut self, object: &Object<'_>) -> String {
+        if let Some(known) = self.services.get(&object.id) {
+            return known.clone();
+        }
+        let name = match self.target.moved.get(&object.identity()) {
+            Some(before) => before.clone(),
+            None => self.free_name(&[object.name(), &format!("{}-{}", object.namespace(), object.name())]),
+        };
+        self.services.insert(object.id, name.clone());
+        name
+    }
+
+    /// Returns the first of some words, made a name of a service, that no other service has; with a number where all are taken.
+    pub fn free_name(&self, words: &[&str]) -> String {
+        let is_free = |name: &String| {
+            !self.target.taken.contains(name)
+                && !self.host.services.contains_key(name)
+                && !self.services.values().any(|other| other == name)
+        };
+        let names: Vec<String> = words.iter().map(|word| as_name(word)).collect();
+        names.iter().find(|name| is_free(name)).cloned().unwrap_or_else(|| {
+            let last = names.last().map_or("service", String::as_str);
+            let cut: String = last.chars().take(58).collect();
+            (2..).map(|number: u32| format!("{cut}-{number}")).find(is_free).unwrap_or(cut.clone())
+        })
+    }
+
+    /// Adds a service.
+    pub fn add(&mut self, name: &str, draft: Draft) {
+        self.host.services.insert(name.to_owned(), draft);
+    }
+
+    /// Returns an object that a workload uses, and remembers what for.
+    pub fn take(
+        &mut self,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        service: &str,
+        key: &'static str,
+    ) -> Option<&'w Object<'s>> {
+        let object = self.world.find(kind, namespace, name)?;
+        self.uses.entry(object.id).or_default().insert(Use { service: service.to_owned(), key });
+        Some(object)
+    }
+}
+
+/// Returns a word as the name of a service: lower-case letters, digits and hyphens, 63 at most.
+fn as_name(word: &str) -> String {
+    let plain: String =
+        word.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let cut: String = plain.trim_matches('-').chars().take(63).collect();
+    let name = cut.trim_matches('-');
+    if name.is_empty() { "service".to_owned() } else { name.to_owned() }
+}

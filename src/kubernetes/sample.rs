@@ -1,0 +1,131 @@
+//! What tests of translators begin with: manifests as text, the definitions and the ledger that come of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::context::Target;
+use super::object::expand;
+use super::tree::{Node, Pair, Span, Value};
+use super::{Inventory, World, inventory};
+use crate::facts::Facts;
+use crate::fleet::Module;
+use crate::source::Sources;
+
+/// Translates manifests to the host `lufta`, whose claims go below `rpool/safe`; every leaf is listed.
+pub(crate) fn translated(yaml: &str) -> Inventory {
+    with(yaml, |_| {})
+}
+
+/// Translates manifests to a place that `change` makes other than usual.
+pub(crate) fn with(yaml: &str, change: impl FnOnce(&mut Target<'_>)) -> Inventory {
+    let mut sources = Sources::default();
+    let file = sources.add("k8s/all.yaml", yaml);
+    let mut world = World::new(&sources);
+    for root in documents(sources.file(file).text()) {
+        for (version, kind, root) in expand(root) {
+            world.add(file, version, kind, root);
+        }
+    }
+    world.index();
+    let (modules, facts) = (modules(), Facts::embedded());
+    let mut target = Target {
+        host: Some("lufta"),
+        release: "26.05".parse().ok(),
+        modules: &modules,
+        facts: &facts,
+        datasets: Some("rpool/safe".to_owned()),
+        moved: BTreeMap::new(),
+        taken: BTreeSet::new(),
+        answers: BTreeMap::new(),
+        used: BTreeMap::new(),
+    };
+    change(&mut target);
+    let inventory = inventory(&world, &target, true).unwrap();
+    let listed: usize = inventory.objects.iter().map(|object| object.fields.as_ref().map_or(0, Vec::len)).sum();
+    assert_eq!(listed, inventory.totals.leaves, "every leaf is listed");
+    inventory
+}
+
+/// Returns `disposition to|reason` of a leaf, by the kind of its object and its path.
+pub(crate) fn leaf(inventory: &Inventory, kind: &str, path: &str) -> String {
+    let objects = inventory.objects.iter().filter(|object| object.kind == kind);
+    let mut fields = objects.flat_map(|object| object.fields.iter().flatten());
+    let field = fields.find(|field| field.path == path).unwrap_or_else(|| panic!("{kind} has no leaf {path}"));
+    let said = [field.to.as_deref(), field.reason.as_deref()];
+    format!("{} {}", field.disposition.as_str(), said.into_iter().flatten().collect::<Vec<_>>().join("|"))
+}
+
+/// Returns the service modules that the program carries.
+pub(crate) fn modules() -> BTreeMap<String, Module> {
+    use crate::fleet::decode::{Cx, Decode as _};
+    let mut all = BTreeMap::new();
+    for (name, text) in crate::modules::embedded() {
+        let mut sources = Sources::default();
+        let file = sources.add(format!("modules/{name}/module.toml"), *text);
+        let mut found = Vec::new();
+        let node = crate::source::parse_toml(&sources, file, &mut found);
+        let module = crate::fleet::schema::module_file::ModuleFile::decode(&node, &mut Cx::new(&mut found));
+        all.insert((*name).to_owned(), Module { file: module.unwrap(), overrides: false });
+    }
+    all
+}
+
+fn documents(text: &str) -> Vec<Node<'_>> {
+    use saphyr_parser::{Event, Parser, ScalarStyle};
+    enum Open<'s> {
+        List(Vec<Node<'s>>),
+        Map(Vec<Pair<'s>>, Option<(std::borrow::Cow<'s, str>, Span)>),
+    }
+    fn put<'s>(node: Node<'s>, open: &mut [Open<'s>], roots: &mut Vec<Node<'s>>) {
+        match open.last_mut() {
+            None => roots.push(node),
+            Some(Open::List(items)) => items.push(node),
+            Some(Open::Map(pairs, key)) => match key.take() {
+                Some((key, at)) => pairs.push(Pair { key, at, node }),
+                None => {
+                    let (Value::Plain(text) | Value::Text(text)) = node.value else { panic!("a key is a scalar") };
+                    *key = Some((text, node.span));
+                }
+            },
+        }
+    }
+    let (mut open, mut roots): (Vec<Open<'_>>, Vec<Node<'_>>) = (Vec::new(), Vec::new());
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event.unwrap();
+        let at = |index: usize| u32::try_from(index).unwrap();
+        let span = Span { start: at(span.start.index()), end: at(span.end.index()) };
+        match event {
+            Event::Scalar(text, style, ..) => {
+                let value = if style == ScalarStyle::Plain { Value::Plain(text) } else { Value::Text(text) };
+                put(Node::new(value, span), &mut open, &mut roots);
+            }
+            Event::SequenceStart(..) => open.push(Open::List(Vec::new())),
+            Event::MappingStart(..) => open.push(Open::Map(Vec::new(), None)),
+            Event::SequenceEnd | Event::MappingEnd => {
+                let value = match open.pop().unwrap() {
+                    Open::List(items) => Value::Sequence(items),
+                    Open::Map(pairs, _) => Value::Mapping(pairs),
+                };
+                put(Node::new(value, span), &mut open, &mut roots);
+            }
+            _ => {}
+        }
+    }
+    roots
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_leaf_of_a_deployment_has_a_disposition() {
+        let inventory = translated(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: web, namespace: apps }\nspec:\n  replicas: 3\n  template:\n    spec:\n      containers: [{ name: web, image: nginx }]\n",
+        );
+        assert_eq!(inventory.totals.leaves, 7);
+        assert_eq!(
+            leaf(&inventory, "Deployment", "spec.replicas"),
+            "dropped one process takes the place of all replicas"
+        );
+    }
+}
