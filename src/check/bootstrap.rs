@@ -298,7 +298,8 @@ impl<'a> Needs<'a, '_> {
 
     fn service(&self, service: &'a ResolvedService<'a>, needs: &mut All<'a>) {
         let of = self.thing(What::Service(service.name));
-        for other in &service.def.requires {
+        let shared = service.def.container().and_then(|container| container.network_of.as_ref());
+        for other in service.def.requires.iter().chain(shared) {
             push(needs, of, other.place, vec![self.thing(What::Service(other.as_str()))]);
         }
         for (provision, place) in provisions(self.host, service) {

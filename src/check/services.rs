@@ -12,13 +12,14 @@ pub(super) struct Dependency<'a> {
     pub(super) place: Place,
 }
 
-/// Returns which running service names which other one in `after` and `requires`, by name: what is said of a cycle must not depend
+/// Returns which running service names which other one in `after`, `requires` and `network-of`, by name: what is said of a cycle must not depend
 /// on the order of the file.
 pub(super) fn dependencies<'a>(host: &'a ResolvedHost<'a>) -> Vec<Dependency<'a>> {
     let running = || host.running();
     let mut all: Vec<Dependency<'_>> = running()
         .flat_map(|service| {
-            let names = service.def.after.iter().chain(&service.def.requires);
+            let shared = service.def.container().and_then(|container| container.network_of.as_ref());
+            let names = service.def.after.iter().chain(&service.def.requires).chain(shared);
             names.map(move |name| Dependency { from: service.name, to: name.as_str(), place: name.place })
         })
         .filter(|edge| running().any(|service| service.name == edge.to))

@@ -119,6 +119,11 @@ pub(super) fn services<'f>(
         for other in def.after.iter().chain(&def.requires) {
             reference("service", other.as_str(), other.place, known.keys().map(String::as_str), found);
         }
+        network_of(host, def, found);
+        if let Some(from) = &def.migrates_from {
+            let clusters = fleet.file.clusters.keys().map(String::as_str);
+            reference("cluster", from.cluster.as_str(), from.cluster.place, clusters, found);
+        }
         let module = match def.native() {
             Some(native) => match module(fleet, name, def, native, found) {
                 Some(module) => Some(module),
@@ -133,6 +138,32 @@ pub(super) fn services<'f>(
         services.push(service);
     }
     services
+}
+
+/// Reports a container that shares the network of what has none that could be shared.
+fn network_of(host: &Host, def: &Keyed<Service>, found: &mut Diagnostics) {
+    let Some(name) = def.container().and_then(|container| container.network_of.as_ref()) else { return };
+    let known = &host.def.services;
+    reference("service", name.as_str(), name.place, known.keys().map(String::as_str), found);
+    let Some(other) = known.get(name.as_str()) else { return };
+    let (what, why, help) = match other.container() {
+        None => ("is no container", "only containers have a network of their own", "name a container"),
+        Some(container) if container.network_of.is_some() => (
+            "has no network of its own",
+            "it shares that of another container itself",
+            "name the container that it names in `network-of`",
+        ),
+        Some(_) if other.is_oneshot_container() => (
+            "runs to its end",
+            "it counts as started when it is over, and its network is gone then",
+            "name a container that keeps running",
+        ),
+        Some(_) => return,
+    };
+    let message = format!("`{}` {what}: its network cannot be shared", name.as_str());
+    found.push(
+        Diagnostic::error("value-invalid", name.place, message).related(other.key, "the service").why(why).help(help),
+    );
 }
 
 fn module<'f>(

@@ -1,13 +1,13 @@
 //! Programs under systemd: units and timers.
 
-use crate::compile::HostCx;
+use super::runs;
 use crate::compile::settings::Settings;
 use crate::fleet::schema::service_parts::SecretAs;
 use crate::fleet::schema::services::Work;
 use crate::fleet::schema::workloads::{Command, Restart, StartType};
-use crate::nix::{Attrs, Expr, NixString, Value};
+use crate::nix::{Attrs, Expr, Value};
 use crate::resolve::ResolvedService;
-use crate::text::exec_line;
+use crate::text::{exec_line, specifier_free};
 
 /// What a program is kept from unless it says otherwise (systemd.exec(5)): it sees the system read-only, no homes, no devices,
 /// and changes nothing of the kernel. Its state stays writable.
@@ -39,18 +39,18 @@ enum Word {
 }
 
 /// Adds what a program sets.
-pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut Settings) {
+pub(super) fn settings(service: &ResolvedService<'_>, out: &mut Settings) {
     let Work::Command(command) = &service.def.work else { return };
     let (def, name) = (service.def, service.name);
     let mut unit = |key: &[&str], value: Value, place| {
         let path: Vec<&str> = std::iter::once(name).chain(key.iter().copied()).collect();
         out.set_below("systemd.services", &path, value, place);
     };
-    if command.schedule.is_none() {
+    if command.run.schedule.is_empty() {
         unit(&["wantedBy"], vec!["multi-user.target"].into(), def.key);
     }
     if let Some((_, first)) = def.environment.iter().next() {
-        let all = def.environment.iter().map(|(name, value)| (name.as_str(), value.value.value.as_str()));
+        let all = def.environment.iter().map(|(name, value)| (name.as_str(), specifier_free(value.as_str())));
         unit(&["environment"], all.collect::<Attrs>().into(), first.place);
     }
     if let Some(first) = command.packages.first() {
@@ -58,19 +58,20 @@ pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut
         unit(&["path"], Value::List(packages.collect()), first.place);
     }
     unit(&["serviceConfig", "ExecStart"], exec(command), command.exec.place);
-    let start = match (&command.schedule, command.start.written) {
-        (Some(_), false) => StartType::Oneshot,
-        _ => command.start.value,
-    };
-    unit(&["serviceConfig", "Type"], start.to_string().into(), command.start.place);
-    if start != StartType::Oneshot {
-        unit(&["serviceConfig", "Restart"], command.restart.to_string().into(), command.restart.place);
-        if command.restart.value != Restart::No {
-            unit(&["serviceConfig", "RestartSec"], 5i64.into(), command.restart.place);
+    let run = &command.run;
+    unit(&["serviceConfig", "Type"], run.start().to_string().into(), run.start.place);
+    // What runs to its end is not started again unless its definition says so.
+    if run.start() != StartType::Oneshot || run.restart.written {
+        unit(&["serviceConfig", "Restart"], run.restart.to_string().into(), run.restart.place);
+        if run.restart.value != Restart::No {
+            unit(&["serviceConfig", "RestartSec"], runs::PAUSE.into(), run.restart.place);
         }
     }
+    if let Some((key, seconds, place)) = runs::at_most(run) {
+        unit(&["serviceConfig", key], seconds, place);
+    }
     if let Some(folder) = &command.working_directory {
-        unit(&["serviceConfig", "WorkingDirectory"], crate::text::specifier_free(folder.as_str()).into(), folder.place);
+        unit(&["serviceConfig", "WorkingDirectory"], specifier_free(folder.as_str()).into(), folder.place);
     }
     if command.sandbox.value {
         for (key, word) in SANDBOX {
@@ -86,7 +87,7 @@ pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut
         }
     }
     account(service, command, out);
-    timer(cx, service, command, out);
+    runs::timer(name, run, out);
 }
 
 /// Returns the command line. systemd looks for programs in folders of its own: `env` looks in those of the unit's packages.
@@ -96,9 +97,7 @@ fn exec(command: &Command) -> Value {
     if words.first().is_some_and(|program| program.starts_with('/')) {
         return line.into();
     }
-    let expr =
-        NixString::new(line.clone()).map(|line| format!("\"${{pkgs.coreutils}}/bin/env \" + {}", line.literal()));
-    expr.ok().and_then(|text| Expr::parse(&text).ok()).map_or_else(|| Value::from(line), Value::from)
+    runs::line_of("", "pkgs.coreutils", "/bin/env", &line)
 }
 
 /// Who it runs as: the named account, else one that exists while it runs; with state or secrets in files one of its own, since these
@@ -123,19 +122,4 @@ fn account(service: &ResolvedService<'_>, command: &Command, out: &mut Settings)
     out.set_below("users.users", &[user, "isSystemUser"], true, place);
     out.set_below("users.users", &[user, "group"], user, place);
     out.set_below("users.groups", &[user], Attrs::new(), place);
-}
-
-fn timer(cx: &HostCx<'_>, service: &ResolvedService<'_>, command: &Command, out: &mut Settings) {
-    let Some(schedule) = &command.schedule else { return };
-    let zone = command.time_zone.as_ref().map(|zone| zone.value.0.as_str());
-    let when = match zone {
-        Some(zone) => format!("{schedule} {zone}", schedule = schedule.as_str()),
-        None => schedule.as_str().to_owned(),
-    };
-    let _ = cx;
-    let name = service.name;
-    out.set_below("systemd.timers", &[name, "wantedBy"], vec!["timers.target"], schedule.place);
-    out.set_below("systemd.timers", &[name, "timerConfig", "OnCalendar"], when, schedule.place);
-    let persistent = &command.persistent;
-    out.set_below("systemd.timers", &[name, "timerConfig", "Persistent"], persistent.value, persistent.place);
 }

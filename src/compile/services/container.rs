@@ -2,7 +2,7 @@
 //!
 //! What the module of every release has an option for is set by that; the rest are flags of podman-run(1), which all releases take.
 
-use super::units;
+use super::{container_unit, units};
 use crate::compile::HostCx;
 use crate::compile::settings::Settings;
 use crate::fleet::schema::service_parts::{Port, SecretAs, Words};
@@ -27,14 +27,14 @@ pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut
     if let Some(command) = &container.command {
         entry_point(command, container, &mut set);
     } else if let Some(first) = container.args.first() {
-        let args: Vec<&str> = container.args.iter().map(|arg| arg.value.as_str()).collect();
+        let args: Vec<&str> = container.args.iter().map(|arg| arg.as_str()).collect();
         set("cmd", args.into(), first.place);
     }
     if let Some(user) = &container.user {
         set("user", user.as_str().into(), user.place);
     }
     if let Some((_, first)) = def.environment.iter().next() {
-        let all = def.environment.iter().map(|(name, value)| (name.as_str(), value.value.value.as_str()));
+        let all = def.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         set("environment", all.collect::<Attrs>().into(), first.place);
     }
     if !container.host_network.value && !def.ports.is_empty() {
@@ -46,18 +46,11 @@ pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut
         let place = container.volumes.first().map_or(def.key, |volume| volume.place);
         set("volumes", Value::List(volumes), place);
     }
-    set("extraOptions", flags(cx, service, container).into(), def.key);
-    if let Some(stop) = &container.stop_timeout {
-        // podman asks, waits and kills; systemd must not kill it before.
-        let seconds = i64::try_from(stop.seconds().saturating_add(10)).unwrap_or(i64::MAX);
-        let unit = format!("podman-{name}");
-        out.set_below(
-            "systemd.services",
-            &[&unit, "serviceConfig", "TimeoutStopSec"],
-            Value::from(seconds).forced(),
-            stop.place,
-        );
+    if let Some(folder) = &container.working_directory {
+        set("workdir", folder.as_str().into(), folder.place);
     }
+    set("extraOptions", flags(cx, service, container).into(), def.key);
+    container_unit::settings(cx, service, container, out);
 }
 
 /// The program that runs instead of the image's own, with its arguments.
@@ -69,7 +62,7 @@ fn entry_point(
     let Some((program, first)) = command.value.0.split_first() else { return };
     set("entrypoint", program.as_str().into(), command.place);
     let args: Vec<&str> =
-        first.iter().map(String::as_str).chain(container.args.iter().map(|arg| arg.value.as_str())).collect();
+        first.iter().map(String::as_str).chain(container.args.iter().map(|arg| arg.as_str())).collect();
     if !args.is_empty() {
         set("cmd", args.into(), command.place);
     }
@@ -119,20 +112,36 @@ fn volumes(cx: &HostCx<'_>, service: &ResolvedService<'_>, container: &Container
 fn flags(cx: &HostCx<'_>, service: &ResolvedService<'_>, container: &Container) -> Vec<String> {
     let mut flags: Vec<String> =
         units::environment_files(cx, service).iter().map(|file| format!("--env-file={file}")).collect();
-    if container.host_network.value {
+    if let Some(other) = &container.network_of {
+        // Its hosts, names and ports are those of the other.
+        flags.push(format!("--network=container:{}", other.as_str()));
+    } else if container.host_network.value {
         flags.push("--network=host".to_owned());
     } else {
         flags.extend(networks_of(container).map(|network| format!("--network={network}")));
         flags.extend(container.aliases.iter().map(|alias| format!("--network-alias={}", alias.as_str())));
         // What is no container is found at the host, by the names that containers have for each other.
-        let beside = units::before(cx, service);
-        let on_host = beside.iter().filter(|(other, ..)| other.def.container().is_none() && !other.units.is_empty());
-        flags.extend(on_host.map(|(other, ..)| format!("--add-host={}:host-gateway", other.name)));
+        let mut on_host: Vec<&str> = Vec::new();
+        for member in std::iter::once(service).chain(sharing(cx, service.name)) {
+            let beside = units::before(cx, member).into_iter().map(|(other, ..)| other);
+            let others = beside.filter(|other| other.def.container().is_none() && !other.units.is_empty());
+            for name in others.map(|other| other.name).filter(|name| !container.hosts.contains_key(*name)) {
+                if !on_host.contains(&name) {
+                    on_host.push(name);
+                }
+            }
+        }
+        flags.extend(on_host.iter().map(|name| format!("--add-host={name}:host-gateway")));
     }
+    flags.extend(container.hosts.iter().map(|(name, address)| format!("--add-host={name}:{}", address.value.value)));
     if let Some(name) = &container.hostname {
         flags.push(format!("--hostname={}", name.as_str()));
     }
-    flags.extend(container.tmpfs.iter().map(|path| format!("--tmpfs={}", path.as_str())));
+    flags.extend(container.groups.iter().map(|group| format!("--group-add={}", group.value.0)));
+    flags.extend(container.tmpfs.iter().map(|tmpfs| {
+        let size = tmpfs.size.as_ref().map_or_else(String::new, |size| format!(":size={}", size.bytes()));
+        format!("--tmpfs={}{size}", tmpfs.path.as_str())
+    }));
     flags.extend(container.devices.iter().map(|path| format!("--device={}", path.as_str())));
     if let Some(capabilities) = &container.capabilities {
         flags.extend(capabilities.add.iter().map(|name| format!("--cap-add={}", name.as_str())));
@@ -142,6 +151,10 @@ fn flags(cx: &HostCx<'_>, service: &ResolvedService<'_>, container: &Container) 
         (container.read_only_root.value, "--read-only"),
         (container.privileged.value, "--privileged"),
         (container.init.value, "--init"),
+        (container.no_new_privileges.value, "--security-opt=no-new-privileges"),
+        // One that runs to its end is waited for, by podman and so by systemd; its unit gets no notice from within.
+        (service.def.is_oneshot_container(), "--detach=false"),
+        (service.def.is_oneshot_container(), "--sdnotify=ignore"),
     ];
     flags.extend(switches.iter().filter(|(on, _)| *on).map(|(_, flag)| (*flag).to_owned()));
     if let Some(stop) = &container.stop_timeout {
@@ -166,6 +179,14 @@ fn flags(cx: &HostCx<'_>, service: &ResolvedService<'_>, container: &Container) 
     flags
 }
 
+/// Returns the running containers that share the network of a container.
+pub(super) fn sharing<'a>(cx: &'a HostCx<'_>, name: &'a str) -> impl Iterator<Item = &'a ResolvedService<'a>> {
+    cx.host.running().filter(move |other| {
+        let shared = other.def.container().and_then(|container| container.network_of.as_ref());
+        shared.is_some_and(|shared| shared.as_str() == name)
+    })
+}
+
 fn networks_of(container: &Container) -> impl Iterator<Item = &str> {
     let named = container.networks.iter().map(|network| network.as_str());
     named.chain(container.networks.is_empty().then_some(NETWORK))
@@ -177,7 +198,7 @@ pub(super) fn networks(cx: &HostCx<'_>, out: &mut Settings) {
         let running = cx.host.running();
         running
             .filter_map(|service| Some((service, service.def.container()?)))
-            .filter(|(_, def)| !def.host_network.value)
+            .filter(|(_, def)| !def.host_network.value && def.network_of.is_none())
     };
     let mut known: Vec<&str> = Vec::new();
     for (service, container) in containers() {

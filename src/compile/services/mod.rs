@@ -6,9 +6,11 @@
 mod caddy;
 mod command;
 mod container;
+mod container_unit;
 mod native;
 mod nginx;
 mod probes;
+mod runs;
 mod units;
 mod web;
 
@@ -24,7 +26,7 @@ pub(super) fn settings(cx: &HostCx<'_>, found: &mut Diagnostics) -> Settings {
     }
     for service in cx.host.running() {
         container::settings(cx, service, &mut out);
-        command::settings(cx, service, &mut out);
+        command::settings(service, &mut out);
         units::settings(cx, service, &mut out);
         probes::settings(cx, service, &mut out, found);
     }

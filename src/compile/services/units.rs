@@ -191,7 +191,7 @@ fn secrets(cx: &HostCx<'_>, service: &ResolvedService<'_>, unit: &str, out: &mut
 }
 
 /// NixOS's order of what stands before everything else (`mkBefore`).
-const BEFORE: u32 = 500;
+pub(super) const BEFORE: u32 = 500;
 
 /// Makes directories that nobody else makes, and gives what lies on datasets to its owner.
 fn directories(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut Settings) {
@@ -316,7 +316,7 @@ fn secret_files(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut Settin
 }
 
 /// Adds a script that root runs before anything else of a unit.
-fn first_step(unit: &str, name: &str, script: &str, place: Place, out: &mut Settings) {
+pub(super) fn first_step(unit: &str, name: &str, script: &str, place: Place, out: &mut Settings) {
     let program =
         Expr::select("pkgs", "writeShellScript").apply([Value::from(name), Value::from(format!("set -e\n{script}"))]);
     let text = format!("\"+${{{}}}\"", program.as_str());

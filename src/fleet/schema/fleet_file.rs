@@ -3,6 +3,7 @@
 use crate::fleet::decode::{Cx, Decode, Named, Setting, choice, table};
 use crate::fleet::scalar::{LockNode, Name, NameKey, OptionsFile, OutputPath, SourceUrl};
 use crate::fleet::schema::host::System;
+use crate::fleet::schema::migration::Cluster;
 use crate::fleet::shape::{Scalar, Shape};
 use crate::source::{Kind, Node, Spanned};
 use crate::units::{Date, Release, TimeSpan, Version};
@@ -22,8 +23,9 @@ table! {
         "defaults" => defaults: Option<Node>,
         /// Findings that are accepted, for what concerns no single host.
         "allow" => allow: Vec<Allow>,
+        /// The Kubernetes clusters that are left, by name.
+        "clusters" => clusters: Named<NameKey, Cluster>,
     }
-    later { "clusters" }
 }
 
 table! {

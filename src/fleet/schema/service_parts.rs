@@ -28,12 +28,12 @@ pub struct Words(pub Vec<String>);
 
 impl Decode for Words {
     fn shape() -> Shape {
-        Shape::OneOf(vec![String::shape(), Shape::List(Box::new(String::shape()))])
+        Shape::OneOf(vec![String::shape(), Shape::List(Box::new(Text::shape()))])
     }
 
     fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
-        let words = match node.kind {
-            Kind::List(_) => Vec::<String>::decode(node, cx)?,
+        let words: Vec<String> = match node.kind {
+            Kind::List(_) => Vec::<Text>::decode(node, cx)?.into_iter().map(|text| text.0).collect(),
             _ => String::decode(node, cx)?.split_whitespace().map(str::to_owned).collect(),
         };
         if words.first().is_some_and(|first| !first.is_empty()) {
@@ -263,15 +263,41 @@ impl Decode for Content {
     }
 
     fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
-        let Some(text) = node.as_str() else { return cx.invalid(node, "the text of the file is wanted, in quotes") };
-        if inline::report(text, node.place, cx) {
-            return None;
-        }
-        if text.contains('\0') {
-            return cx.refused(node.place, text, "text without null bytes is wanted");
-        }
-        Some(Self(text.to_owned()))
+        lines(node, cx, "the text of the file is wanted, in quotes").map(Self)
     }
+}
+
+/// An argument of a command, or the value of a variable: text of any number of lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text(pub String);
+
+impl Text {
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Decode for Text {
+    fn shape() -> Shape {
+        Shape::Scalar(Scalar { form: "text", json: "string", pattern: None, wanted: "text" })
+    }
+
+    fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
+        lines(node, cx, "a string is wanted, in quotes").map(Self)
+    }
+}
+
+/// Reads text of any number of lines, without null bytes.
+fn lines(node: &Node, cx: &mut Cx<'_>, wanted: &str) -> Option<String> {
+    let Some(text) = node.as_str() else { return cx.invalid(node, wanted) };
+    if inline::report(text, node.place, cx) {
+        return None;
+    }
+    if text.contains('\0') {
+        return cx.refused(node.place, text, "text without null bytes is wanted");
+    }
+    Some(text.to_owned())
 }
 
 /// What other machines, or this one's boot, may need from a service.
@@ -308,6 +334,79 @@ impl Decode for Provision {
                 Some(interface) => Some(Self::Dhcp(interface)),
                 None => cx.refused(node.place, text, wanted),
             },
+        }
+    }
+}
+
+table! {
+    /// A path that lives in memory.
+    pub struct TmpfsTable {
+        /// Where it is in the container.
+        "path" => path: Spanned<AbsPath>,
+        /// How much it may hold.
+        "size" => size: Option<Spanned<Size>>,
+    }
+}
+
+/// A path of a container that lives in memory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tmpfs {
+    /// Where it is in the container.
+    pub path: AbsPath,
+    /// How much it may hold.
+    pub size: Option<Spanned<Size>>,
+}
+
+impl Decode for Tmpfs {
+    fn shape() -> Shape {
+        Shape::OneOf(vec![AbsPath::shape(), TmpfsTable::shape()])
+    }
+
+    fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
+        let (place, tmpfs) = match node.kind {
+            Kind::Table(_) => {
+                let table = TmpfsTable::decode(node, cx)?;
+                (table.path.place, Self { path: table.path.value, size: table.size })
+            }
+            _ => (node.place, Self { path: AbsPath::decode(node, cx)?, size: None }),
+        };
+        if tmpfs.path.as_str().contains(':') {
+            return cx.refused(place, tmpfs.path.as_str(), "a path in a container has no colon");
+        }
+        Some(tmpfs)
+    }
+}
+
+/// Where a container finds a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostAddress {
+    /// At an address.
+    Address(std::net::IpAddr),
+    /// At the machine that it runs on.
+    Gateway,
+}
+
+impl std::fmt::Display for HostAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Gateway => f.write_str("host-gateway"),
+        }
+    }
+}
+
+impl Decode for HostAddress {
+    fn shape() -> Shape {
+        let wanted = "an IP address, or `host-gateway`, in quotes";
+        Shape::Scalar(Scalar { form: "ip or `host-gateway`", json: "string", pattern: None, wanted })
+    }
+
+    fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
+        let wanted = "an IP address in quotes is wanted, or `\"host-gateway\"`: the machine that it runs on";
+        match node.as_str() {
+            Some("host-gateway") => Some(Self::Gateway),
+            Some(text) => text.parse().ok().map(Self::Address).or_else(|| cx.refused(node.place, text, wanted)),
+            None => cx.invalid(node, wanted),
         }
     }
 }

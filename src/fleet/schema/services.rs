@@ -1,17 +1,18 @@
 //! What runs on the host.
 
+use super::migration::MigratesFrom;
 use super::probes::Probe;
-use super::service_parts::{Limits, Port, Provision, SecretAs, ServiceFile, ServiceSecret, State, UserWord, Words};
+use super::service_parts::{
+    HostAddress, Limits, OneOrMore, Owner, Port, Provision, ServiceFile, ServiceSecret, State, Text, Tmpfs, UserWord,
+    Words,
+};
 use super::web::Vhosts;
 use super::workloads::{
-    Capabilities, Command, Container, Native, Pull, Restart, Site, SiteFiles, StartType, TimeZone, Volume,
+    Capabilities, Command, Container, Native, Pull, Restart, Run, Site, StartType, TimeZone, Volume,
 };
-use crate::fleet::decode::{Cx, Decode, Named, OfKinds, Setting, choice, foreign_keys, lacks, table};
-use crate::fleet::scalar::{
-    AbsPath, Account, ContainerUser, DnsName, EnvKey, EnvName, FleetPath, ImageRef, Name, PackageAttr, SysctlKey,
-};
-use crate::fleet::shape::Shape;
-use crate::fleet::words::SecretName;
+use crate::fleet::decode::{Named, OfKinds, Setting, choice, table};
+use crate::fleet::scalar::{AbsPath, DnsName, EnvKey, FleetPath, ImageRef, Name, PackageAttr, SysctlKey};
+use crate::fleet::words::{DnsKey, SecretName};
 use crate::source::{Node, Place, Spanned};
 use crate::units::{OnCalendar, Size, TimeSpan};
 
@@ -46,6 +47,8 @@ table! {
         "after" => after: Vec<Spanned<Name>>,
         /// Services that it needs; it stops with them.
         "requires" => requires: Vec<Spanned<Name>>,
+        /// The workload of a cluster that it takes the place of.
+        "migrates-from" => migrates_from: Option<MigratesFrom>,
         /// When it is ready: those that come after it wait for that.
         "ready" => ready: Option<Probe>,
         /// How it is known that it still works.
@@ -59,7 +62,7 @@ table! {
         /// Secrets that it gets.
         "secrets" => secrets: Vec<ServiceSecret>,
         /// container, command: variables; no secrets, which the store would show to everybody.
-        "environment" => environment: Named<EnvKey, Spanned<String>>,
+        "environment" => environment: Named<EnvKey, Spanned<Text>>,
         /// Files that it reads.
         "files" => files: Vec<ServiceFile>,
         /// What other machines, or this one's boot, may need from it; the module's when empty.
@@ -71,13 +74,13 @@ table! {
         /// container: what it runs instead of the image's entry point.
         "command" => command: Option<Spanned<Words>>,
         /// container: arguments of what it runs.
-        "args" => args: Vec<Spanned<String>>,
+        "args" => args: Vec<Spanned<Text>>,
         /// container: as whom it runs, `uid:gid`; command: the account.
         "user" => user: Option<Spanned<UserWord>>,
         /// container: folders and files of the host.
         "volumes" => volumes: Vec<Volume>,
-        /// container: paths that live in memory.
-        "tmpfs" => tmpfs: Vec<Spanned<AbsPath>>,
+        /// container: paths that live in memory, or `{ path, size }`.
+        "tmpfs" => tmpfs: Vec<Spanned<Tmpfs>>,
         /// container: networks that it shares with others, in which services are found by name.
         "networks" => networks: Vec<Spanned<Name>>,
         /// container: its host name.
@@ -94,6 +97,18 @@ table! {
         "privileged" => privileged: Setting<bool> = false,
         /// container: whether it has the network of the host.
         "host-network" => host_network: Setting<bool> = false,
+        /// container: the container whose network it shares, as if both were one machine; it starts after that one and stops with it.
+        "network-of" => network_of: Option<Spanned<Name>>,
+        /// container: further groups that it belongs to, by name in the image or by number.
+        "groups" => groups: Vec<Spanned<Owner>>,
+        /// container: names that it finds at an address, or at this machine (`host-gateway`).
+        "hosts" => hosts: Named<DnsKey, Spanned<HostAddress>>,
+        /// container: whether its programs cannot get more rights than they begin with.
+        "no-new-privileges" => no_new_privileges: Setting<bool> = false,
+        /// container: what runs in it once it has started; it is stopped where this fails.
+        "after-start" => after_start: Option<Spanned<Words>>,
+        /// container: what runs in it before it is stopped.
+        "before-stop" => before_stop: Option<Spanned<Words>>,
         /// container: how long it may take to stop.
         "stop-timeout" => stop_timeout: Option<Spanned<TimeSpan>>,
         /// container: when the image is fetched.
@@ -118,24 +133,25 @@ table! {
         "cache" => cache: Option<Spanned<TimeSpan>>,
         /// command, **required**: the program with its arguments; one list item is one argument, no shell.
         "exec" => exec: Option<Spanned<Words>>,
-        /// command: where it runs.
-        "working-directory" => working_directory: Option<Spanned<AbsPath>>,
-        /// command: when it counts as started.
-        "type" => start: Setting<StartType> = StartType::Simple,
-        /// command: when it is started again.
-        "restart" => restart: Setting<Restart> = Restart::OnFailure,
         /// command: packages whose programs it finds.
         "packages" => packages: Vec<Spanned<PackageAttr>>,
         /// command: whether it is kept from what it does not need.
         "sandbox" => sandbox: Setting<bool> = true,
-        /// command: when it runs, as systemd.time(7) writes calendar events; always when absent.
-        "schedule" => schedule: Option<Spanned<OnCalendar>>,
-        /// command: whether a run that was missed is made up for.
+        /// container, command: where it runs.
+        "working-directory" => working_directory: Option<Spanned<AbsPath>>,
+        /// container (`simple`, `oneshot`), command: when it counts as started. `oneshot` with a schedule when absent.
+        "type" => start: Setting<StartType> = StartType::Simple,
+        /// container, command: when it is started again.
+        "restart" => restart: Setting<Restart> = Restart::OnFailure,
+        /// container, command: when it runs, as systemd.time(7) writes calendar events, one or several; always when absent.
+        "schedule" => schedule: OneOrMore<Spanned<OnCalendar>>,
+        /// container, command: whether a run that was missed is made up for.
         "persistent" => persistent: Setting<bool> = true,
-        /// command: the time zone of the schedule.
+        /// container, command: the time zone of the schedule.
         "time-zone" => time_zone: Option<Spanned<TimeZone>>,
+        /// container, command: how long it may run; it is ended then, and has failed.
+        "run-at-most" => run_at_most: Option<Spanned<TimeSpan>>,
     }
-    later { "migrates-from" }
 }
 
 /// A service.
@@ -153,6 +169,8 @@ pub struct Service {
     pub after: Vec<Spanned<Name>>,
     /// Services that it needs; it stops with them.
     pub requires: Vec<Spanned<Name>>,
+    /// The workload of a cluster that it takes the place of.
+    pub migrates_from: Option<MigratesFrom>,
     /// When it is ready.
     pub ready: Option<Probe>,
     /// How it is known that it still works.
@@ -166,7 +184,7 @@ pub struct Service {
     /// Secrets that it gets.
     pub secrets: Vec<ServiceSecret>,
     /// Variables.
-    pub environment: Named<EnvKey, Spanned<String>>,
+    pub environment: Named<EnvKey, Spanned<Text>>,
     /// Files that it reads.
     pub files: Vec<ServiceFile>,
     /// What other machines, or this one's boot, may need from it.
@@ -205,6 +223,20 @@ impl Service {
         }
     }
 
+    /// Returns when it runs and for how long, of a container or a program.
+    pub fn run(&self) -> Option<&Run> {
+        match &self.work {
+            Work::Container(container) => Some(&container.run),
+            Work::Command(command) => Some(&command.run),
+            _ => None,
+        }
+    }
+
+    /// Tells whether it is a container that runs to its end at each start.
+    pub fn is_oneshot_container(&self) -> bool {
+        self.container().is_some_and(|container| container.run.start() == StartType::Oneshot)
+    }
+
     /// Returns the options of a NixOS module, if it has any.
     pub fn options(&self) -> Option<&Node> {
         self.native()?.options.as_ref()
@@ -218,7 +250,7 @@ impl Service {
 }
 
 /// The keys that not every kind has, with the kinds that do.
-const OF_KINDS: &OfKinds<ServiceKind> = {
+pub(super) const OF_KINDS: &OfKinds<ServiceKind> = {
     use ServiceKind::{Command, Container, Native, StaticSite};
     &[
         ("module", &[Native]),
@@ -246,6 +278,12 @@ const OF_KINDS: &OfKinds<ServiceKind> = {
         ("read-only-root", &[Container]),
         ("privileged", &[Container]),
         ("host-network", &[Container]),
+        ("network-of", &[Container]),
+        ("groups", &[Container]),
+        ("hosts", &[Container]),
+        ("no-new-privileges", &[Container]),
+        ("after-start", &[Container]),
+        ("before-stop", &[Container]),
         ("stop-timeout", &[Container]),
         ("pull", &[Container]),
         ("registry-login", &[Container]),
@@ -258,166 +296,14 @@ const OF_KINDS: &OfKinds<ServiceKind> = {
         ("spa", &[StaticSite]),
         ("cache", &[StaticSite]),
         ("exec", &[Command]),
-        ("working-directory", &[Command]),
-        ("type", &[Command]),
-        ("restart", &[Command]),
+        ("working-directory", &[Container, Command]),
+        ("type", &[Container, Command]),
+        ("restart", &[Container, Command]),
         ("packages", &[Command]),
         ("sandbox", &[Command]),
-        ("schedule", &[Command]),
-        ("persistent", &[Command]),
-        ("time-zone", &[Command]),
+        ("schedule", &[Container, Command]),
+        ("persistent", &[Container, Command]),
+        ("time-zone", &[Container, Command]),
+        ("run-at-most", &[Container, Command]),
     ]
 };
-
-impl Decode for Service {
-    fn shape() -> Shape {
-        ServiceTable::shape()
-    }
-
-    fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
-        let table = ServiceTable::decode(node, cx)?;
-        for key in table
-            .secrets
-            .iter()
-            .filter(|secret| secret.how.value == SecretAs::Env)
-            .filter_map(|secret| secret.key.as_ref())
-        {
-            if let Err(wanted) = key.as_str().parse::<EnvName>() {
-                return cx.refused(key.place, key.as_str(), &wanted);
-            }
-        }
-        if !table.secrets.iter().all(|secret| is_placed(secret, table.kind.value, cx)) {
-            return None;
-        }
-        let foreign = foreign_keys(node, table.kind.value, OF_KINDS, "service", cx);
-        let lacks = |key: &str, cx: &mut Cx<'_>| lacks::<ServiceTable>(key, node.place, cx);
-        let user = table.user.as_ref();
-        let work = match table.kind.value {
-            ServiceKind::Native => {
-                Some(Work::Native(Native { module: table.module, options: table.options, package: table.package }))
-            }
-            ServiceKind::Container => {
-                if table.image.is_none() {
-                    lacks("image", cx);
-                }
-                let user = user.and_then(|user| in_container(user, cx));
-                table.image.map(|image| {
-                    Work::Container(Box::new(Container {
-                        image,
-                        command: table.command,
-                        args: table.args,
-                        user,
-                        volumes: table.volumes,
-                        tmpfs: table.tmpfs,
-                        networks: table.networks,
-                        hostname: table.hostname,
-                        aliases: table.aliases,
-                        devices: table.devices,
-                        capabilities: table.capabilities,
-                        read_only_root: table.read_only_root,
-                        privileged: table.privileged,
-                        host_network: table.host_network,
-                        stop_timeout: table.stop_timeout,
-                        pull: table.pull,
-                        registry_login: table.registry_login,
-                        init: table.init,
-                        shm_size: table.shm_size,
-                        sysctls: table.sysctls,
-                    }))
-                })
-            }
-            ServiceKind::StaticSite => {
-                let (index, spa, cache) = (table.index, table.spa, table.cache);
-                let files = match (table.root, table.source) {
-                    (Some(root), None) => Some(SiteFiles::Root(root)),
-                    (None, Some(source)) => Some(SiteFiles::Source(source)),
-                    (None, None) => {
-                        lacks("root", cx);
-                        None
-                    }
-                    (Some(_), Some(source)) => {
-                        let wanted = "a site lies on the host or in the fleet: leave `root` or `source` out";
-                        cx.refused(source.place, "`source` beside `root`", wanted)
-                    }
-                };
-                files.map(|files| Work::Site(Site { files, index, spa, cache }))
-            }
-            ServiceKind::Command => {
-                if table.exec.is_none() {
-                    lacks("exec", cx);
-                }
-                let user = user.and_then(|user| account(user, cx));
-                table.exec.map(|exec| {
-                    Work::Command(Box::new(Command {
-                        exec,
-                        working_directory: table.working_directory,
-                        user,
-                        start: table.start,
-                        restart: table.restart,
-                        packages: table.packages,
-                        sandbox: table.sandbox,
-                        schedule: table.schedule,
-                        persistent: table.persistent,
-                        time_zone: table.time_zone,
-                    }))
-                })
-            }
-        };
-        Some(Self {
-            place: table.place,
-            kind: table.kind,
-            enable: table.enable,
-            work: work.filter(|_| !foreign)?,
-            after: table.after,
-            requires: table.requires,
-            ready: table.ready,
-            health: table.health,
-            state: table.state,
-            limits: table.limits,
-            ports: table.ports,
-            secrets: table.secrets,
-            environment: table.environment,
-            files: table.files,
-            provides: table.provides,
-            vhost: table.vhost,
-        })
-    }
-}
-
-/// Tells whether what a secret says of a file fits how the service gets it; what does not is reported.
-fn is_placed(secret: &ServiceSecret, kind: ServiceKind, cx: &mut Cx<'_>) -> bool {
-    let in_container = kind == ServiceKind::Container;
-    let is_file = secret.how.value == SecretAs::File || in_container && secret.how.value == SecretAs::Credential;
-    if secret.how.value == SecretAs::File && !in_container && secret.path.is_none() {
-        lacks_path(secret, cx);
-        return false;
-    }
-    let path = secret.path.as_ref().map(|path| ("path", path.place));
-    let owner = secret.owner.as_ref().map(|owner| ("owner", owner.place));
-    let mode = secret.mode.as_ref().map(|mode| ("mode", mode.place));
-    let Some((key, place)) = path.or(owner).or(mode).filter(|_| !is_file) else { return true };
-    let message = format!("{} says the `{key}` of a secret that is no file", cx.route());
-    let help = "`as = \"file\"`, or leave it out";
-    cx.found.push(crate::source::Diagnostic::error("value-invalid", place, message).help(help));
-    false
-}
-
-fn lacks_path(secret: &ServiceSecret, cx: &mut Cx<'_>) {
-    let message = format!("the file secret `{}` lacks the key `path`", secret.name.as_str());
-    let help = "add `path`: where the service finds it, such as `/run/secrets/token`";
-    cx.found.push(crate::source::Diagnostic::error("key-missing", secret.place, message).help(help));
-}
-
-fn in_container(user: &Spanned<UserWord>, cx: &mut Cx<'_>) -> Option<Spanned<ContainerUser>> {
-    match user.value.0.parse() {
-        Ok(known) => Some(Spanned::new(known, user.place)),
-        Err(wanted) => cx.refused(user.place, &user.value.0, &wanted),
-    }
-}
-
-fn account(user: &Spanned<UserWord>, cx: &mut Cx<'_>) -> Option<Spanned<Account>> {
-    match user.value.0.parse() {
-        Ok(known) => Some(Spanned::new(known, user.place)),
-        Err(wanted) => cx.refused(user.place, &user.value.0, &wanted),
-    }
-}

@@ -5,9 +5,9 @@ use crate::fleet::scalar::{
     AbsPath, Account, Capability, ContainerUser, DatasetName, DnsName, FleetPath, ImageRef, Name, PackageAttr,
     SysctlKey,
 };
-use crate::fleet::schema::service_parts::Words;
+use crate::fleet::schema::service_parts::{HostAddress, Owner, Text, Tmpfs, Words};
 use crate::fleet::shape::{Scalar, Shape};
-use crate::fleet::words::SecretName;
+use crate::fleet::words::{DnsKey, SecretName};
 use crate::source::{Node, Spanned};
 use crate::units::{OnCalendar, Size, TimeSpan};
 
@@ -30,13 +30,13 @@ pub struct Container {
     /// What it runs instead of the image's entry point.
     pub command: Option<Spanned<Words>>,
     /// Arguments of what it runs.
-    pub args: Vec<Spanned<String>>,
+    pub args: Vec<Spanned<Text>>,
     /// As whom it runs.
     pub user: Option<Spanned<ContainerUser>>,
     /// Folders and files of the host.
     pub volumes: Vec<Volume>,
     /// Paths that live in memory.
-    pub tmpfs: Vec<Spanned<AbsPath>>,
+    pub tmpfs: Vec<Spanned<Tmpfs>>,
     /// Networks that it shares with other containers.
     pub networks: Vec<Spanned<Name>>,
     /// Its host name.
@@ -65,6 +65,46 @@ pub struct Container {
     pub shm_size: Option<Spanned<Size>>,
     /// Parameters of the kernel.
     pub sysctls: Named<SysctlKey, Spanned<String>>,
+    /// The container whose network it shares.
+    pub network_of: Option<Spanned<Name>>,
+    /// Further groups that it belongs to.
+    pub groups: Vec<Spanned<Owner>>,
+    /// Names that it finds at an address.
+    pub hosts: Named<DnsKey, Spanned<HostAddress>>,
+    /// Where it runs.
+    pub working_directory: Option<Spanned<AbsPath>>,
+    /// Whether its programs cannot get more rights than they begin with.
+    pub no_new_privileges: Setting<bool>,
+    /// What runs in it once it has started.
+    pub after_start: Option<Spanned<Words>>,
+    /// What runs in it before it is stopped.
+    pub before_stop: Option<Spanned<Words>>,
+    /// When it runs and for how long.
+    pub run: Run,
+}
+
+/// When a container or a program runs, for how long, and what follows its end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// When it runs; always when empty.
+    pub schedule: Vec<Spanned<OnCalendar>>,
+    /// Whether a run that was missed is made up for.
+    pub persistent: Setting<bool>,
+    /// The time zone of the schedule.
+    pub time_zone: Option<Spanned<TimeZone>>,
+    /// When it counts as started, as written; [`Run::start`] knows what follows from a schedule.
+    pub start: Setting<StartType>,
+    /// When it is started again.
+    pub restart: Setting<Restart>,
+    /// How long it may run.
+    pub at_most: Option<Spanned<TimeSpan>>,
+}
+
+impl Run {
+    /// Returns when it counts as started: what runs by the calendar when it is over, unless its definition says otherwise.
+    pub fn start(&self) -> StartType {
+        if !self.schedule.is_empty() && !self.start.written { StartType::Oneshot } else { self.start.value }
+    }
 }
 
 /// Files that a web server hands out.
@@ -98,20 +138,12 @@ pub struct Command {
     pub working_directory: Option<Spanned<AbsPath>>,
     /// As whom; an account of its own that exists while it runs when absent.
     pub user: Option<Spanned<Account>>,
-    /// When it counts as started.
-    pub start: Setting<StartType>,
-    /// When it is started again.
-    pub restart: Setting<Restart>,
     /// Packages whose programs it finds.
     pub packages: Vec<Spanned<PackageAttr>>,
     /// Whether it is kept from what it does not need.
     pub sandbox: Setting<bool>,
-    /// When it runs; always when absent.
-    pub schedule: Option<Spanned<OnCalendar>>,
-    /// Whether a run that was missed is made up for.
-    pub persistent: Setting<bool>,
-    /// The time zone of the schedule.
-    pub time_zone: Option<Spanned<TimeZone>>,
+    /// When it runs and for how long.
+    pub run: Run,
 }
 
 table! {

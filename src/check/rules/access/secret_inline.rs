@@ -4,6 +4,7 @@
 
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::fleet::decode::inline;
+use crate::fleet::schema::service_parts::Text;
 use crate::source::{Level, Spanned, quoted};
 
 pub(super) static RULE: Rule = Rule {
@@ -77,10 +78,10 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
 }
 
 /// Reports a variable of a service that holds a secret by its name, or an address with a password.
-fn variable(service: &str, name: &str, value: &Spanned<String>, found: &mut Findings) {
-    let what = if holds_password(&value.value) {
+fn variable(service: &str, name: &str, value: &Spanned<Text>, found: &mut Findings) {
+    let what = if holds_password(value.as_str()) {
         "an address with its password"
-    } else if is_secret(name, &value.value) {
+    } else if is_secret(name, value.as_str()) {
         "a secret"
     } else {
         return;

@@ -16,7 +16,9 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
     for service in cx.host.running() {
-        for name in &service.def.requires {
+        let shared = service.def.container().and_then(|container| container.network_of.as_ref());
+        let needed = service.def.requires.iter().map(|name| (name, "requires"));
+        for (name, key) in needed.chain(shared.map(|name| (name, "network-of"))) {
             let Some(other) = cx.host.services.iter().find(|other| other.name == name.as_str()) else { continue };
             let what = if !other.runs() {
                 "is switched off"
@@ -29,7 +31,7 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
                 Finding::at(name.place, format!("`{}` needs `{}`, which {what}", service.name, other.name))
                     .related(other.def.key, "the service")
                     .why("there is nothing to wait for: it starts as if it needed nothing")
-                    .help(format!("switch `{}` on, or take it out of `requires`", other.name)),
+                    .help(format!("switch `{}` on, or take it out of `{key}`", other.name)),
             );
         }
     }
