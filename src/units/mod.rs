@@ -6,6 +6,7 @@
 mod address;
 mod calendar;
 mod path;
+mod quantity;
 mod release;
 mod size;
 mod span;
@@ -15,6 +16,7 @@ pub(crate) use address::is_host_name;
 pub use address::{Cidr, Mac, SocketAddress, is_internal, is_link_local};
 pub use calendar::OnCalendar;
 pub use path::{by_id_name, lies_in};
+pub use quantity::Quantity;
 pub use release::Release;
 pub use size::Size;
 pub use span::TimeSpan;
