@@ -154,7 +154,7 @@ fn binary_nanos(whole: &str, fraction: &str, power: usize) -> u128 {
     // From the last digit to the first: what is left of the division by ten counts only for being there.
     let (below, is_finer) = fraction.bytes().rev().fold((0, false), |(below, is_finer), digit| {
         let sum = u128::from(digit - b'0') * unit + below;
-        (sum / 10, is_finer || sum % 10 != 0)
+        (sum / 10, is_finer || !sum.is_multiple_of(10))
     });
     let whole = if whole.is_empty() { Some(0) } else { whole.parse::<u128>().ok() };
     whole
