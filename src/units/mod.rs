@@ -1,4 +1,5 @@
-//! Values of the field with an arithmetic of their own: releases, versions, sizes, time spans, addresses, dates.
+//! Values of the field with an arithmetic of their own: releases, versions, sizes, time spans, addresses, dates, calendar
+//! events, quantities and schedules of Kubernetes.
 //!
 //! Each type is made from text by `FromStr` and prints what it was made from in its usual form. Not here: where a value
 //! stood (`source`), what it is for (`fleet`). The error of every `FromStr` is a sentence that says what form is wanted.
