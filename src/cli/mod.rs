@@ -16,6 +16,7 @@ mod git;
 mod init;
 mod lint_nix;
 mod man;
+mod migrate;
 mod names;
 mod new;
 mod option_lists;
@@ -98,6 +99,7 @@ enum Command {
     Pin(pin::Args),
     Probe(probe::Args),
     Apply(apply::Args),
+    Migrate(migrate::Args),
     LintNix(lint_nix::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -175,6 +177,7 @@ pub fn main() -> ExitCode {
             Command::Pin(args) => pin::run(&terminal, &fleet()?, args),
             Command::Probe(args) => probe::run(&terminal, &fleet, args),
             Command::Apply(args) => apply::run(&terminal, &fleet()?, args),
+            Command::Migrate(args) => migrate::run(&terminal, &fleet, args),
             Command::LintNix(args) => lint_nix::run(&terminal, args),
             Command::Schema(args) => schema::run(&terminal, args),
             Command::Completions(args) => completions::run(&terminal, args),

@@ -16,4 +16,4 @@ pub mod shape;
 pub mod words;
 
 pub use merge::{IsPrefix, Merged, Shadowed, merge};
-pub use read::{Fleet, Host, Module, Reading, read};
+pub use read::{Fleet, Host, Module, Reading, read, service_modules};

@@ -270,6 +270,30 @@ impl Modules {
     }
 }
 
+/// Returns every service module: those that the program carries, and a fleet's own in their place. What is wrong with a module is
+/// left to the check of the fleet.
+pub fn service_modules(files: Option<&FleetFiles>, builtin: &[(&str, &str)]) -> BTreeMap<String, Module> {
+    let mut sources = Sources::default();
+    let mut texts: BTreeMap<String, (FileId, bool)> = BTreeMap::new();
+    for (name, text) in builtin {
+        texts.insert((*name).to_owned(), (sources.add(format!("modules/{name}/module.toml"), *text), false));
+    }
+    for (name, rest, id) in files.iter().flat_map(|files| files.below("modules")) {
+        if rest == "module.toml"
+            && let Some(files) = files
+        {
+            let own = sources.add(format!("modules/{name}/module.toml"), files.sources.text(id));
+            let overrides = texts.contains_key(name);
+            texts.insert(name.to_owned(), (own, overrides));
+        }
+    }
+    let loaded = texts.into_iter().filter_map(|(name, (file, overrides))| {
+        let module = load_module(&sources, file, overrides, &mut Diagnostics::new()).module?;
+        (module.file.kind.value == ModuleKind::Service).then_some((name, module))
+    });
+    loaded.collect()
+}
+
 fn load_module(sources: &Sources, file: FileId, overrides: bool, found: &mut Diagnostics) -> LoadedModule {
     let before = found.len();
     let node = parse_toml(sources, file, found);

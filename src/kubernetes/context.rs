@@ -19,6 +19,8 @@ pub struct Target<'a> {
     pub host: Option<&'a str>,
     /// The release it runs.
     pub release: Option<Release>,
+    /// The cluster that is left, as fleet.toml calls it.
+    pub cluster: &'a str,
     /// Service modules by name.
     pub modules: &'a BTreeMap<String, Module>,
     /// Facts of releases and packages.

@@ -307,6 +307,8 @@ pub struct VhostDraft {
 /// `migrates-from`.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct MigrationDraft {
+    /// The cluster, as fleet.toml calls it.
+    pub cluster: String,
     /// The image that ran in the cluster.
     pub image: Option<String>,
     /// Claims that move.

@@ -1,8 +1,11 @@
 //! From objects to an inventory: attribution, translation, the table of fields, the sums.
 
 use super::context::{Cx, Target};
-use super::draft::HostDraft;
-use super::ledger::{FieldEntry, ObjectEntry, QuestionEntry, Totals, Unsettled};
+use super::draft::{HostDraft, WorkDraft};
+use super::ledger::{
+    Definitions, FieldEntry, Ledger, ObjectEntry, QuestionEntry, RefusedEntry, StateEntry, Totals, Unsettled,
+    WorkloadEntry,
+};
 use super::object::Object;
 use super::world::World;
 use super::{attribution, fields, translate};
@@ -15,6 +18,8 @@ pub struct Inventory {
     pub objects: Vec<ObjectEntry>,
     /// What a person has to decide, in the order in which it blocks.
     pub questions: Vec<QuestionEntry>,
+    /// What runs, and what it becomes.
+    pub workloads: Vec<WorkloadEntry>,
     /// The sums.
     pub totals: Totals,
     /// What is to be added to the host.
@@ -40,7 +45,59 @@ pub fn inventory(world: &World<'_>, target: &Target<'_>, fields: bool) -> Result
         objects.push(entry(&cx, object, sums, fields));
     }
     let questions = questions(&cx);
-    Ok(Inventory { objects, questions, totals, host: cx.host, found: cx.found })
+    let workloads = workloads(&cx);
+    Ok(Inventory { objects, questions, workloads, totals, host: cx.host, found: cx.found })
+}
+
+impl Inventory {
+    /// Returns it as it leaves the program.
+    pub fn into_ledger(self, files: usize, refused: Vec<RefusedEntry>, definitions: Option<Definitions>) -> Ledger {
+        Ledger {
+            version: 1,
+            files,
+            objects: self.objects,
+            refused,
+            questions: self.questions,
+            workloads: self.workloads,
+            definitions,
+            totals: self.totals,
+        }
+    }
+}
+
+/// Returns what runs, in the order in which it was read.
+fn workloads(cx: &Cx<'_, '_>) -> Vec<WorkloadEntry> {
+    let of = |object: &Object<'_>| {
+        let main = cx.services.get(&object.id)?;
+        let mut services: Vec<String> = vec![main.clone()];
+        let others = cx.host.services.iter().filter(|(name, draft)| draft.object == object.id && *name != main);
+        services.extend(others.map(|(name, _)| name.clone()));
+        let draft = cx.host.services.get(main);
+        let becomes = draft.map_or_else(String::new, |draft| match &draft.work {
+            WorkDraft::Container(container) => format!("container {}", container.image),
+            WorkDraft::Native(native) => format!("native {}", native.module),
+        });
+        let volumes = draft.and_then(|draft| draft.migration.as_ref()).map_or(&[][..], |migration| &migration.volumes);
+        let state = volumes.iter().map(|volume| StateEntry {
+            claim: volume.claim.clone(),
+            to: volume.to.clone(),
+            used: volume.used.clone(),
+        });
+        let identity = object.identity();
+        let of_it = |question: &&super::context::Question<'_, '_>| {
+            question.blocks && question.id.split_once('#').is_some_and(|(object, _)| object == identity)
+        };
+        Some(WorkloadEntry {
+            kind: object.kind.to_string(),
+            name: format!("{}/{}", object.namespace(), object.shown_name()),
+            services: if draft.is_some() { services } else { Vec::new() },
+            becomes,
+            state: state.collect(),
+            blocking: cx.questions.iter().filter(of_it).count(),
+            object: identity,
+        })
+    };
+    cx.world.objects().iter().filter_map(of).collect()
 }
 
 fn entry(cx: &Cx<'_, '_>, object: &Object<'_>, sums: Totals, with_fields: bool) -> ObjectEntry {
@@ -64,6 +121,7 @@ fn entry(cx: &Cx<'_, '_>, object: &Object<'_>, sums: Totals, with_fields: bool) 
         file: world.sources.file(object.file).path().to_owned(),
         line: world.sources.position(start).line,
         leaves: sums.leaves,
+        totals: sums,
         owner: object.controller().map(|(kind, name)| format!("{kind}/{name}")),
         fields,
     }

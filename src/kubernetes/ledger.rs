@@ -233,6 +233,9 @@ pub struct ObjectEntry {
     pub line: u32,
     /// How many leaves it has.
     pub leaves: usize,
+    /// Its sums.
+    #[serde(skip)]
+    pub totals: Totals,
     /// The object that made it, as `Kind/name`, where it was not written by a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
@@ -276,4 +279,67 @@ pub struct QuestionEntry {
     pub blocks: bool,
     /// How many leaves it stands for.
     pub leaves: usize,
+}
+
+/// A workload and what it becomes.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct WorkloadEntry {
+    /// The object: `apps/Deployment/gitea`.
+    pub object: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its namespace and name.
+    pub name: String,
+    /// The services that it becomes, the main one first; empty where nothing runs.
+    pub services: Vec<String>,
+    /// What the main one is: `native gitea`, `container docker.io/library/nginx:1.27`; empty where nothing runs.
+    pub becomes: String,
+    /// Claims that move, as (claim, path on the host, size where it is known).
+    pub state: Vec<StateEntry>,
+    /// Questions about it that block.
+    pub blocking: usize,
+}
+
+/// A claim of a workload.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct StateEntry {
+    /// The claim.
+    pub claim: String,
+    /// Where it goes.
+    pub to: String,
+    /// Used bytes, as a size.
+    pub used: Option<String>,
+}
+
+/// What is added to a host's definition.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Definitions {
+    /// The host.
+    pub host: String,
+    /// The keys, as TOML.
+    pub toml: String,
+    /// Files that it names, below the fleet's folder.
+    pub files: Vec<String>,
+}
+
+/// The inventory as it leaves the program.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Ledger {
+    /// The version of the form.
+    pub version: u32,
+    /// How many files were read.
+    pub files: usize,
+    /// Every object with its leaves.
+    pub objects: Vec<ObjectEntry>,
+    /// What was not read.
+    pub refused: Vec<RefusedEntry>,
+    /// What a person has to decide, in the order in which it blocks.
+    pub questions: Vec<QuestionEntry>,
+    /// What runs, and what it becomes.
+    pub workloads: Vec<WorkloadEntry>,
+    /// What is added to the host; absent in an inventory alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub definitions: Option<Definitions>,
+    /// The sums.
+    pub totals: Totals,
 }

@@ -12,13 +12,17 @@ pub mod draft;
 mod fields;
 mod inventory;
 pub mod ledger;
+pub mod load;
+pub mod metrics;
 pub mod object;
+pub mod read;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod scalar;
 pub mod translate;
 pub mod tree;
 pub mod world;
+pub mod write;
 
 pub use world::World;
 

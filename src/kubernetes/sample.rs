@@ -30,6 +30,7 @@ pub(crate) fn with(yaml: &str, change: impl FnOnce(&mut Target<'_>)) -> Inventor
     let mut target = Target {
         host: Some("lufta"),
         release: "26.05".parse().ok(),
+        cluster: "do",
         modules: &modules,
         facts: &facts,
         datasets: Some("rpool/safe".to_owned()),

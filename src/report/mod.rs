@@ -14,6 +14,7 @@ mod human;
 mod json;
 mod junit;
 mod line;
+pub mod migrate;
 mod pen;
 mod plain;
 pub mod plan;

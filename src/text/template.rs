@@ -40,6 +40,7 @@ pub static EMBEDDED: &[(&str, &str)] = &[
     ("install/partition.sh.tera", include_str!("../../templates/install/partition.sh.tera")),
     ("install/pools.sh.tera", include_str!("../../templates/install/pools.sh.tera")),
     ("installer.nix.tera", include_str!("../../templates/installer.nix.tera")),
+    ("migrate.html.tera", include_str!("../../templates/migrate.html.tera")),
     ("mirror-esp.sh.tera", include_str!("../../templates/mirror-esp.sh.tera")),
     ("plan.html.tera", include_str!("../../templates/plan.html.tera")),
     ("pre-switch.sh.tera", include_str!("../../templates/pre-switch.sh.tera")),

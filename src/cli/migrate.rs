@@ -1,0 +1,397 @@
+//! `hostwright migrate`
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+
+use super::context::{self, shown};
+use super::terminal::Terminal;
+use super::{ExitStatus, Failure, output};
+use crate::facts::Facts;
+use crate::fleet::Module;
+use crate::fleet::schema::migration::Answer;
+use crate::kubernetes::context::Target;
+use crate::kubernetes::ledger::{Definitions, RefusedEntry};
+use crate::kubernetes::read::decode;
+use crate::kubernetes::write::{Written, write};
+use crate::kubernetes::{inventory, load, metrics};
+use crate::report;
+use crate::report::migrate::{MigrateFormat, MigrateOptions};
+use crate::resolve::{Resolved, ResolvedHost};
+use crate::source::{self, Sources, printable};
+use crate::units::{Date, Size};
+
+/// Take inventory of Kubernetes manifests, and make definitions of services from them.
+///
+/// Every field of every object is accounted for: it went to a key of a definition, something else does the same, it has no meaning
+/// on a host, or a person has to decide. Reads files and folders of YAML and JSON, and what `kubectl get -o yaml` prints; no cluster
+/// is touched and no values of Secrets are shown.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  hostwright migrate k8s/                                       what is there, and what only you can decide
+  kubectl get all,pvc,cm,ingress -A -o yaml | hostwright migrate -
+  hostwright migrate k8s/ --host lufta                          the definitions that lufta would get
+  hostwright migrate k8s/ --host lufta --write                  into hosts/lufta/host.toml
+  hostwright migrate k8s/ --format html >inventory.html         every field, for a browser
+
+Exit status: 0 read; 1 some files were refused, or `--fail-on` found something; 2 nothing could be read.")]
+pub(super) struct Args {
+    /// Files and folders; `-` is standard input [default: the manifests of the fleet's clusters]
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The host that the workloads move to
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
+    /// Write the definitions into the fleet; what stands there stays as it is
+    #[arg(long, requires = "host")]
+    write: bool,
+    /// Used bytes of claims: lines `namespace/claim SIZE`, or a kubelet's summary as JSON
+    #[arg(long, value_name = "FILE")]
+    metrics: Option<PathBuf>,
+    /// Leave out what became of each field
+    #[arg(long)]
+    summary: bool,
+    /// How to print the inventory
+    #[arg(long, default_value = "human")]
+    format: FormatArg,
+    /// What makes the command fail beyond files that cannot be read
+    #[arg(long, value_name = "WHAT")]
+    fail_on: Option<FailOnArg>,
+    /// The day to check the fleet for [default: today, UTC]
+    #[arg(long, value_name = "DATE", value_parser = context::parse_date)]
+    today: Option<Date>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormatArg {
+    /// What was found, and the questions
+    Human,
+    /// The document that `hostwright schema migrate` describes
+    Json,
+    /// A page with every question and field
+    Md,
+    /// The same for a browser
+    Html,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FailOnArg {
+    /// A field that a person has to decide about
+    NeedsYou,
+}
+
+impl From<FormatArg> for MigrateFormat {
+    fn from(format: FormatArg) -> Self {
+        match format {
+            FormatArg::Human => Self::Human,
+            FormatArg::Json => Self::Json,
+            FormatArg::Md => Self::Markdown,
+            FormatArg::Html => Self::Html,
+        }
+    }
+}
+
+pub(super) fn run(
+    terminal: &Terminal,
+    fleet: &dyn Fn() -> Result<PathBuf, Failure>,
+    args: &Args,
+) -> Result<ExitStatus, Failure> {
+    let Some(host) = &args.host else {
+        let paths = paths(args, fleet)?;
+        let modules = crate::fleet::service_modules(None, crate::modules::embedded());
+        let place = Place { modules, facts: Facts::embedded(), ..Place::default() };
+        return Run { terminal, args, paths: &paths, place: &place, used: metrics_of(args, None)? }.print(None);
+    };
+    let folder = fleet()?;
+    let mut files = context::load(&folder)?;
+    context::known_hosts(&files, std::slice::from_ref(host))?;
+    let facts = context::facts(&folder, &mut files)?;
+    let modules = crate::fleet::service_modules(Some(&files), crate::modules::embedded());
+    let today = context::today(args.today)?;
+    let wanted = [host.clone()];
+    let paths = paths(args, &|| Ok(folder.clone()))?;
+    crate::check::check_files(&mut files, &facts, &wanted, today, |resolved, outcome, sources| {
+        let Some(resolved) = resolved.filter(|resolved| resolved.hosts.iter().any(|known| known.name == *host)) else {
+            terminal.print(&context::Report::new(&outcome, sources).write(
+                terminal,
+                report::Format::Human,
+                source::Level::Error,
+                "",
+                None,
+            ))?;
+            return Ok(ExitStatus::Invalid);
+        };
+        let own = context::host_of(resolved, host)?;
+        let used = metrics_of(args, cluster_metrics(resolved, &folder, &paths))?;
+        let place = Place::of(resolved, own, modules, facts.clone(), &folder, &paths);
+        Run { terminal, args, paths: &paths, place: &place, used }.print(Some(&folder))
+    })
+}
+
+/// Returns what to read: the paths of the command line, else the manifests of the fleet's clusters.
+fn paths(args: &Args, fleet: &dyn Fn() -> Result<PathBuf, Failure>) -> Result<Vec<PathBuf>, Failure> {
+    if !args.paths.is_empty() {
+        return Ok(args.paths.clone());
+    }
+    let nothing = || {
+        Failure::new("no manifests are named")
+            .help("`hostwright migrate PATH…` names files and folders, `-` reads standard input")
+            .help("`manifests = [\"k8s/\"]` below `[clusters.NAME]` in fleet.toml says where a cluster's are")
+    };
+    let folder = fleet().map_err(|_| nothing())?;
+    let mut files = context::load(&folder)?;
+    let read = crate::fleet::read(&mut files, crate::modules::embedded(), &|_| false);
+    let fleet = read.fleet.ok_or_else(nothing)?;
+    let named = fleet.file.clusters.iter().flat_map(|(_, cluster)| &cluster.value.manifests);
+    let paths: Vec<PathBuf> = named.map(|path| folder.join(path.value.0.as_str())).collect();
+    if paths.is_empty() { Err(nothing()) } else { Ok(paths) }
+}
+
+/// Returns the cluster of the fleet whose manifests are read.
+fn cluster_of<'f>(resolved: &'f Resolved<'_>, folder: &Path, paths: &[PathBuf]) -> Option<&'f str> {
+    let clusters = &resolved.fleet.file.clusters;
+    let holds = |manifests: &str| {
+        let inside = folder.join(manifests.trim_end_matches('/'));
+        paths.iter().any(|path| output::real(path).starts_with(output::real(&inside)))
+    };
+    let mut named = clusters.iter();
+    let by_path =
+        clusters.iter().find(|(_, cluster)| cluster.value.manifests.iter().any(|path| holds(path.value.0.as_str())));
+    let only = named.next().filter(|_| named.next().is_none());
+    by_path.or(only).map(|(name, _)| name.as_str())
+}
+
+fn cluster_metrics(resolved: &Resolved<'_>, folder: &Path, paths: &[PathBuf]) -> Option<PathBuf> {
+    let name = cluster_of(resolved, folder, paths)?;
+    let (_, cluster) = resolved.fleet.file.clusters.iter().find(|(known, _)| known.as_str() == name)?;
+    cluster.value.metrics.as_ref().map(|path| folder.join(path.as_str()))
+}
+
+fn metrics_of(args: &Args, of_cluster: Option<PathBuf>) -> Result<BTreeMap<String, Size>, Failure> {
+    let Some(path) = args.metrics.clone().or(of_cluster) else { return Ok(BTreeMap::new()) };
+    metrics::read(&output::read_text(&path)?)
+        .map_err(|why| Failure::new(format!("cannot read the used bytes in {}: {}", shown(&path), printable(&why))))
+}
+
+/// The place that workloads move to.
+#[derive(Debug)]
+struct Place {
+    host: Option<String>,
+    release: Option<crate::units::Release>,
+    cluster: String,
+    is_new_cluster: bool,
+    pool: Option<String>,
+    datasets: Option<String>,
+    moved: BTreeMap<String, String>,
+    taken: BTreeSet<String>,
+    answers: BTreeMap<String, String>,
+    modules: BTreeMap<String, Module>,
+    facts: Facts,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self {
+            host: None,
+            release: None,
+            cluster: "cluster".to_owned(),
+            is_new_cluster: true,
+            pool: None,
+            datasets: None,
+            moved: BTreeMap::new(),
+            taken: BTreeSet::new(),
+            answers: BTreeMap::new(),
+            modules: BTreeMap::new(),
+            facts: Facts::embedded(),
+        }
+    }
+}
+
+impl Place {
+    fn of(
+        resolved: &Resolved<'_>,
+        host: &ResolvedHost<'_>,
+        modules: BTreeMap<String, Module>,
+        facts: Facts,
+        folder: &Path,
+        paths: &[PathBuf],
+    ) -> Self {
+        let def = host.def;
+        let pool = def.zfs.as_ref().and_then(|zfs| zfs.pools.iter().next()).map(|(name, _)| name.as_str().to_owned());
+        let mut place = Self {
+            host: Some(host.name.to_owned()),
+            release: Some(host.channel.channel.release.value),
+            datasets: pool.as_ref().map(|pool| format!("{pool}/safe")),
+            pool,
+            modules,
+            facts,
+            ..Self::default()
+        };
+        if let Some(cluster) = cluster_of(resolved, folder, paths) {
+            cluster.clone_into(&mut place.cluster);
+            place.is_new_cluster = false;
+        }
+        for (name, service) in def.services.iter() {
+            let name = name.as_str().to_owned();
+            if let Some(from) = &service.value.migrates_from {
+                place.moved.insert(from.workload.value.to_string(), name);
+            } else {
+                place.taken.insert(name);
+            }
+        }
+        for own in &resolved.hosts {
+            for (_, service) in own.def.services.iter() {
+                let Some(from) = &service.value.migrates_from else { continue };
+                for (key, answer) in from.answers.iter() {
+                    let key = key.as_str();
+                    let id = if key.contains('#') { key.to_owned() } else { format!("{}#{key}", from.workload.value) };
+                    place.answers.insert(id, said(&answer.value.value));
+                }
+            }
+        }
+        place
+    }
+}
+
+fn said(answer: &Answer) -> String {
+    match answer {
+        Answer::Text(text) => text.clone(),
+        Answer::Number(int) => int.to_string(),
+        Answer::Truth(value) => value.to_string(),
+    }
+}
+
+/// One run.
+struct Run<'a> {
+    terminal: &'a Terminal,
+    args: &'a Args,
+    paths: &'a [PathBuf],
+    place: &'a Place,
+    used: BTreeMap<String, Size>,
+}
+
+impl Run<'_> {
+    fn print(self, folder: Option<&Path>) -> Result<ExitStatus, Failure> {
+        let Self { terminal, args, place, .. } = self;
+        let read = source::load_manifests(self.paths).map_err(|error| Failure::new(printable(&error.to_string())))?;
+        let mut sources = Sources::default();
+        let (mut ids, mut refused) = (Vec::new(), Vec::new());
+        let files = read.len();
+        for file in read {
+            match file.bytes.and_then(decode) {
+                Ok(text) => ids.push(sources.add(file.path, text)),
+                Err(reason) => refused.push(RefusedEntry { file: file.path, line: 1, column: 1, reason, help: None }),
+            }
+        }
+        let loaded = load::load(&sources, &ids);
+        refused.extend(loaded.refused());
+        let target = Target {
+            host: place.host.as_deref(),
+            release: place.release,
+            cluster: &place.cluster,
+            modules: &place.modules,
+            facts: &place.facts,
+            datasets: place.datasets.clone(),
+            moved: place.moved.clone(),
+            taken: place.taken.clone(),
+            answers: place.answers.clone(),
+            used: self.used,
+        };
+        let wants_fields = !args.summary && args.format != FormatArg::Human;
+        let inventory = inventory(&loaded.world, &target, wants_fields).map_err(|bug| Failure::new(bug.to_string()))?;
+        let mut found = loaded.found;
+        found.extend(inventory.found.iter().cloned());
+        let written = match (folder, place.host.as_deref()) {
+            (Some(folder), Some(host)) => Some(definitions_of(folder, host, place, &inventory.host, args.write)?),
+            _ => None,
+        };
+        let definitions = written.zip(place.host.clone()).map(|(written, host)| Definitions {
+            host,
+            toml: written.text,
+            files: written.files.into_keys().collect(),
+        });
+        if args.write
+            && let Some(folder) = folder
+            && place.is_new_cluster
+        {
+            add_cluster(folder, &place.cluster, self.paths)?;
+        }
+        let ledger = inventory.into_ledger(files, refused, definitions);
+        let words: Vec<String> = self.paths.iter().map(|path| shown(path)).chain(host_words(args)).collect();
+        let options = MigrateOptions {
+            color: terminal.color,
+            verbose: terminal.verbosity == report::Verbosity::Verbose,
+            words: &words.join(" "),
+            written: args.write,
+        };
+        if args.format == FormatArg::Human && !found.is_empty() {
+            terminal.print(&context::findings(terminal, &found, &sources))?;
+        }
+        let text = report::migrate::write(&ledger, args.format.into(), &options);
+        terminal.print(&text.map_err(|error| Failure::new(error.to_string()))?)?;
+        Ok(if ledger.objects.is_empty() && !(ledger.refused.is_empty() && ledger.files > 0) {
+            ExitStatus::Invalid
+        } else if !ledger.refused.is_empty() || args.fail_on.is_some() && ledger.totals.needs_you > 0 {
+            ExitStatus::Findings
+        } else {
+            ExitStatus::Success
+        })
+    }
+}
+
+fn host_words(args: &Args) -> impl Iterator<Item = String> {
+    args.host.iter().map(|host| format!("--host {}", printable(host)))
+}
+
+/// Makes the definitions: of the host's file when they are to be written, which is done here, else alone.
+fn definitions_of(
+    folder: &Path,
+    host: &str,
+    place: &Place,
+    draft: &crate::kubernetes::draft::HostDraft,
+    wanted: bool,
+) -> Result<Written, Failure> {
+    let path = folder.join("hosts").join(host).join("host.toml");
+    let text = if wanted { output::read_text(&path)? } else { String::new() };
+    let written = write(&text, draft, host, place.pool.as_deref())
+        .map_err(|_| Failure::new(format!("{} is no TOML", shown(&path))).help("`hostwright check` says why"))?;
+    if wanted {
+        for (file, bytes) in &written.files {
+            output::replace(&folder.join(file), bytes)?;
+        }
+        if written.text != text {
+            output::replace(&output::real(&path), written.text.as_bytes())?;
+        }
+    }
+    Ok(written)
+}
+
+/// Adds the cluster to fleet.toml, with where its manifests are when they lie in the fleet.
+fn add_cluster(folder: &Path, name: &str, paths: &[PathBuf]) -> Result<(), Failure> {
+    let path = folder.join("fleet.toml");
+    let text = output::read_text(&path)?;
+    let mut document: toml_edit::DocumentMut =
+        text.parse().map_err(|_| Failure::new(format!("{} is no TOML", shown(&path))))?;
+    let root = output::real(folder);
+    let inside = paths.iter().filter_map(|path| {
+        let inside = output::real(path);
+        let inside = inside.strip_prefix(&root).ok()?.to_string_lossy().replace('\\', "/");
+        Some(inside)
+    });
+    let manifests: toml_edit::Array = inside.filter(|path| !path.is_empty()).collect();
+    let clusters = document.entry("clusters").or_insert_with(|| {
+        let mut table = toml_edit::Table::new();
+        table.set_implicit(true);
+        toml_edit::Item::Table(table)
+    });
+    let Some(clusters) = clusters.as_table_like_mut() else { return Ok(()) };
+    if !clusters.contains_key(name) {
+        let mut table = toml_edit::Table::new();
+        table.insert("manifests", toml_edit::value(manifests));
+        clusters.insert(name, toml_edit::Item::Table(table));
+        output::replace(&output::real(&path), document.to_string().as_bytes())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! The inventory as a page that one can take to a colleague: what runs, every question, where every field went.
+
+use std::fmt::Write as _;
+
+use super::{by_kind, grouped, state, sums};
+use crate::kubernetes::ledger::{Disposition, Ledger, ObjectEntry};
+use crate::text::Md;
+
+pub(super) fn write(ledger: &Ledger) -> String {
+    let mut out = String::from("# Off Kubernetes: the inventory\n\n");
+    let totals = &ledger.totals;
+    // Writing into a string cannot fail.
+    let _ = writeln!(
+        out,
+        "{} files, {} objects, {} fields: {}.\n",
+        grouped(ledger.files),
+        grouped(totals.objects),
+        grouped(totals.leaves),
+        sums(totals)
+    );
+    if !ledger.refused.is_empty() {
+        out.push_str("## Not read\n\n");
+        for refused in &ledger.refused {
+            let place = format!("{}:{}:{}", refused.file, refused.line, refused.column);
+            let help = refused.help.as_ref().map(|help| format!(" {}.", Md::text(help))).unwrap_or_default();
+            let _ = writeln!(out, "- {}: {}.{help}", Md::code(&place), Md::text(&refused.reason));
+        }
+        out.push('\n');
+    }
+    if !ledger.workloads.is_empty() {
+        out.push_str("## What runs\n\n| workload | kind | becomes | data |\n| --- | --- | --- | --- |\n");
+        for workload in &ledger.workloads {
+            let becomes = if workload.becomes.is_empty() { "nothing" } else { &workload.becomes };
+            let cells = [workload.name.as_str(), &workload.kind, becomes, &state(workload)].map(Md::text);
+            let _ = writeln!(out, "| {} | {} | {} | {} |", cells[0], cells[1], cells[2], cells[3]);
+        }
+        out.push('\n');
+    }
+    questions(ledger, &mut out);
+    out.push_str("## Where the fields went\n\n| kind | objects | translated | replaced | dropped | needs you |\n");
+    out.push_str("| --- | ---: | ---: | ---: | ---: | ---: |\n");
+    for (kind, sums) in by_kind(ledger) {
+        let numbers = [sums.objects, sums.translated, sums.replaced, sums.dropped, sums.needs_you].map(grouped);
+        let _ = writeln!(out, "| {} | {} |", Md::text(kind), numbers.join(" | "));
+    }
+    for object in &ledger.objects {
+        fields(object, &mut out);
+    }
+    if let Some(definitions) = &ledger.definitions {
+        let _ = write!(out, "\n## For {}\n\n{}", Md::text(&definitions.host), Md::block("toml", &definitions.toml));
+    }
+    out
+}
+
+fn questions(ledger: &Ledger, out: &mut String) {
+    if ledger.questions.is_empty() {
+        return;
+    }
+    out.push_str("## What only a person can decide\n\n");
+    for (question, number) in ledger.questions.iter().zip(1_usize..) {
+        let place = format!("{}:{}:{}", question.file, question.line, question.column);
+        let blocks = if question.blocks { " **Blocks the plan.**" } else { "" };
+        let (text, id) = (Md::text(&question.question), Md::code(&question.id));
+        let _ = writeln!(out, "{number}. {text}{blocks} {} · {id}", Md::code(&place));
+    }
+    out.push('\n');
+}
+
+/// Writes what became of an object's fields: what a person has to look at, the rest as a table.
+fn fields(object: &ObjectEntry, out: &mut String) {
+    let Some(fields) = &object.fields else { return };
+    let namespace = object.namespace.as_ref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
+    let name = format!("{} {namespace}{}", object.kind, object.name);
+    let place = format!("{}:{}", object.file, object.line);
+    let _ = writeln!(out, "\n### {}\n\n{}: {}.\n", Md::text(&name), Md::code(&place), sums(&object.totals));
+    out.push_str("| field | | where, or why not |\n| --- | --- | --- |\n");
+    for field in fields {
+        let said = [field.to.as_deref(), field.reason.as_deref()];
+        let said: Vec<&str> = said.into_iter().flatten().collect();
+        let word = match field.disposition {
+            Disposition::NeedsYou => "**needs you**",
+            other => other.as_str(),
+        };
+        let _ = writeln!(out, "| {} | {word} | {} |", Md::code_cell(&field.path), Md::text(&said.join("; ")));
+    }
+}

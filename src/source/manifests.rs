@@ -1,0 +1,75 @@
+//! Manifests of a cluster: files and folders that need not belong to a fleet.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use super::load::LoadError;
+
+/// The largest manifest that is read, in bytes: places are 32 bits wide.
+const MAX_MANIFEST_BYTES: u64 = 2_000_000_000;
+
+/// A file of manifests: its path as it was given, and its bytes or why there are none.
+#[derive(Debug)]
+pub struct ManifestFile {
+    /// The path, with `/`; `-` is standard input.
+    pub path: String,
+    /// The bytes, or the reason in words.
+    pub bytes: Result<Vec<u8>, String>,
+}
+
+/// Reads the .yaml, .yml and .json files at and below some paths, in the order of their names; `-` is standard input. A file that is
+/// named is read whatever it is called. Hidden folders are left out.
+pub fn load_manifests(paths: &[PathBuf]) -> Result<Vec<ManifestFile>, LoadError> {
+    let mut all: Vec<ManifestFile> = Vec::new();
+    for path in paths {
+        if path.as_os_str() == "-" {
+            let mut bytes = Vec::new();
+            let read = std::io::stdin().lock().take(MAX_MANIFEST_BYTES + 1).read_to_end(&mut bytes);
+            let bytes = read.map_err(|why| why.to_string()).and_then(|_| small(bytes));
+            all.push(ManifestFile { path: "-".to_owned(), bytes });
+            continue;
+        }
+        let hidden =
+            |entry: &walkdir::DirEntry| entry.depth() > 0 && entry.file_name().as_encoded_bytes().starts_with(b".");
+        let walk = walkdir::WalkDir::new(path).sort_by_file_name().into_iter();
+        for entry in walk.filter_entry(|entry| !hidden(entry)) {
+            let entry = entry.map_err(|error| {
+                let path = error.path().unwrap_or(path).to_owned();
+                LoadError::Folder { path, why: error.into() }
+            })?;
+            // A link to a file within a folder is read as the file; links to folders are not followed.
+            let is_file = entry.file_type().is_file() || entry.file_type().is_symlink() && entry.path().is_file();
+            if is_file && (entry.depth() == 0 || is_manifest(entry.path())) {
+                let path = entry.path().to_string_lossy().replace('\\', "/");
+                let path = path.strip_prefix("./").unwrap_or(&path).to_owned();
+                if !all.iter().any(|known| known.path == path) {
+                    all.push(ManifestFile { path, bytes: read(entry.path()) });
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn is_manifest(path: &Path) -> bool {
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+    let kustomization = path.file_name().is_some_and(|name| name == "Kustomization");
+    kustomization || ending.is_some_and(|ending| ["yaml", "yml", "json"].contains(&ending.as_str()))
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the door through which files come")]
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let size = std::fs::metadata(path).map_err(|why| why.to_string())?.len();
+    if size > MAX_MANIFEST_BYTES {
+        return Err(too_large());
+    }
+    std::fs::read(path).map_err(|why| why.to_string())
+}
+
+fn small(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
+    if bytes.len() as u64 > MAX_MANIFEST_BYTES { Err(too_large()) } else { Ok(bytes) }
+}
+
+fn too_large() -> String {
+    "it is larger than 2 GB: split it".to_owned()
+}
