@@ -69,6 +69,7 @@ impl<'a> Start<'a> {
         let known = Known::of(fleet);
         for host in &fleet.hosts {
             let cx = Needs { known: &known, host };
+            // What others of the host build on comes first: a thing that has no needs by then has none at all.
             cx.disks(&mut needs);
             cx.addresses(&mut needs);
             cx.time(&mut needs);
@@ -106,12 +107,12 @@ impl<'a> Start<'a> {
     /// Takes from what waits all that comes up.
     fn start(&self, waiting: &mut BTreeSet<Thing<'a>>) {
         loop {
-            let up: Vec<Thing<'a>> =
-                waiting.iter().copied().filter(|thing| self.unmet(*thing, waiting).next().is_none()).collect();
-            if up.is_empty() {
+            let waits = |thing: &Thing<'a>| self.unmet(*thing, waiting).next().is_some();
+            let still: BTreeSet<Thing<'a>> = waiting.iter().copied().filter(waits).collect();
+            if still.len() == waiting.len() {
                 return;
             }
-            waiting.retain(|thing| !up.contains(thing));
+            *waiting = still;
         }
     }
 
@@ -236,7 +237,7 @@ impl<'a> Needs<'a, '_> {
     /// Addresses by DHCP, and with them being reached.
     fn addresses(&self, needs: &mut All<'a>) {
         let network = self.thing(What::Network);
-        push(needs, network, self.host.place, vec![self.thing(What::Disks)]);
+        push_own(needs, network, self.host.place, vec![self.thing(What::Disks)]);
         let mut given = Vec::new();
         for (name, interface) in self.host.interfaces() {
             if !interface.dhcp.value.ipv4() || has_ipv4(interface) {
@@ -245,11 +246,11 @@ impl<'a> Needs<'a, '_> {
             given.push(self.thing(What::Address(name)));
             let of = self.thing(What::Address(name));
             let place = interface.dhcp.place;
-            push(needs, of, place, vec![self.thing(What::Disks)]);
+            push_own(needs, of, place, vec![self.thing(What::Disks)]);
             push(needs, of, place, self.dhcp_servers(name, interface));
         }
         if addresses::first_static(self.host).is_none() {
-            push(needs, network, self.host.place, given);
+            push_own(needs, network, self.host.place, given);
         }
     }
 
@@ -309,8 +310,8 @@ impl<'a> Needs<'a, '_> {
                 _ => None,
             };
             match at {
-                Some((name, _)) => push(needs, of, place, vec![self.thing(What::Address(name))]),
-                None => push(needs, of, place, vec![self.thing(What::Network)]),
+                Some((name, _)) => push_own(needs, of, place, vec![self.thing(What::Address(name))]),
+                None => push_own(needs, of, place, vec![self.thing(What::Network)]),
             }
         }
         let Some(container) = service.def.container().filter(|container| container.pull.value != Pull::Never) else {
@@ -318,11 +319,11 @@ impl<'a> Needs<'a, '_> {
         };
         let place = container.image.place;
         let Some(registry) = container.image.value.registry() else {
-            push(needs, of, place, vec![self.thing(What::Names)]);
+            push_own(needs, of, place, vec![self.thing(What::Names)]);
             return;
         };
         if registry.parse::<IpAddr>().is_err() {
-            push(needs, of, place, vec![self.thing(What::Names)]);
+            push_own(needs, of, place, vec![self.thing(What::Names)]);
         }
         if let Some(host) = self.host_called(registry) {
             push(needs, of, place, self.known.bring(host, &Provision::Registry));
@@ -348,6 +349,13 @@ impl<'a> Needs<'a, '_> {
 fn push<'a>(needs: &mut All<'a>, of: Thing<'a>, place: Place, by: Vec<Thing<'a>>) {
     if !by.is_empty() {
         needs.entry(of).or_default().push(Need { of, place, by });
+    }
+}
+
+/// Adds a need of things of the same host, whose own needs stand there already: one that has none is there from the start, and meets it.
+fn push_own<'a>(needs: &mut All<'a>, of: Thing<'a>, place: Place, by: Vec<Thing<'a>>) {
+    if by.iter().all(|thing| needs.contains_key(thing)) {
+        push(needs, of, place, by);
     }
 }
 

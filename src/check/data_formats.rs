@@ -7,7 +7,7 @@
 
 use super::phrase::listed;
 use super::probed;
-use super::rule::{Findings, HostCx};
+use super::rule::{Finding, Findings, HostCx};
 use crate::facts::PackageFact;
 use crate::fleet::schema::module_file::{Data, DataRule};
 use crate::resolve::ResolvedService;
@@ -92,6 +92,14 @@ pub(super) fn takeovers<'a>(cx: &HostCx<'a>, found: &mut Findings) -> Vec<Takeov
     takeovers
 }
 
+/// Adds to a finding where the project of a package tells how its data moves, if that is known; `what` says what is found there.
+pub(super) fn with_docs(finding: Finding, what: &str, data: Option<&Data>) -> Finding {
+    match data.and_then(|data| data.docs.as_ref()) {
+        Some(docs) => finding.help(format!("{what}: {}", docs.value)),
+        None => finding,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::check::sample::said_of;
@@ -109,7 +117,6 @@ mod tests {
                \"system\": {{ \"release\": \"{running}\", \"state_version\": \"20.03\" }} }}"
         );
         let files = [("fleet.toml", fleet), ("hosts/a/host.toml", host), ("hosts/a/facts.json", facts)];
-        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
         let back = said_of("data-format-downgrade", &files).into_iter().map(|line| format!("downgrade {line}"));
         back.chain(said_of("data-format-jump", &files).into_iter().map(|line| format!("jump {line}"))).collect()
     }

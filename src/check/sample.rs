@@ -44,8 +44,9 @@ pub(super) fn said(rule: &str, host: &str) -> Vec<String> {
 }
 
 /// Returns what one rule says of these files.
-pub(super) fn said_of(rule: &str, files: &[(&str, &str)]) -> Vec<String> {
-    let lines = reported(files, &[]);
+pub(super) fn said_of<T: AsRef<str>>(rule: &str, files: &[(&str, T)]) -> Vec<String> {
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_ref())).collect();
+    let lines = reported(&files, &[]);
     // A definition that cannot be read is not checked: every rule would be silent about it.
     let unread = super::rules::all().filter(|rule| rule.group == super::Group::Input);
     let unread: Vec<String> = unread.map(|rule| format!(" {}: ", rule.id)).collect();

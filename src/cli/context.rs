@@ -11,7 +11,7 @@ use crate::facts::pack::TableKind;
 use crate::plan::{self, Plan, PlanError, Scenario};
 use crate::report::{self, CheckReport, Format, Options, RuleText, Unchecked};
 use crate::resolve::{Resolved, ResolvedHost};
-use crate::source::{self, FleetFiles, Level, LoadError, Sources, nearest, printable};
+use crate::source::{self, Asset, FleetFiles, Level, LoadError, Sources, nearest, printable};
 use crate::text::Templates;
 use crate::units::Date;
 
@@ -226,8 +226,7 @@ pub(super) fn plan_of(
 ) -> Result<Plan, PlanError> {
     let own = format!("hosts/{}/", host.name);
     // Of what is copied as it is the digest counts.
-    let copies = host.copies.iter().flat_map(|copy| copy.asset.files(&copy.path));
-    let copies: Vec<(String, String)> = copies.map(|(path, file)| (path, source::sha256(&file.bytes))).collect();
+    let copies = digests(host.copies.iter().map(|copy| (copy.path.as_str(), &copy.asset)));
     let of_host: Vec<(String, &str)> = inputs
         .iter()
         .filter(|(path, _)| !path.starts_with("hosts/") || path.starts_with(&own))
@@ -314,11 +313,13 @@ pub(super) fn templates(fleet: &Resolved<'_>, sources: &Sources) -> Result<Templ
 
 /// Returns every file that definitions name and that is copied as it is, as (path, digest).
 pub(super) fn copied(files: &FleetFiles) -> Vec<(String, String)> {
-    let of = |(path, asset): (&str, &source::Asset)| {
-        let members = asset.files(path).into_iter();
-        members.map(|(path, file)| (path, source::sha256(&file.bytes))).collect::<Vec<_>>()
-    };
-    files.sources.assets().flat_map(of).collect()
+    digests(files.sources.assets())
+}
+
+/// Returns the files below paths of the fleet, as (path, digest).
+fn digests<'a>(assets: impl Iterator<Item = (&'a str, &'a Asset)>) -> Vec<(String, String)> {
+    let members = assets.flat_map(|(path, asset)| asset.files(path));
+    members.map(|(path, file)| (path, source::sha256(&file.bytes))).collect()
 }
 
 /// Returns every file of a fleet as (path, text).

@@ -74,10 +74,9 @@ pub(super) fn file(cx: &HostCx<'_>, found: &mut Diagnostics) -> Option<OutFile> 
     match crate::nix::format(&text) {
         Ok(text) => Some(OutFile::of_text("boot-test.nix", text)),
         Err(error) => {
-            let line = Some(text.get(..error.start).map_or(1, |before| before.matches('\n').count() + 1));
             let message = format!("what it makes is no Nix: {}", error.message);
             let template = "boot-test-machine.nix.tera".to_owned();
-            found.push(cx.template_error(&crate::text::TemplateError { template, line, message }));
+            found.push(cx.template_error(&crate::text::TemplateError { template, line: Some(error.line), message }));
             None
         }
     }

@@ -52,9 +52,8 @@ fn scalar(ty: Option<Type<'_>>, node: &Node, found: &mut Diagnostics) -> Value {
         Kind::Nix(text) => match Expr::parse(text) {
             Ok(expr) => expr.into(),
             Err(error) => {
-                let line = text.get(..error.start).map_or(1, |before| before.matches('\n').count() + 1);
-                let message =
-                    format!("this is no expression of Nix: {} in line {line} of it", printable(&error.message));
+                let (what, line) = (printable(&error.message), error.line);
+                let message = format!("this is no expression of Nix: {what} in line {line} of it");
                 let found_here = Diagnostic::error("value-invalid", node.place, message);
                 found.push(found_here.help("write one whole expression, such as `pkgs.vim.override { }`"));
                 Value::Null

@@ -1,31 +1,26 @@
 //! files/: what a host carries of the fleet as it is, byte for byte, and how Nix names it.
 
+use std::collections::BTreeMap;
+
 use super::OutFile;
 use crate::nix::{Expr, Value};
 use crate::resolve::ResolvedHost;
+use crate::source::AssetFile;
 
 /// The folder of copies in a host's folder.
 const FOLDER: &str = "files";
 
 /// Returns the copies of a host, for its folder in out/.
 pub(super) fn files(host: &ResolvedHost<'_>) -> Vec<OutFile> {
-    let of = |path: String, file: &crate::source::AssetFile| OutFile {
+    // A folder may hold a file that is named by itself, too.
+    let members: BTreeMap<String, &AssetFile> =
+        host.copies.iter().flat_map(|copy| copy.asset.files(&copy.path)).collect();
+    let of = |(path, file): (String, &AssetFile)| OutFile {
         path: format!("{FOLDER}/{path}"),
         bytes: file.bytes.to_vec(),
         executable: file.executable,
     };
-    let members = host.copies.iter().flat_map(|copy| copy.asset.files(&copy.path));
-    let mut files: Vec<OutFile> = Vec::new();
-    for (path, file) in members {
-        // A folder may hold a file that is named by itself, too.
-        if !files
-            .iter()
-            .any(|known| known.path.strip_prefix(FOLDER).and_then(|rest| rest.strip_prefix('/')) == Some(&path))
-        {
-            files.push(of(path, file));
-        }
-    }
-    files
+    members.into_iter().map(of).collect()
 }
 
 /// Returns a copy as a path of Nix, which its evaluation takes into the store; `path` is that below the fleet's folder.

@@ -235,7 +235,7 @@ pub(super) fn files(
             // Only a fleet's own template can be no Nix.
             crate::nix::format(&text).map_err(|error| TemplateError {
                 template,
-                line: Some(text.get(..error.start).map_or(1, |before| before.matches('\n').count() + 1)),
+                line: Some(error.line),
                 message: format!("what it makes is no Nix: {}", error.message),
             })
         });

@@ -93,9 +93,7 @@ fn one(cx: &HostCx<'_>, template: (&str, FileId), values: &Values<'_>, found: &m
 
 /// Reports what does not parse, at the line of the template that looks like the one to blame, if there is one.
 fn broken(sources: &Sources, file: FileId, text: &str, error: &nix::NixSyntaxError) -> Diagnostic {
-    let before = text.get(..error.start).unwrap_or(text);
-    let number = before.matches('\n').count();
-    let line = text.lines().nth(number).unwrap_or_default();
+    let line = text.lines().nth(error.line.saturating_sub(1)).unwrap_or_default();
     let written = sources.file(file).text();
     let mut at = 0;
     let same = written.split_inclusive('\n').find_map(|other| {
@@ -106,7 +104,7 @@ fn broken(sources: &Sources, file: FileId, text: &str, error: &nix::NixSyntaxErr
     let place = same.map_or_else(|| sources.place(file, 0, 0), |range| sources.place(file, range.start, range.end));
     let what = printable(&error.message);
     Diagnostic::error("nix-invalid", place, format!("the template yields Nix that does not parse: {what}"))
-        .label(format!("line {} of what it yields: {}", number + 1, printable(line.trim())))
+        .label(format!("line {} of what it yields: {}", error.line, printable(line.trim())))
         .help("every `{{ … }}` is a literal already, with its quotes: it stands where Nix wants a value")
 }
 

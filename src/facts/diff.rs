@@ -127,7 +127,7 @@ fn changes(
         let (old, new) = (old.default(), new.default());
         // Prose is no default that the index has.
         let both = old.is_some() && new.is_some();
-        if both && old.map(plain) != new.map(plain) {
+        if both && old != new && old.map(plain) != new.map(plain) {
             changes.push(OptionChange::Default { from: old.map(str::to_owned), to: new.map(str::to_owned) });
         }
     }
@@ -143,5 +143,8 @@ fn worded_alike(text: &str) -> String {
 fn plain(text: &str) -> String {
     let squeezed: String = text.split_whitespace().collect();
     let quoted = squeezed.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    quoted.map_or(squeezed.clone(), |inner| inner.replace("\\\"", "\"").trim_matches('"').to_owned())
+    match quoted {
+        Some(inner) => inner.replace("\\\"", "\"").trim_matches('"').to_owned(),
+        None => squeezed,
+    }
 }

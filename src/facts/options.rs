@@ -245,7 +245,12 @@ impl<'a> OptionIndex<'a> {
     /// Returns the type of what stands at a name: of an option, of an instance, of a free value; none for a prefix and
     /// for what is unknown.
     pub fn type_of(self, loc: &[&str]) -> Option<Type<'a>> {
-        loc.iter().try_fold(Spot::ROOT, |spot, segment| self.step(spot, segment))?.ty
+        self.spot(loc)?.ty
+    }
+
+    /// Goes down a name from the top; none when nothing of that name can stand there.
+    pub(super) fn spot(self, loc: &[&str]) -> Option<Spot<'a>> {
+        loc.iter().try_fold(Spot::ROOT, |spot, segment| self.step(spot, segment))
     }
 
     /// Goes one segment down; none when nothing of that name can stand there.

@@ -2,13 +2,12 @@
 //!
 //! Not here: how a name is found (`options`), and what may stand where nothing is declared (`below`).
 
-use super::options::{OptionIndex, OptionRef, Spot, flag};
+use super::options::{OptionIndex, OptionRef, flag};
 
 impl<'a> OptionIndex<'a> {
     /// Returns the names declared directly below a name, sorted; placeholders as they are.
     pub fn members(self, loc: &[&str]) -> Vec<&'a str> {
-        let spot = loc.iter().try_fold(Spot::ROOT, |spot, segment| self.step(spot, segment));
-        let node = spot.and_then(|spot| spot.node);
+        let node = self.spot(loc).and_then(|spot| spot.node);
         node.into_iter().flat_map(|node| self.children(node)).filter_map(|child| self.segment(child)).collect()
     }
 
@@ -16,8 +15,7 @@ impl<'a> OptionIndex<'a> {
     /// default and no empty value of their type. NixOS fails on a missing one only when it asks for it, and it asks for
     /// some in certain settings only (nginx's `sslCertificate`): no error follows from this alone.
     pub fn required_members(self, loc: &[&str]) -> Vec<(&'a str, OptionRef<'a>)> {
-        let spot = loc.iter().try_fold(Spot::ROOT, |spot, segment| self.step(spot, segment));
-        spot.and_then(|spot| spot.node).map(|node| self.required_below(node)).unwrap_or_default()
+        self.spot(loc).and_then(|spot| spot.node).map(|node| self.required_below(node)).unwrap_or_default()
     }
 
     /// Returns the required members of a submodule's instance.
@@ -32,7 +30,7 @@ impl<'a> OptionIndex<'a> {
 
     /// Visits every declared option with its name, in the order of the names (placeholders first).
     pub fn each(self, visit: &mut dyn FnMut(&[&'a str], OptionRef<'a>)) {
-        self.walk(0, &mut Vec::new(), visit);
+        self.each_below(&[], visit);
     }
 
     /// Visits the declared options below a name, which may be an option itself; nothing where there is no such name.
@@ -40,8 +38,7 @@ impl<'a> OptionIndex<'a> {
     where
         'a: 'n,
     {
-        let spot = loc.iter().try_fold(Spot::ROOT, |spot, segment| self.step(spot, segment));
-        if let Some(node) = spot.and_then(|spot| spot.node) {
+        if let Some(node) = self.spot(loc).and_then(|spot| spot.node) {
             self.walk(node, &mut loc.to_vec(), visit);
         }
     }

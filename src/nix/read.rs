@@ -15,6 +15,8 @@ pub const MAX_NESTING: usize = 2000;
 pub struct NixSyntaxError {
     /// What is wrong, as a phrase.
     pub message: String,
+    /// The line in which the place begins, from 1.
+    pub line: usize,
     /// The first byte of the place; on a character boundary within the text.
     pub start: usize,
     /// The byte after the place.
@@ -26,7 +28,8 @@ impl NixSyntaxError {
     pub(super) fn new(text: &str, message: impl Into<String>, start: usize, end: usize) -> Self {
         let start = text.floor_char_boundary(start.min(text.len()));
         let end = text.ceil_char_boundary(end.clamp(start, text.len()));
-        Self { message: message.into(), start, end }
+        let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
+        Self { message: message.into(), line, start, end }
     }
 }
 

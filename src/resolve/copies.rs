@@ -34,8 +34,8 @@ pub(super) fn copies(def: &HostFile, sources: &Sources, found: &mut Diagnostics)
         let SiteFiles::Source(path) = &site.files else { continue };
         add(path, plain(path, any(path, sources, found), found));
     }
-    for (path, sealed) in secrets::sealed_files(def) {
-        add(path, sealed(path, file_of(path, sources, found), found));
+    for path in secrets::sealed_files(def) {
+        add(path, secrets::check_sealed(def, path, file_of(path, sources, found), found));
     }
     all.sort_by(|a, b| a.path.cmp(&b.path));
     all
@@ -54,11 +54,8 @@ pub fn named_files(def: &HostFile) -> Vec<&str> {
         };
         files.chain(site)
     });
-    let secrets = def.secrets.iter().flat_map(|secrets| {
-        let items = secrets.items.iter().filter_map(|(_, item)| item.file.as_ref());
-        items.chain(&secrets.file).map(|file| file.as_str())
-    });
-    of_services.chain(secrets).collect()
+    let sealed = secrets::sealed_files(def).into_iter().map(|file| file.as_str());
+    of_services.chain(sealed).collect()
 }
 
 /// Returns what lies under a path; what is not there or was not taken is reported.

@@ -204,11 +204,17 @@ impl<'f> ResolvedHost<'f> {
 
     /// Returns the most that a dataset may hold by the `size` of a state whose place it is, in bytes; none where it has a limit of its own.
     pub fn size_of_state(&self, dataset: &str) -> Option<u64> {
-        let mount = self.mounts.iter().find(|mount| mount.source.dataset().as_deref() == Some(dataset))?;
-        let MountSource::Dataset { def, .. } = &mount.source else { return None };
-        let has_own = def.quota.is_some() || def.refquota.is_some();
-        let states = self.services.iter().filter(|_| !has_own).flat_map(|service| &service.state);
-        states.filter(|state| state.path == mount.path).find_map(|state| state.size.as_ref().map(|size| size.value))
+        // Few states have a size, while every dataset is asked for.
+        let states = self.services.iter().flat_map(|service| &service.state);
+        let mut sized = states.filter_map(|state| Some((&state.path, state.size.as_ref()?.value)));
+        let is_asked_for = |source: &MountSource<'_>| match source {
+            MountSource::Dataset { def, .. } => {
+                def.quota.is_none() && def.refquota.is_none() && source.dataset().as_deref() == Some(dataset)
+            }
+            _ => false,
+        };
+        let holds = |path: &str| self.mounts.iter().any(|mount| mount.path == path && is_asked_for(&mount.source));
+        sized.find(|(path, _)| holds(path)).map(|(_, size)| size)
     }
 
     /// Returns the mount that holds a path.

@@ -160,13 +160,14 @@ pub(super) fn secrets<'f>(fleet: &Fleet, def: &'f HostFile, found: &mut Diagnost
     let passwords: Vec<&str> = passwords(def).map(|name| name.as_str()).collect();
     items()
         .map(|(name, item)| {
-            let sealed = sealed_of(def, name, item, passwords.contains(&name.as_str()));
+            let is_password = passwords.contains(&name.as_str());
+            // Accounts are made with it, before other secrets are there.
+            let is_early = provider == Provider::SopsNix && is_password;
+            let sealed = sealed_of(def, name, item, is_password);
             let own = item.path.as_ref().map(|path| path.0.as_str());
             let (path, link) = match folder(provider) {
                 None => (own.map_or_else(|| format!("{CREDENTIAL_STORE}/{name}"), str::to_owned), None),
-                Some(folder) if provider == Provider::SopsNix && passwords.contains(&name.as_str()) => {
-                    (format!("{folder}-for-users/{name}"), own)
-                }
+                Some(folder) if is_early => (format!("{folder}-for-users/{name}"), own),
                 Some(folder) => (format!("{folder}/{name}"), own),
             };
             let secret = ResolvedSecret {
@@ -179,9 +180,7 @@ pub(super) fn secrets<'f>(fleet: &Fleet, def: &'f HostFile, found: &mut Diagnost
                 sealed,
                 uses: used.iter().filter(|used| used.as_str() == name).map(|used| used.place).collect(),
             };
-            if let Some(owner) = item.owner.as_ref().filter(|owner| {
-                provider == Provider::SopsNix && owner.as_str() != "root" && passwords.contains(&name.as_str())
-            }) {
+            if let Some(owner) = item.owner.as_ref().filter(|owner| is_early && owner.as_str() != "root") {
                 let message = format!("the secret `{name}` is a password of an account, and belongs to `{}`", owner.as_str());
                 found.push(
                     Diagnostic::error("value-invalid", owner.place, message)
@@ -298,29 +297,35 @@ fn keys(secrets: &Secrets, found: &mut Diagnostics) {
     }
 }
 
-/// Checks an encrypted file of the fleet, and hands it on if it is one.
-pub(super) type CheckSealed<'f> =
-    Box<dyn Fn(&Spanned<FleetPath>, Option<Asset>, &mut Diagnostics) -> Option<Asset> + 'f>;
-
-/// Returns the encrypted files that a host's secrets come from, each where it is named first, and what checks it.
-pub(super) fn sealed_files(def: &HostFile) -> Vec<(&Spanned<FleetPath>, CheckSealed<'_>)> {
-    let Some(secrets) = &def.secrets else { return Vec::new() };
+/// Returns the encrypted files that a host's secrets come from, each where it is named first.
+pub(super) fn sealed_files(def: &HostFile) -> Vec<&Spanned<FleetPath>> {
     let mut all: Vec<&Spanned<FleetPath>> = Vec::new();
-    let named = secrets.items.iter().filter_map(|(_, item)| item.file.as_ref()).chain(&secrets.file);
+    let named = def.secrets.iter().flat_map(|secrets| {
+        let items = secrets.items.iter().filter_map(|(_, item)| item.file.as_ref());
+        items.chain(&secrets.file)
+    });
     for file in named {
         if !all.iter().any(|known| known.value == file.value) {
             all.push(file);
         }
     }
-    let check = |file| -> (_, CheckSealed<'_>) {
-        match secrets.provider.value {
-            // What has no use for it has been reported.
-            Provider::Credentials => (file, Box::new(|_, _, _| None)),
-            Provider::Agenix => (file, Box::new(age)),
-            Provider::SopsNix => (file, Box::new(|path, asset, found| sops(secrets, path, asset, found))),
-        }
-    };
-    all.into_iter().map(check).collect()
+    all
+}
+
+/// Checks an encrypted file of the fleet as the provider of the secrets reads it, and hands it on if it is one.
+pub(super) fn check_sealed(
+    def: &HostFile,
+    path: &Spanned<FleetPath>,
+    asset: Option<Asset>,
+    found: &mut Diagnostics,
+) -> Option<Asset> {
+    let secrets = def.secrets.as_ref()?;
+    match secrets.provider.value {
+        // What has no use for it has been reported.
+        Provider::Credentials => None,
+        Provider::Agenix => age(path, asset, found),
+        Provider::SopsNix => sops(secrets, path, asset, found),
+    }
 }
 
 fn age(path: &Spanned<FleetPath>, asset: Option<Asset>, found: &mut Diagnostics) -> Option<Asset> {

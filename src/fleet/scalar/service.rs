@@ -57,10 +57,14 @@ impl FromStr for ImageRef {
 impl ImageRef {
     /// Returns the registry that the name begins with, without its port; none where podman's own list of registries says it.
     pub fn registry(&self) -> Option<&str> {
-        let (first, _) = self.name.split_once('/')?;
-        let named = first.contains(['.', ':']) || first == "localhost";
-        named.then(|| first.split_once(':').map_or(first, |(host, _)| host))
+        let (registry, _) = split_registry(&self.name)?;
+        Some(registry.split_once(':').map_or(registry, |(host, _)| host))
     }
+}
+
+/// Splits a name that begins with a registry, which a dot, a port or `localhost` tells from the first folder of a path.
+fn split_registry(name: &str) -> Option<(&str, &str)> {
+    name.split_once('/').filter(|(first, _)| first.contains(['.', ':']) || *first == "localhost")
 }
 
 /// Tells whether a text is `[registry[:port]/]path`.
@@ -78,11 +82,9 @@ fn is_image_name(name: &str) -> bool {
     if name.len() > 255 {
         return false;
     }
-    match name.split_once('/') {
-        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => {
-            registry(first) && rest.split('/').all(part)
-        }
-        _ => name.split('/').all(part),
+    match split_registry(name) {
+        Some((first, rest)) => registry(first) && rest.split('/').all(part),
+        None => name.split('/').all(part),
     }
 }
 

@@ -48,7 +48,10 @@ fn for_others(cx: &HostCx<'_>, found: &mut Findings) {
     let keys: Vec<Recipient> =
         host.host_keys().into_iter().filter_map(|(kind, blob)| Recipient::of(kind, blob)).collect();
     let sealed = || host.secrets.iter().filter_map(|secret| Some((secret, secret.sealed.as_ref()?)));
-    let (Some(first), Some(_)) = (keys.first(), sealed().next()) else { return };
+    if keys.is_empty() || sealed().next().is_none() {
+        return;
+    }
+    let of_age = keys.iter().find_map(|key| key.age.as_deref());
     if OTHER_KEYS.iter().any(|route| nixos::setting(host, route).is_some()) {
         return;
     }
@@ -74,12 +77,14 @@ fn for_others(cx: &HostCx<'_>, found: &mut Findings) {
             .why(
                 "the system boots and its secrets are missing: with sops-nix all of them, since it stops at the first",
             );
-        found.report(match sealed.sops {
-            Some(_) => finding.help(format!(
-                "`{}` among the keys of {shown} in .sops.yaml, then `sops updatekeys {}`",
-                first.age, sealed.file
+        found.report(match (sealed.sops, of_age) {
+            (Some(_), Some(of_age)) => finding.help(format!(
+                "`{of_age}` among the keys of {shown} in .sops.yaml, then `sops updatekeys {}`",
+                sealed.file
             )),
-            None => finding.help(format!(
+            (Some(_), None) => finding
+                .help("`access.host-keys` as `ssh-keyscan` prints it: what is written there is no key of ed25519"),
+            (None, _) => finding.help(format!(
                 "the host's key among the `publicKeys` of {shown} in secrets.nix, then `agenix --rekey`"
             )),
         });

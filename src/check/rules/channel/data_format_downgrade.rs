@@ -1,6 +1,6 @@
 //! A service that gets data which a newer version of it wrote.
 
-use crate::check::data_formats::takeovers;
+use crate::check::data_formats::{takeovers, with_docs};
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::source::Level;
 
@@ -31,9 +31,6 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
         )
         .help(format!("a channel of {} or later", takeover.running.value.base()))
         .help("a backup from before the newer version, restored before the older one starts");
-        found.report(match &takeover.data.docs {
-            Some(docs) => finding.help(format!("what its project says: {}", docs.value)),
-            None => finding,
-        });
+        found.report(with_docs(finding, "what its project says", Some(takeover.data)));
     }
 }

@@ -1,8 +1,9 @@
 //! A service whose data is older than its package still reads.
 
-use crate::check::data_formats::{Takeover, takeovers};
+use crate::check::data_formats::{Takeover, takeovers, with_docs};
+use crate::check::nixos::is_set;
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
-use crate::facts::Attribute;
+use crate::facts::{Attribute, split_name};
 use crate::fleet::schema::module_file::DataRule;
 use crate::source::Level;
 
@@ -39,10 +40,7 @@ fn jump(cx: &HostCx<'_>, takeover: &Takeover<'_>, found: &mut Findings) {
             .help(format!("dump the data with {from}, deploy, and read the dump with {to}"))
             .help("name the package of the old version with `package`, as long as the channel has it"),
     };
-    found.report(match &takeover.data.docs {
-        Some(docs) => finding.help(format!("the way across: {}", docs.value)),
-        None => finding,
-    });
+    found.report(with_docs(finding, "the way across", Some(takeover.data)));
 }
 
 /// Reports packages that NixOS takes by the state version and that the channel has dropped. Those that a definition names are told by
@@ -56,7 +54,8 @@ fn dropped(cx: &HostCx<'_>, found: &mut Findings) {
     for service in cx.host.running() {
         let Some(module) = service.module.filter(|module| !module.file.packages.is_empty()) else { continue };
         let named = service.def.native().is_some_and(|native| native.package.is_some());
-        let by_option = crate::check::nixos::is_set(cx.host, &module.package_option().split('.').collect::<Vec<_>>());
+        let option = split_name(&module.package_option());
+        let by_option = is_set(cx.host, &option.iter().map(String::as_str).collect::<Vec<_>>());
         let Some(attribute) = service.package(Some(state_version.value)).filter(|_| !named && !by_option) else {
             continue;
         };
@@ -73,9 +72,6 @@ fn dropped(cx: &HostCx<'_>, found: &mut Findings) {
         .why("the build fails; and another version than the one that wrote the data does not read it")
         .help(format!("where there is data: move it to a later version with a release that has both, then name that: `package = \"{newest}\"`"))
         .help(format!("where there is none yet: `package = \"{newest}\"`"));
-        found.report(match module.file.data.as_ref().and_then(|data| data.docs.as_ref()) {
-            Some(docs) => finding.help(format!("the way across: {}", docs.value)),
-            None => finding,
-        });
+        found.report(with_docs(finding, "the way across", module.file.data.as_ref()));
     }
 }

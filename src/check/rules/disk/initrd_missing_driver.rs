@@ -128,7 +128,10 @@ mod tests {
             ("boot.unlock = 'ssh'\n".to_owned(), &["error"]),
             ("boot.unlock = 'ssh'\nboot.initrd-modules = ['igb']\n".to_owned(), &[]),
         ] {
-            let said = said_of("initrd-missing-driver", &[("hosts/a/host.toml", &host), ("hosts/a/facts.json", facts)]);
+            let said = said_of(
+                "initrd-missing-driver",
+                &[("hosts/a/host.toml", host.as_str()), ("hosts/a/facts.json", facts)],
+            );
             let found: Vec<&str> = said.iter().filter_map(|line| line.split(':').next()).collect();
             assert_eq!(found, levels, "{host}: {said:#?}");
         }

@@ -1,7 +1,10 @@
 //! Two ends of a tunnel that do not fit each other.
 
-use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
-use crate::resolve::{FleetEnd, Tunnel, TunnelPeer};
+use std::collections::BTreeMap;
+
+use crate::check::rule::{Check, Finding, Findings, FleetCx, Group, Rule};
+use crate::check::scope::Scope;
+use crate::resolve::{FleetEnd, Resolved, ResolvedHost, Tunnel, TunnelPeer};
 use crate::source::Level;
 
 pub(super) static RULE: Rule = Rule {
@@ -12,28 +15,68 @@ pub(super) static RULE: Rule = Rule {
     needs: &[],
     summary: "the two ends of a tunnel do not fit each other",
     doc: include_str!("wireguard_peer_mismatch.md"),
-    check: Check::Host(check),
+    check: Check::Fleet(check),
 };
 
-fn check(cx: &HostCx<'_>, found: &mut Findings) {
-    for tunnel in &cx.host.tunnels {
-        among_peers(tunnel, found);
-        for peer in &tunnel.peers {
-            match peer.fleet {
-                Some(end) => with_host(cx, tunnel, peer, end, found),
-                None => with_known_key(cx, tunnel, peer, found),
+fn check(cx: &FleetCx<'_>, found: &mut Findings) {
+    let known = Known::of(cx.fleet);
+    for host in cx.subjects() {
+        let cx = Cx { host, known: &known, scope: cx.scope };
+        let mut of_host = Vec::new();
+        for tunnel in &host.tunnels {
+            among_peers(tunnel, &mut of_host);
+            for peer in &tunnel.peers {
+                match peer.fleet {
+                    Some(end) => with_host(&cx, tunnel, peer, end, &mut of_host),
+                    None => with_known_key(&cx, tunnel, peer, &mut of_host),
+                }
             }
+            same_key_elsewhere(&cx, tunnel, &mut of_host);
         }
-        same_key_elsewhere(cx, tunnel, found);
+        for finding in of_host {
+            found.report(finding.of_host(host.name));
+        }
     }
 }
 
+/// The ends of tunnels in a fleet: every host asks for those of its peers.
+struct Known<'a> {
+    hosts: BTreeMap<&'a str, &'a ResolvedHost<'a>>,
+    /// By public key.
+    ends: BTreeMap<&'a str, Vec<(&'a ResolvedHost<'a>, &'a Tunnel<'a>)>>,
+}
+
+impl<'a> Known<'a> {
+    fn of(fleet: &'a Resolved<'a>) -> Self {
+        let hosts = fleet.hosts.iter().map(|host| (host.name, host)).collect();
+        let mut ends: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+        for host in &fleet.hosts {
+            for tunnel in &host.tunnels {
+                ends.entry(tunnel.wireguard.public_key.as_str()).or_default().push((host, tunnel));
+            }
+        }
+        Self { hosts, ends }
+    }
+
+    /// Returns the ends that have a public key.
+    fn with_key(&self, key: &str) -> impl Iterator<Item = (&'a ResolvedHost<'a>, &'a Tunnel<'a>)> {
+        self.ends.get(key).into_iter().flatten().copied()
+    }
+}
+
+/// A host among the others.
+struct Cx<'a, 'k> {
+    host: &'a ResolvedHost<'a>,
+    known: &'k Known<'a>,
+    scope: &'a Scope,
+}
+
 /// Of the peers of one interface: a key twice, or a network behind two of them.
-fn among_peers(tunnel: &Tunnel<'_>, found: &mut Findings) {
+fn among_peers(tunnel: &Tunnel<'_>, found: &mut Vec<Finding>) {
     for (at, peer) in tunnel.peers.iter().enumerate() {
         for earlier in tunnel.peers.iter().take(at) {
             if earlier.public_key == peer.public_key {
-                found.report(
+                found.push(
                     Finding::at(peer.def.place, format!("two peers of `{}` have the same public key", tunnel.name))
                         .label("a second time")
                         .related(earlier.def.place, "the same key")
@@ -47,7 +90,7 @@ fn among_peers(tunnel: &Tunnel<'_>, found: &mut Findings) {
                 Some((network, *place, other.1))
             });
             if let Some((network, place, other)) = shared {
-                found.report(
+                found.push(
                     Finding::at(place, format!("{network} is behind two peers of `{}`", tunnel.name))
                         .label("behind this one")
                         .related(other, "and behind this one")
@@ -60,14 +103,14 @@ fn among_peers(tunnel: &Tunnel<'_>, found: &mut Findings) {
 }
 
 /// A host of the fleet, by its name.
-fn with_host(cx: &HostCx<'_>, tunnel: &Tunnel<'_>, peer: &TunnelPeer<'_>, end: FleetEnd<'_>, found: &mut Findings) {
+fn with_host(cx: &Cx<'_, '_>, tunnel: &Tunnel<'_>, peer: &TunnelPeer<'_>, end: FleetEnd<'_>, found: &mut Vec<Finding>) {
     let (this, other) = (cx.host.name, end.host);
-    let there = cx.fleet.hosts.iter().find(|host| host.name == other);
+    let there = cx.known.hosts.get(other).copied();
     let back = there.and_then(|host| host.tunnels.iter().find(|tunnel| tunnel.name == end.name));
     let Some(back) = back else { return };
     let own_key = tunnel.wireguard.public_key.as_str();
     let Some(mirror) = back.peers.iter().find(|mirror| mirror.public_key == own_key) else {
-        found.report(
+        found.push(
             Finding::at(
                 peer.def.place,
                 format!("`{end_name}` of `{other}` does not know `{}` of `{this}`", tunnel.name, end_name = end.name),
@@ -83,7 +126,7 @@ fn with_host(cx: &HostCx<'_>, tunnel: &Tunnel<'_>, peer: &TunnelPeer<'_>, end: F
         return;
     };
     if peer.allowed_ips.is_empty() {
-        found.report(
+        found.push(
             Finding::at(peer.def.place, format!("nothing is behind `{}` of `{other}`: it has no address", end.name))
                 .label("no network")
                 .related(end.interface.place, "no `addresses` here")
@@ -92,7 +135,7 @@ fn with_host(cx: &HostCx<'_>, tunnel: &Tunnel<'_>, peer: &TunnelPeer<'_>, end: F
         );
     }
     if peer.endpoint.is_none() && mirror.endpoint.is_none() && cx.scope.speaks_for(this, other) {
-        found.report(
+        found.push(
             Finding::at(
                 peer.def.place,
                 format!("neither `{this}` nor `{other}` knows where the other end of `{}` is", tunnel.name),
@@ -106,7 +149,7 @@ fn with_host(cx: &HostCx<'_>, tunnel: &Tunnel<'_>, peer: &TunnelPeer<'_>, end: F
     }
     let (own, others) = (peer.preshared_key.is_some(), mirror.preshared_key.is_some());
     if own && !others {
-        found.report(
+        found.push(
             Finding::at(peer.def.place, format!("`{this}` has a preshared key for `{other}`, which has none for it"))
                 .label("a key more")
                 .related(mirror.def.place, "no `preshared-key`")
@@ -118,67 +161,59 @@ fn with_host(cx: &HostCx<'_>, tunnel: &Tunnel<'_>, peer: &TunnelPeer<'_>, end: F
     if let Some((endpoint, port)) =
         written.filter(|(endpoint, port)| endpoint.port != port.value && is_own_address(there, &endpoint.host))
     {
-        found.report(wrong_port(&endpoint.value.to_string(), other, port.value, endpoint.place, port.place));
+        found.push(wrong_port(&endpoint.value.to_string(), other, port.value, endpoint.place, port.place));
     }
 }
 
 /// A peer by its key that is the key of a host of the fleet: what is written must be what that host is.
-fn with_known_key(cx: &HostCx<'_>, tunnel: &Tunnel<'_>, peer: &TunnelPeer<'_>, found: &mut Findings) {
-    for host in &cx.fleet.hosts {
-        for other in host.tunnels.iter().filter(|other| other.wireguard.public_key.as_str() == peer.public_key) {
-            if host.name == cx.host.name {
-                let same = other.name == tunnel.name;
-                if same {
-                    found.report(
-                        Finding::at(
-                            peer.def.place,
-                            format!("a peer of `{}` has the interface's own public key", tunnel.name),
-                        )
-                        .label("the key of this end")
-                        .related(other.wireguard.public_key.place, "the same key")
-                        .why("wireguard drops a peer that is itself")
-                        .help("the public key of the other end"),
-                    );
-                }
-                continue;
-            }
-            let missing = other
-                .interface
-                .addresses
-                .iter()
-                .find(|address| !peer.allowed_ips.iter().any(|(network, _)| network.contains(address.address)));
-            if let Some(address) = missing {
-                found.report(
+fn with_known_key(cx: &Cx<'_, '_>, tunnel: &Tunnel<'_>, peer: &TunnelPeer<'_>, found: &mut Vec<Finding>) {
+    for (host, other) in cx.known.with_key(peer.public_key) {
+        if host.name == cx.host.name {
+            let same = other.name == tunnel.name;
+            if same {
+                found.push(
                     Finding::at(
                         peer.def.place,
-                        format!("the peer is `{}`, whose address {} is not behind it", host.name, address.address),
+                        format!("a peer of `{}` has the interface's own public key", tunnel.name),
                     )
-                    .label("not in `allowed-ips`")
-                    .related(address.place, "its address")
-                    .why("what comes from an address outside of a peer's networks is dropped")
-                    .help(format!(
-                        "`{{ host = \"{}\", interface = \"{}\" }}`: key, endpoint and addresses then follow",
-                        host.name, other.name
-                    )),
+                    .label("the key of this end")
+                    .related(other.wireguard.public_key.place, "the same key")
+                    .why("wireguard drops a peer that is itself")
+                    .help("the public key of the other end"),
                 );
             }
-            let written = peer.def.endpoint.as_ref().zip(other.wireguard.listen_port.as_ref());
-            if let Some((endpoint, port)) = written
-                .filter(|(endpoint, port)| endpoint.port != port.value && is_own_address(Some(host), &endpoint.host))
-            {
-                found.report(wrong_port(
-                    &endpoint.value.to_string(),
-                    host.name,
-                    port.value,
-                    endpoint.place,
-                    port.place,
-                ));
-            }
+            continue;
+        }
+        let missing = other
+            .interface
+            .addresses
+            .iter()
+            .find(|address| !peer.allowed_ips.iter().any(|(network, _)| network.contains(address.address)));
+        if let Some(address) = missing {
+            found.push(
+                Finding::at(
+                    peer.def.place,
+                    format!("the peer is `{}`, whose address {} is not behind it", host.name, address.address),
+                )
+                .label("not in `allowed-ips`")
+                .related(address.place, "its address")
+                .why("what comes from an address outside of a peer's networks is dropped")
+                .help(format!(
+                    "`{{ host = \"{}\", interface = \"{}\" }}`: key, endpoint and addresses then follow",
+                    host.name, other.name
+                )),
+            );
+        }
+        let written = peer.def.endpoint.as_ref().zip(other.wireguard.listen_port.as_ref());
+        if let Some((endpoint, port)) =
+            written.filter(|(endpoint, port)| endpoint.port != port.value && is_own_address(Some(host), &endpoint.host))
+        {
+            found.push(wrong_port(&endpoint.value.to_string(), host.name, port.value, endpoint.place, port.place));
         }
     }
 }
 
-fn is_own_address(host: Option<&crate::resolve::ResolvedHost<'_>>, text: &str) -> bool {
+fn is_own_address(host: Option<&ResolvedHost<'_>>, text: &str) -> bool {
     host.is_some_and(|host| crate::check::addresses::of(host).any(|(_, address)| address.address.to_string() == text))
 }
 
@@ -197,19 +232,17 @@ fn wrong_port(
 }
 
 /// One key on two hosts: whoever was heard last gets the packets.
-fn same_key_elsewhere(cx: &HostCx<'_>, tunnel: &Tunnel<'_>, found: &mut Findings) {
+fn same_key_elsewhere(cx: &Cx<'_, '_>, tunnel: &Tunnel<'_>, found: &mut Vec<Finding>) {
     let key = &tunnel.wireguard.public_key;
-    let others = cx.fleet.hosts.iter().filter(|host| host.name != cx.host.name);
-    for host in others.filter(|host| cx.scope.speaks_for(cx.host.name, host.name)) {
-        for other in host.tunnels.iter().filter(|other| other.wireguard.public_key.value == key.value) {
-            found.report(
-                Finding::at(key.place, format!("`{}` and `{}` have one key", cx.host.name, host.name))
-                    .label("the same public key")
-                    .related(other.wireguard.public_key.place, format!("and here, of `{}`", host.name))
-                    .why("wireguard knows a peer by its key alone: packets go to whichever of the two was heard last")
-                    .help("a key pair of its own for each host: `wg genkey`, `wg pubkey`"),
-            );
-        }
+    let others = cx.known.with_key(key.as_str()).filter(|(host, _)| host.name != cx.host.name);
+    for (host, other) in others.filter(|(host, _)| cx.scope.speaks_for(cx.host.name, host.name)) {
+        found.push(
+            Finding::at(key.place, format!("`{}` and `{}` have one key", cx.host.name, host.name))
+                .label("the same public key")
+                .related(other.wireguard.public_key.place, format!("and here, of `{}`", host.name))
+                .why("wireguard knows a peer by its key alone: packets go to whichever of the two was heard last")
+                .help("a key pair of its own for each host: `wg genkey`, `wg pubkey`"),
+        );
     }
 }
 
