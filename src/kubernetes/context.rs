@@ -178,7 +178,7 @@ impl<'w, 's> Cx<'w, 's> {
 }
 
 /// Returns a word as the name of a service: lower-case letters, digits and hyphens, 63 at most.
-fn as_name(word: &str) -> String {
+pub(super) fn as_name(word: &str) -> String {
     let plain: String =
         word.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     let cut: String = plain.trim_matches('-').chars().take(63).collect();

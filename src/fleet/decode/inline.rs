@@ -45,6 +45,24 @@ const METHODS: &[(&str, usize)] = &[
 const TOKENS: &[(&str, usize)] =
     &[("ghp_", 40), ("gho_", 40), ("ghs_", 40), ("github_pat_", 60), ("glpat-", 26), ("xoxb-", 30), ("AKIA", 20)];
 
+/// How the names of variables end that hold a secret, whatever their case.
+const SECRETS: &[&str] = &[
+    "PASSWORD",
+    "PASSWD",
+    "PASSPHRASE",
+    "_PASS",
+    "_PWD",
+    "SECRET",
+    "TOKEN",
+    "API_KEY",
+    "APIKEY",
+    "SECRET_KEY",
+    "PRIVATE_KEY",
+    "ACCESS_KEY",
+    "ENCRYPTION_KEY",
+    "MASTER_KEY",
+];
+
 /// The length of the shortest secret that is known. Nearly all texts of a definition are shorter.
 const SHORTEST: usize = 20;
 
@@ -75,6 +93,22 @@ fn word(text: &str, prefix: &str, least: usize) -> bool {
         let fits = |c: &char| c.is_ascii_alphanumeric() || "$./=+,-_".contains(*c);
         starts && text.get(at..).is_some_and(|rest| rest.chars().take_while(fits).count() >= least)
     })
+}
+
+/// Tells whether a variable's name says that it holds a secret, and its value may be one: not a path, a number or a switch.
+pub(crate) fn is_called_secret(name: &str, value: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    let may_be =
+        !value.is_empty() && !value.starts_with('/') && value.parse::<i64>().is_err() && value.parse::<bool>().is_err();
+    may_be && SECRETS.iter().any(|end| name.ends_with(end))
+}
+
+/// Tells whether a text is an address with an account and its password: `postgres://forge:horse@db/forge`.
+pub(crate) fn holds_password(text: &str) -> bool {
+    let Some((_, rest)) = text.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let Some((account, _)) = authority.rsplit_once('@') else { return false };
+    account.split_once(':').is_some_and(|(_, password)| !password.is_empty())
 }
 
 /// Reports a text that is a secret; tells whether it is one.

@@ -2,11 +2,13 @@
 
 use super::pod::{self, Running, Workload};
 use super::{Stage, Translator};
+use crate::kubernetes::context::Cx;
+use crate::kubernetes::object::Object;
 
 pub(super) static DEPLOYMENT: Translator =
     Translator { kind: "Deployment", groups: &["apps", "extensions"], stage: Stage::Workloads, run };
 
-fn run<'w, 's>(cx: &mut crate::kubernetes::context::Cx<'w, 's>, object: &'w crate::kubernetes::object::Object<'s>) {
+fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
     let Some(workload) = Workload::of_template(cx, object, &["spec", "template"], Running::Always) else { return };
     pod::replicas(cx, &workload);
     pod::translate(cx, &workload);

@@ -4,8 +4,15 @@
 //! the definitions in [`Cx::host`] and settles the leaves that it understood. Leaves that no translator settles are settled by the
 //! table of fields (`fields`). Order between kinds comes from [`Stage`] alone.
 
+mod cron_job;
+mod daemon_set;
 mod deployment;
+mod job;
 pub mod pod;
+mod pod_kind;
+mod replica_set;
+mod replication_controller;
+mod stateful_set;
 
 use super::context::Cx;
 use super::object::Object;
@@ -41,7 +48,16 @@ pub struct Translator {
 }
 
 /// Every translator, sorted by stage and kind.
-static ALL: &[&Translator] = &[&deployment::DEPLOYMENT];
+static ALL: &[&Translator] = &[
+    &cron_job::CRON_JOB,
+    &daemon_set::DAEMON_SET,
+    &deployment::DEPLOYMENT,
+    &job::JOB,
+    &pod_kind::POD,
+    &replica_set::REPLICA_SET,
+    &replication_controller::REPLICATION_CONTROLLER,
+    &stateful_set::STATEFUL_SET,
+];
 
 /// Translates all objects that no other object of the input made.
 pub(super) fn run(cx: &mut Cx<'_, '_>) {

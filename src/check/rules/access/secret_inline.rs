@@ -21,24 +21,6 @@ pub(super) static RULE: Rule = Rule {
 const WHY: &str =
     "it lands in the store of every machine that builds or runs the host, where every account and program reads it";
 
-/// How the names of variables end that hold a secret, whatever their case.
-const SECRETS: &[&str] = &[
-    "PASSWORD",
-    "PASSWD",
-    "PASSPHRASE",
-    "_PASS",
-    "_PWD",
-    "SECRET",
-    "TOKEN",
-    "API_KEY",
-    "APIKEY",
-    "SECRET_KEY",
-    "PRIVATE_KEY",
-    "ACCESS_KEY",
-    "ENCRYPTION_KEY",
-    "MASTER_KEY",
-];
-
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
     for service in &cx.host.services {
         for (name, value) in service.def.environment.iter() {
@@ -79,9 +61,9 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
 
 /// Reports a variable of a service that holds a secret by its name, or an address with a password.
 fn variable(service: &str, name: &str, value: &Spanned<Text>, found: &mut Findings) {
-    let what = if holds_password(value.as_str()) {
+    let what = if inline::holds_password(value.as_str()) {
         "an address with its password"
-    } else if is_secret(name, value.as_str()) {
+    } else if inline::is_called_secret(name, value.as_str()) {
         "a secret"
     } else {
         return;
@@ -96,22 +78,6 @@ fn variable(service: &str, name: &str, value: &Spanned<Text>, found: &mut Findin
                 quoted(name).replace('`', "\"")
             )),
     );
-}
-
-/// Tells whether a variable's name says that it holds a secret, and its value may be one: not a path, a number or a switch.
-fn is_secret(name: &str, value: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    let may_be =
-        !value.is_empty() && !value.starts_with('/') && value.parse::<i64>().is_err() && value.parse::<bool>().is_err();
-    may_be && SECRETS.iter().any(|end| name.ends_with(end))
-}
-
-/// Tells whether a text is an address with an account and its password: `postgres://forge:horse@db/forge`.
-fn holds_password(text: &str) -> bool {
-    let Some((_, rest)) = text.split_once("://") else { return false };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
-    let Some((account, _)) = authority.rsplit_once('@') else { return false };
-    account.split_once(':').is_some_and(|(_, password)| !password.is_empty())
 }
 
 /// Tells whether a line reads a file whose name speaks of a secret; public keys are none.

@@ -2,8 +2,31 @@
 //!
 //! The first container of a pod is its service; init containers become services that run to their end before it, further
 //! containers become services that share its network. A pod whose only container a module replaces becomes a native service.
+//! Here is the order in which the concerns of a pod are settled; each concern has a file. Not here: what is particular to a kind.
+
+mod containers;
+mod env;
+mod expansion;
+mod image;
+mod lifecycle;
+mod metadata;
+mod native;
+mod network;
+pub mod ports;
+mod probes;
+mod resources;
+mod scheduling;
+pub mod secrets;
+mod security;
+mod volumes;
+mod words;
+
+pub use containers::{Container, Role};
+pub use env::{Origin, Variable};
+pub use words::Word;
 
 use crate::kubernetes::context::Cx;
+use crate::kubernetes::draft::{Draft, MigrationDraft};
 use crate::kubernetes::object::Object;
 use crate::kubernetes::tree::Node;
 
@@ -36,6 +59,8 @@ pub struct Workload<'w, 's> {
     pub spec: &'w Node<'s>,
     /// How long it runs.
     pub running: Running,
+    /// Whether it runs at all: not with `replicas: 0` or `suspend: true`.
+    pub enabled: bool,
 }
 
 impl<'w, 's> Workload<'w, 's> {
@@ -49,19 +74,90 @@ impl<'w, 's> Workload<'w, 's> {
             return None;
         };
         let metadata = template.and_then(|template| template.get("metadata"));
-        Some(Self { object, service: cx.service_name(object), metadata, spec, running })
+        let own = object.tree().get("spec");
+        let stopped = own.and_then(|own| own.int_at("replicas")) == Some(0)
+            || own.and_then(|own| own.bool_at("suspend")) == Some(true);
+        Some(Self { object, service: cx.service_name(object), metadata, spec, running, enabled: !stopped })
+    }
+
+    /// Returns the claim templates of a StatefulSet.
+    pub fn claim_templates(&self) -> &'w [Node<'s>] {
+        self.object.tree().at(&["spec", "volumeClaimTemplates"]).map_or(&[], Node::items)
+    }
+
+    /// Tells whether it keeps data of its own: it has claims.
+    pub fn has_claims(&self) -> bool {
+        let claim = |volume: &Node<'_>| volume.get("persistentVolumeClaim").is_some();
+        !self.claim_templates().is_empty() || self.spec.list("volumes").iter().any(claim)
+    }
+
+    /// Returns the group that its volumes are given to (`securityContext.fsGroup`), with the value that says so.
+    pub fn fs_group(&self) -> Option<(&'w Node<'s>, i64)> {
+        let node = self.spec.at(&["securityContext", "fsGroup"])?;
+        Some((node, node.int()?))
+    }
+
+    /// Tells whether it has the network of the host.
+    pub fn has_host_network(&self) -> bool {
+        self.spec.bool_at("hostNetwork") == Some(true)
     }
 }
 
 /// Settles `spec.replicas`: one process takes the place of all.
-pub fn replicas(cx: &mut Cx<'_, '_>, workload: &Workload<'_, '_>) {
+pub fn replicas<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>) {
     let Some(replicas) = workload.object.tree().at(&["spec", "replicas"]) else { return };
     match replicas.int() {
         Some(0) => cx.books.translated(replicas, format!("services.{}.enable", workload.service)),
         Some(1) => cx.books.translated(replicas, format!("services.{}", workload.service)),
+        Some(count) if workload.has_claims() => {
+            let text = format!(
+                "{count} replicas keep data, and one takes their place: do they hold the same, so that the first one's is enough?"
+            );
+            cx.ask(workload.object, replicas, "replicas", text, false);
+        }
         _ => cx.books.dropped(replicas, "one process takes the place of all replicas"),
     }
 }
 
 /// Translates the containers of a pod.
-pub fn translate(_cx: &mut Cx<'_, '_>, _workload: &Workload<'_, '_>) {}
+pub fn translate<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>) {
+    metadata::settle(cx, workload);
+    let containers = containers::of(cx, workload);
+    for container in &containers {
+        if container.role == Role::Main && native::native(cx, workload, container) {
+            continue;
+        }
+        one(cx, workload, &containers, container);
+    }
+    network::settle(cx, workload);
+    scheduling::settle(cx, workload);
+    security::settle(cx, workload);
+    lifecycle::settle(cx, workload);
+}
+
+/// Makes the service of one container.
+fn one<'w, 's>(
+    cx: &mut Cx<'w, 's>,
+    workload: &Workload<'w, 's>,
+    all: &[Container<'w, 's>],
+    container: &Container<'w, 's>,
+) {
+    let mut draft = Draft::container(workload.object.id, workload.object.identity(), String::new());
+    draft.enable = workload.enabled;
+    if container.role == Role::Main {
+        let image = container.node.str_at("image").map(str::to_owned);
+        draft.migration = Some(MigrationDraft { image, ..MigrationDraft::default() });
+    }
+    containers::order(cx, workload, all, container, &mut draft);
+    image::translate(cx, workload, container, &mut draft);
+    env::translate(cx, workload, container, &mut draft);
+    words::translate(cx, workload, container, &mut draft);
+    volumes::volumes(cx, workload, container.node, &container.service, &mut draft);
+    security::translate(cx, workload, container, &mut draft);
+    resources::translate(cx, workload, container, &mut draft);
+    network::translate(cx, workload, container, &mut draft);
+    lifecycle::translate(cx, workload, container, &mut draft);
+    cx.add(&container.service, draft);
+    ports::translate(cx, workload, container);
+    probes::translate(cx, workload, container);
+}

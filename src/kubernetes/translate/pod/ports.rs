@@ -1,0 +1,118 @@
+//! Ports of containers: those of the node that they take, and how this machine reaches the others.
+
+use super::{Container, Role, Workload};
+use crate::kubernetes::context::Cx;
+use crate::kubernetes::draft::{Draft, PortDraft, Protocol};
+use crate::kubernetes::tree::Node;
+
+/// Settles names of ports, `hostPort`, and the ports of a pod that has the network of the host. All ports of a pod are those of its
+/// main service, since the others share its network. What only Services lead to is settled with them.
+pub(super) fn translate<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>, container: &Container<'w, 's>) {
+    let owner = if container.role == Role::Init || workload.has_host_network() {
+        container.service.as_str()
+    } else {
+        workload.service.as_str()
+    };
+    for (index, node) in container.node.list("ports").iter().enumerate() {
+        if let Some(name) = node.get("name") {
+            cx.books.replaced(name, "the port's number stands wherever its name is used");
+        }
+        let inside = node.get("containerPort").and_then(number);
+        let outside = node.get("hostPort").filter(|port| !port.is_null() && port.int() != Some(0));
+        let shown = format!("services.{owner}.ports");
+        let is_public = outside.is_some() || workload.has_host_network();
+        let Some(inside) = inside else {
+            if let Some(port) = node.get("containerPort") {
+                let text = "this is no port: at which one does it listen?";
+                cx.ask(workload.object, port, &container.question(&format!("ports.{index}")), text, false);
+            }
+            continue;
+        };
+        if !is_public {
+            continue;
+        }
+        let port = match outside.map(number) {
+            Some(None) => {
+                let text = "this is no port of the host: which one is it?";
+                cx.ask(
+                    workload.object,
+                    outside.unwrap_or(node),
+                    &container.question(&format!("ports.{index}")),
+                    text,
+                    false,
+                );
+                continue;
+            }
+            Some(Some(port)) => port,
+            None => inside,
+        };
+        let protocol = match node.str_at("protocol") {
+            Some("UDP") => Protocol::Udp,
+            Some("SCTP") => {
+                let text = "SCTP is not published: does anything use this port?";
+                cx.ask(workload.object, node, &container.question(&format!("ports.{index}")), text, false);
+                continue;
+            }
+            _ => Protocol::Tcp,
+        };
+        let listen = node.get("hostIP").and_then(Node::text).and_then(|text| text.parse::<std::net::IpAddr>().ok());
+        let listen = listen.filter(|address| !address.is_unspecified());
+        let is_local = listen.is_some_and(|address| address.is_loopback());
+        let to = (port != inside).then_some(inside);
+        let name = node.str_at("name").map(str::to_owned);
+        let listen = listen.filter(|address| !address.is_loopback() || address.is_ipv6());
+        let draft = PortDraft {
+            port,
+            to,
+            protocol,
+            name,
+            public: !is_local,
+            listen: listen.iter().map(ToString::to_string).collect(),
+        };
+        if let Some(service) = cx.host.services.get_mut(owner)
+            && !service.ports.iter().any(|known| (known.port, known.protocol) == (port, protocol))
+        {
+            service.ports.push(draft);
+        }
+        cx.books.translated(node, shown);
+    }
+}
+
+/// Returns a port of a number or of a text that holds one.
+pub(super) fn number(node: &Node<'_>) -> Option<u16> {
+    let text = node.text()?;
+    node.int().or_else(|| text.parse().ok()).and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0)
+}
+
+/// Returns the address and port at which this machine reaches a TCP port of a service's container; one on the loopback address is
+/// added where there is none. None where there is no such service.
+///
+/// Added ports lie between 20000 and 29999: above those that programs like, below those that node ports and the kernel use.
+pub fn reach(cx: &mut Cx<'_, '_>, service: &str, inside: u16) -> Option<(String, u16)> {
+    let draft = cx.host.services.get(service)?;
+    if draft.as_container().is_some_and(|work| work.host_network) {
+        return Some(("127.0.0.1".to_owned(), inside));
+    }
+    if let Some(known) = known(draft, inside) {
+        let address = known.listen.iter().find(|address| *address == "127.0.0.1").or_else(|| known.listen.first());
+        return Some((address.cloned().unwrap_or_else(|| "127.0.0.1".to_owned()), known.port));
+    }
+    let taken: Vec<u16> = cx.host.services.values().flat_map(|other| &other.ports).map(|port| port.port).collect();
+    let first = 20_000 + inside % 10_000;
+    let port = (first..30_000).chain(20_000..first).find(|port| !taken.contains(port))?;
+    let added =
+        PortDraft { port, to: Some(inside), protocol: Protocol::Tcp, name: None, public: false, listen: Vec::new() };
+    cx.host.services.get_mut(service)?.ports.push(added);
+    Some(("127.0.0.1".to_owned(), port))
+}
+
+/// Returns the port of a service that leads to a TCP port of its container.
+fn known(draft: &Draft, inside: u16) -> Option<&PortDraft> {
+    draft.ports.iter().find(|port| port.protocol == Protocol::Tcp && port.to.unwrap_or(port.port) == inside)
+}
+
+/// Tells whether a TCP port of a container is the first of its service.
+pub(super) fn is_first(draft: &Draft, inside: u16) -> bool {
+    let first = draft.ports.iter().find(|port| port.protocol == Protocol::Tcp);
+    first.is_some_and(|port| port.to.unwrap_or(port.port) == inside)
+}

@@ -1,0 +1,172 @@
+//! Secrets: what a person fills in, by name, and how a secret in plain text is told.
+//!
+//! Invariant: no value passes through here into a definition, a question or a reason.
+
+use crate::fleet::decode::inline;
+use crate::kubernetes::context::{Cx, as_name};
+
+/// Returns the item of `[secrets.items]` for a key of a Secret, and adds it where it is not there.
+pub fn of_key(cx: &mut Cx<'_, '_>, namespace: &str, secret: &str, key: &str) -> String {
+    item(cx, &[namespace, secret, key], format!("key {key} of the Secret {secret} in the namespace {namespace}"))
+}
+
+/// Returns the item of `[secrets.items]` for all keys of a Secret that is not among the input, and adds it where it is not there.
+pub fn of_all(cx: &mut Cx<'_, '_>, namespace: &str, secret: &str, prefix: &str) -> String {
+    let what = if prefix.is_empty() { "NAME=value".to_owned() } else { format!("{prefix}NAME=value") };
+    let text = format!("a line {what} for each key of the Secret {secret} in the namespace {namespace}");
+    item(cx, &[namespace, secret, prefix], text)
+}
+
+/// Returns an item of `[secrets.items]` whose name is made of words, and adds it where it is not there. `what` says what is to be
+/// filled in, and tells items apart.
+pub fn item(cx: &mut Cx<'_, '_>, words: &[&str], what: String) -> String {
+    let joined: Vec<&str> = words.iter().copied().filter(|word| !word.is_empty()).collect();
+    let plain = as_name(&joined.join("-"));
+    let mut name = plain.clone();
+    let mut number = 2u32;
+    while cx.host.secrets.get(&name).is_some_and(|known| *known != what) {
+        let cut: String = plain.chars().take(58).collect();
+        name = format!("{}-{number}", cut.trim_end_matches('-'));
+        number += 1;
+    }
+    cx.host.secrets.entry(name.clone()).or_insert(what);
+    name
+}
+
+/// Returns the keys of a Secret that the input holds, or that another object of the input makes; none where nothing is known of it.
+pub fn keys(cx: &Cx<'_, '_>, namespace: &str, name: &str) -> Option<Vec<String>> {
+    let mut keys: Vec<String> = Vec::new();
+    let mut add = |key: &str| {
+        if !keys.iter().any(|known| known == key) {
+            keys.push(key.to_owned());
+        }
+    };
+    if let Some(secret) = cx.world.find("Secret", namespace, name) {
+        let tree = secret.tree();
+        tree.map("data").iter().chain(tree.map("stringData")).for_each(|pair| add(&pair.key));
+        return Some(keys);
+    }
+    if let Some(sealed) = cx.world.find("SealedSecret", namespace, name) {
+        let sealed = sealed.tree().at(&["spec", "encryptedData"]).map_or(&[][..], |data| data.pairs());
+        sealed.iter().for_each(|pair| add(&pair.key));
+        return Some(keys);
+    }
+    let makes = |object: &&crate::kubernetes::object::Object<'_>| {
+        let target = object.tree().at(&["spec", "target", "name"]).and_then(|target| target.text());
+        object.namespace() == namespace && target.unwrap_or(object.name()) == name
+    };
+    let spec = cx.world.of_kind("ExternalSecret").find(makes)?.tree().get("spec")?;
+    let is_whole = spec.list("dataFrom").is_empty() && spec.at(&["target", "template", "data"]).is_none();
+    spec.list("data").iter().filter_map(|data| data.str_at("secretKey")).for_each(add);
+    (is_whole && !keys.is_empty()).then_some(keys)
+}
+
+/// Tells whether the value of a variable looks like a secret: by the variable's name, or by its own form.
+pub fn is_secret(name: &str, value: &str) -> bool {
+    inline::is_called_secret(name, value) || is_secret_text(value)
+}
+
+/// Tells whether a word of a command line, behind the word before it, holds a secret: by the flag's name, or by its own form.
+pub fn is_secret_word(before: Option<&str>, word: &str) -> bool {
+    let called = |flag: &str, value: &str| {
+        let name = flag.trim_start_matches('-').replace(['-', '.'], "_");
+        let is_flag = flag.starts_with('-')
+            || !name.is_empty() && !name.contains(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let is_value = !value.starts_with(['$', '-', '<']) && !value.contains(char::is_whitespace);
+        is_flag && is_value && inline::is_called_secret(&name, value)
+    };
+    let is_called = match word.split_once('=') {
+        Some((flag, value)) => called(flag, value),
+        None => before.is_some_and(|before| before.starts_with('-') && !before.contains('=') && called(before, word)),
+    };
+    is_called || is_secret_text(word)
+}
+
+/// Tells whether a text has the form of a secret, whatever it is called.
+pub fn is_secret_text(text: &str) -> bool {
+    inline::find(text).is_some() || text.split_whitespace().any(holds_password) || is_random(text)
+}
+
+/// Tells whether an address holds a password that stands there itself, not as a variable.
+fn holds_password(word: &str) -> bool {
+    if !inline::holds_password(word) {
+        return false;
+    }
+    let rest = word.split_once("://").map_or(word, |(_, rest)| rest);
+    let account = rest.split(['/', '?', '#']).next().and_then(|authority| authority.rsplit_once('@'));
+    let password = account.and_then(|(account, _)| account.split_once(':')).map_or("", |(_, password)| password);
+    !password.starts_with(['$', '<', '{'])
+}
+
+/// Tells whether a text looks as if it was drawn at random: one long word without any order, which names and paths are not.
+fn is_random(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "+/=_-".contains(c);
+    if !(24..=200).contains(&text.len()) || !text.chars().all(fits) || text.starts_with('/') {
+        return false;
+    }
+    let has = |kind: fn(&char) -> bool| text.chars().any(|c| kind(&c));
+    let is_mixed = has(char::is_ascii_lowercase) && has(char::is_ascii_uppercase) && has(char::is_ascii_digit);
+    let is_hex = text.len() >= 32 && text.chars().all(|c| c.is_ascii_hexdigit()) && has(char::is_ascii_digit);
+    // Random base64 of this length has more than four bits a character, words have less.
+    is_mixed && entropy(text) > 4.0 || is_hex && entropy(text) > 3.2
+}
+
+/// Returns how many bits a character of a text holds, by how often each occurs.
+fn entropy(text: &str) -> f64 {
+    let mut counts = std::collections::BTreeMap::new();
+    let mut all = 0.0f64;
+    for c in text.chars() {
+        *counts.entry(c).or_insert(0.0f64) += 1.0;
+        all += 1.0;
+    }
+    counts.values().map(|count| -(count / all) * (count / all).log2()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_in_plain_text_is_told_from_other_values() {
+        for (name, value) in [
+            ("DB_PASSWORD", "hunter2"),
+            ("URL", "postgres://forge:horse@db/forge"),
+            ("X", "first postgres://forge:horse@db/forge last"),
+            ("X", "q3fJ8sKz0PvXw7LmN2bTgYhR"),
+            ("X", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
+            ("X", "ghp_0123456789abcdefghijABCDEFGHIJ012345"),
+        ] {
+            assert!(is_secret(name, value), "{name}={value}");
+        }
+        for (name, value) in [
+            ("DB_PASSWORD_FILE", "/run/secrets/db"),
+            ("URL", "postgres://forge:$(DB_PASSWORD)@db/forge"),
+            ("URL", "postgres://forge:${DB_PASSWORD}@db/forge"),
+            ("URL", "https://git.example.org/a/b"),
+            ("X", "/var/lib/postgresql/data/Pgdata16"),
+            ("X", "default-http-backend-service-1"),
+            ("TZ", "Europe/Berlin"),
+            ("X", "this is a text of several words, 1 of them Large"),
+        ] {
+            assert!(!is_secret(name, value), "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn a_secret_on_a_command_line_is_told_by_its_flag() {
+        for (before, word) in
+            [(None, "--password=hunter2"), (Some("--api-token"), "x1y2"), (None, "ROOT_PASSWORD=horse")]
+        {
+            assert!(is_secret_word(before, word), "{word}");
+        }
+        for (before, word) in [
+            (None, "--password-file=/run/x"),
+            (Some("--token"), "--verbose"),
+            (None, "--password=$(DB_PASSWORD)"),
+            (Some("--data"), "/data"),
+            (None, "echo a; PASSWORD=x run"),
+        ] {
+            assert!(!is_secret_word(before, word), "{word}");
+        }
+    }
+}

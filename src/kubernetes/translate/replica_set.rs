@@ -1,0 +1,15 @@
+//! ReplicaSet: what a Deployment makes, or one that a person wrote.
+
+use super::pod::{self, Running, Workload};
+use super::{Stage, Translator};
+use crate::kubernetes::context::Cx;
+use crate::kubernetes::object::Object;
+
+pub(super) static REPLICA_SET: Translator =
+    Translator { kind: "ReplicaSet", groups: &["apps", "extensions"], stage: Stage::Workloads, run };
+
+fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
+    let Some(workload) = Workload::of_template(cx, object, &["spec", "template"], Running::Always) else { return };
+    pod::replicas(cx, &workload);
+    pod::translate(cx, &workload);
+}
