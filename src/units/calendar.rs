@@ -30,6 +30,39 @@ const NAMED: &[&str] = &[
 
 const DAYS: &[&str] = &["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
+/// Time zones that are one word and not one of five capital letters at most, in the IANA database of 2026.
+const ZONES: &[&str] = &[
+    "CST6CDT",
+    "Cuba",
+    "EST5EDT",
+    "Egypt",
+    "Eire",
+    "GB-Eire",
+    "GMT+0",
+    "GMT-0",
+    "GMT0",
+    "Greenwich",
+    "Hongkong",
+    "Iceland",
+    "Iran",
+    "Israel",
+    "Jamaica",
+    "Japan",
+    "Kwajalein",
+    "Libya",
+    "MST7MDT",
+    "NZ-CHAT",
+    "Navajo",
+    "PST8PDT",
+    "Poland",
+    "Portugal",
+    "Singapore",
+    "Turkey",
+    "Universal",
+    "W-SU",
+    "Zulu",
+];
+
 impl OnCalendar {
     /// Returns the text.
     pub fn as_str(&self) -> &str {
@@ -47,7 +80,7 @@ impl FromStr for OnCalendar {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text.len() > 200 || !text.is_ascii() || text.trim() != text {
+        if text.len() > 500 || !text.is_ascii() || text.trim() != text {
             return Err(WANTED.to_owned());
         }
         let mut words: Vec<&str> = text.split_whitespace().collect();
@@ -76,10 +109,11 @@ impl FromStr for OnCalendar {
     }
 }
 
-/// Tells whether a word has the form of a time zone: `UTC`, `CET`, `Europe/Berlin`.
-fn is_zone(word: &str) -> bool {
+/// Tells whether a word has the form of a time zone: `UTC`, `CET`, `Europe/Berlin`, `Japan`.
+pub(super) fn is_zone(word: &str) -> bool {
     let is_short = (2..=5).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_uppercase());
     is_short
+        || ZONES.contains(&word)
         || word.contains('/')
             && word.starts_with(|c: char| c.is_ascii_uppercase())
             && word
@@ -256,6 +290,9 @@ mod tests {
         (",Mon", false),
         ("Sun 03:00 UTC", true),
         ("Sun 03:00 CET", true),
+        ("Sun 03:00 Japan", true),
+        ("03:00 GMT+0", true),
+        ("03:00 Atlantis", false),
         ("*-*-1/7", true),
         ("*-*-1..7", true),
         ("Mon *-*-1..7 18:00", true),

@@ -5,7 +5,9 @@
 
 mod address;
 mod calendar;
+mod cron;
 mod path;
+mod quantity;
 mod release;
 mod size;
 mod span;
@@ -14,7 +16,9 @@ mod version;
 pub(crate) use address::is_host_name;
 pub use address::{Cidr, Mac, SocketAddress, is_internal, is_link_local};
 pub use calendar::OnCalendar;
+pub use cron::{CronSchedule, Timer};
 pub use path::{by_id_name, lies_in};
+pub use quantity::Quantity;
 pub use release::Release;
 pub use size::Size;
 pub use span::TimeSpan;

@@ -26,6 +26,13 @@ const UNITS: &[(&str, u64)] = &[
 ];
 
 impl Size {
+    /// Returns a number of bytes as a size, written exactly and in the unit that gives the smallest number (`512MiB`, `1500MB`).
+    pub fn of_bytes(bytes: u64) -> Self {
+        let exact = UNITS.iter().filter(|(_, size)| bytes > 0 && bytes.is_multiple_of(*size));
+        let (name, size) = exact.min_by_key(|(_, size)| bytes / size).copied().unwrap_or(("B", 1));
+        Self { bytes, text: format!("{}{name}", bytes / size) }
+    }
+
     /// Returns the bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes

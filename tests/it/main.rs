@@ -16,6 +16,7 @@ mod commands;
 mod compile;
 mod compile_nix;
 mod compile_shell;
+mod cron;
 mod disko;
 mod engines;
 mod eval;
