@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::claims::Claims;
 use super::draft::{Draft, HostDraft};
 use super::ledger::{Books, Said};
 use super::object::{Object, ObjectId};
@@ -76,6 +77,8 @@ pub struct Cx<'w, 's> {
     pub uses: BTreeMap<ObjectId, BTreeSet<Use>>,
     /// The main service of each workload.
     pub services: BTreeMap<ObjectId, String>,
+    /// Claims: what they ask for, who mounts them, where they go.
+    pub(super) claims: Claims,
     /// Objects that another object of the input made.
     pub(super) attributed: BTreeSet<ObjectId>,
 }
@@ -94,6 +97,7 @@ impl<'w, 's> Cx<'w, 's> {
             found: Diagnostics::new(),
             uses: BTreeMap::new(),
             services: BTreeMap::new(),
+            claims: Claims::default(),
             attributed: BTreeSet::new(),
         }
     }
@@ -176,7 +180,7 @@ impl<'w, 's> Cx<'w, 's> {
 }
 
 /// Returns a word as the name of a service: lower-case letters, digits and hyphens, 63 at most.
-fn as_name(word: &str) -> String {
+pub(super) fn as_name(word: &str) -> String {
     let plain: String =
         word.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     let cut: String = plain.trim_matches('-').chars().take(63).collect();

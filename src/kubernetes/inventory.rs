@@ -1,5 +1,6 @@
 //! From objects to an inventory: attribution, translation, the table of fields, the sums.
 
+use super::claims::{self, ClaimEntry};
 use super::context::{Cx, Target};
 use super::draft::HostDraft;
 use super::ledger::{FieldEntry, ObjectEntry, QuestionEntry, Totals, Unsettled};
@@ -15,6 +16,8 @@ pub struct Inventory {
     pub objects: Vec<ObjectEntry>,
     /// What a person has to decide, in the order in which it blocks.
     pub questions: Vec<QuestionEntry>,
+    /// Every claim: what it asks for, where its data lies, and where it goes.
+    pub claims: Vec<ClaimEntry>,
     /// The sums.
     pub totals: Totals,
     /// What is to be added to the host.
@@ -40,7 +43,8 @@ pub fn inventory(world: &World<'_>, target: &Target<'_>, fields: bool) -> Result
         objects.push(entry(&cx, object, sums, fields));
     }
     let questions = questions(&cx);
-    Ok(Inventory { objects, questions, totals, host: cx.host, found: cx.found })
+    let claims = claims::entries(&cx);
+    Ok(Inventory { objects, questions, claims, totals, host: cx.host, found: cx.found })
 }
 
 fn entry(cx: &Cx<'_, '_>, object: &Object<'_>, sums: Totals, with_fields: bool) -> ObjectEntry {

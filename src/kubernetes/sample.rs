@@ -54,6 +54,11 @@ pub(crate) fn leaf(inventory: &Inventory, kind: &str, path: &str) -> String {
     format!("{} {}", field.disposition.as_str(), said.into_iter().flatten().collect::<Vec<_>>().join("|"))
 }
 
+/// Calls `read` with the first document of a text.
+pub(crate) fn parsed<T>(yaml: &str, read: impl FnOnce(&Node<'_>) -> T) -> T {
+    read(documents(yaml).first().unwrap())
+}
+
 /// Returns the service modules that the program carries.
 pub(crate) fn modules() -> BTreeMap<String, Module> {
     use crate::fleet::decode::{Cx, Decode as _};

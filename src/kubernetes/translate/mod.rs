@@ -4,9 +4,17 @@
 //! the definitions in [`Cx::host`] and settles the leaves that it understood. Leaves that no translator settles are settled by the
 //! table of fields (`fields`). Order between kinds comes from [`Stage`] alone.
 
+mod config_map;
 mod deployment;
+mod persistent_volume;
+mod persistent_volume_claim;
 pub mod pod;
+pub(super) mod secret;
+mod stateful_set;
+mod storage_class;
+mod volume_snapshot;
 
+use super::claims;
 use super::context::Cx;
 use super::object::Object;
 
@@ -41,10 +49,22 @@ pub struct Translator {
 }
 
 /// Every translator, sorted by stage and kind.
-static ALL: &[&Translator] = &[&deployment::DEPLOYMENT];
+static ALL: &[&Translator] = &[
+    &deployment::DEPLOYMENT,
+    &stateful_set::STATEFUL_SET,
+    &config_map::CONFIG_MAP,
+    &persistent_volume::PERSISTENT_VOLUME,
+    &persistent_volume_claim::PERSISTENT_VOLUME_CLAIM,
+    &secret::SECRET,
+    &storage_class::STORAGE_CLASS,
+    &volume_snapshot::VOLUME_SNAPSHOT,
+    &volume_snapshot::VOLUME_SNAPSHOT_CLASS,
+    &volume_snapshot::VOLUME_SNAPSHOT_CONTENT,
+];
 
 /// Translates all objects that no other object of the input made.
 pub(super) fn run(cx: &mut Cx<'_, '_>) {
+    claims::find(cx);
     let world = cx.world;
     let mut translators: Vec<&Translator> = ALL.to_vec();
     translators.sort_by_key(|translator| translator.stage);
@@ -55,4 +75,5 @@ pub(super) fn run(cx: &mut Cx<'_, '_>) {
             }
         }
     }
+    claims::finish(cx);
 }

@@ -3,7 +3,10 @@
 //! The first container of a pod is its service; init containers become services that run to their end before it, further
 //! containers become services that share its network. A pod whose only container a module replaces becomes a native service.
 
+mod volumes;
+
 use crate::kubernetes::context::Cx;
+use crate::kubernetes::draft::Draft;
 use crate::kubernetes::object::Object;
 use crate::kubernetes::tree::Node;
 
@@ -64,4 +67,19 @@ pub fn replicas(cx: &mut Cx<'_, '_>, workload: &Workload<'_, '_>) {
 }
 
 /// Translates the containers of a pod.
-pub fn translate(_cx: &mut Cx<'_, '_>, _workload: &Workload<'_, '_>) {}
+pub fn translate<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>) {
+    let spec = workload.spec;
+    let main = spec.list("containers").first();
+    for container in spec.list("initContainers").iter().chain(spec.list("containers")) {
+        if volumes::is_ownership_only(container).is_some() {
+            cx.books.replaced(container, "the owner of the state");
+            continue;
+        }
+        let text = |key: &str| container.get(key).and_then(Node::text).unwrap_or("").to_owned();
+        let is_main = main.is_some_and(|main| std::ptr::eq(main, container));
+        let service = if is_main { workload.service.clone() } else { format!("{}-{}", workload.service, text("name")) };
+        let mut draft = Draft::container(workload.object.id, workload.object.identity(), text("image"));
+        volumes::volumes(cx, workload, container, &service, &mut draft);
+        cx.add(&service, draft);
+    }
+}
