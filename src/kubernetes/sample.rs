@@ -17,6 +17,18 @@ pub(crate) fn translated(yaml: &str) -> Inventory {
 
 /// Translates manifests to a place that `change` makes other than usual.
 pub(crate) fn with(yaml: &str, change: impl FnOnce(&mut Target<'_>)) -> Inventory {
+    let inventory = on(yaml, change, |world, target| inventory(world, target, true).unwrap());
+    let listed: usize = inventory.objects.iter().map(|object| object.fields.as_ref().map_or(0, Vec::len)).sum();
+    assert_eq!(listed, inventory.totals.leaves, "every leaf is listed");
+    inventory
+}
+
+/// Calls `read` with what manifests say and the place that they go to.
+pub(crate) fn on<T>(
+    yaml: &str,
+    change: impl FnOnce(&mut Target<'_>),
+    read: impl FnOnce(&World<'_>, &Target<'_>) -> T,
+) -> T {
     let mut sources = Sources::default();
     let file = sources.add("k8s/all.yaml", yaml);
     let mut world = World::new(&sources);
@@ -39,10 +51,7 @@ pub(crate) fn with(yaml: &str, change: impl FnOnce(&mut Target<'_>)) -> Inventor
         used: BTreeMap::new(),
     };
     change(&mut target);
-    let inventory = inventory(&world, &target, true).unwrap();
-    let listed: usize = inventory.objects.iter().map(|object| object.fields.as_ref().map_or(0, Vec::len)).sum();
-    assert_eq!(listed, inventory.totals.leaves, "every leaf is listed");
-    inventory
+    read(&world, &target)
 }
 
 /// Returns `disposition to|reason` of a leaf, by the kind of its object and its path.

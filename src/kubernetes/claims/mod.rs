@@ -17,6 +17,7 @@ use indexmap::IndexMap;
 use super::context::Cx;
 use super::object::{Object, ObjectId};
 use super::tree::Node;
+use super::world::World;
 use crate::units::Quantity;
 
 pub(super) use bound::{Bound, Export, Via, of_claim, of_class, of_volume};
@@ -174,6 +175,16 @@ pub(super) fn claim_of_template(set: &Object<'_>, template: &str) -> String {
     format!("{template}-{}-0", set.name())
 }
 
+/// Returns the StatefulSet that makes a claim for one of its further replicas.
+pub(super) fn set_of_replica<'w, 's>(world: &'w World<'s>, (namespace, name): &Key) -> Option<&'w Object<'s>> {
+    world.of_kind("StatefulSet").filter(|set| set.namespace() == namespace).find(|set| {
+        templates(set).any(|(_, template)| {
+            let ordinal = name.strip_prefix(&format!("{template}-{}-", set.name()));
+            ordinal.is_some_and(|ordinal| ordinal.parse::<u32>().is_ok_and(|ordinal| ordinal > 0))
+        })
+    })
+}
+
 /// Returns a claim's key.
 pub(super) fn key(namespace: &str, name: &str) -> Key {
     (namespace.to_owned(), name.to_owned())
@@ -271,8 +282,15 @@ impl Cx<'_, '_> {
     }
 
     /// Notes why a claim stays behind.
-    pub(super) fn leave_claim(&mut self, key: Key, reason: String) {
-        self.claims.all.entry(key).or_default().left = Some(reason);
+    pub(super) fn leave_claim(&mut self, key: Key, user: ObjectId, service: &str, reason: String) {
+        let claim = self.claims.all.entry(key).or_default();
+        if !claim.users.contains(&user) {
+            claim.users.push(user);
+        }
+        if claim.services.is_empty() {
+            claim.services.push(service.to_owned());
+        }
+        claim.left = Some(reason);
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Stage, Translator};
 use crate::kubernetes::claims::{Key, of_volume};
 use crate::kubernetes::context::Cx;
+use crate::kubernetes::ledger::Disposition;
 use crate::kubernetes::object::Object;
 use crate::kubernetes::tree::Node;
 
@@ -87,7 +88,7 @@ fn source<'w, 's>(
 }
 
 fn replaced_as(cx: &mut Cx<'_, '_>, value: &Node<'_>, to: &str, how: String) {
-    let disposition = crate::kubernetes::ledger::Disposition::Replaced;
+    let disposition = Disposition::Replaced;
     cx.books.settle(value, disposition, Some(to.to_owned().into()), Some(how.into()));
 }
 

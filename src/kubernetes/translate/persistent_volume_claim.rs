@@ -1,8 +1,9 @@
 //! PersistentVolumeClaims: what workloads keep.
 
 use super::{Stage, Translator};
-use crate::kubernetes::claims::Key;
+use crate::kubernetes::claims::{Key, bytes, of_claim, set_of_replica};
 use crate::kubernetes::context::Cx;
+use crate::kubernetes::ledger::Disposition;
 use crate::kubernetes::object::Object;
 use crate::kubernetes::tree::Node;
 use crate::units::Size;
@@ -13,11 +14,21 @@ pub(super) static PERSISTENT_VOLUME_CLAIM: Translator =
 fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
     let key = (object.namespace().to_owned(), object.name().to_owned());
     let (is_used, left) = cx.claim(&key).map_or((false, None), |claim| (!claim.users.is_empty(), claim.left.clone()));
-    let spec = object.tree().get("spec");
+    let Some(spec) = object.tree().get("spec") else { return };
+    if let Some(reason) = left {
+        cx.books.dropped(spec, reason);
+        return;
+    }
     if !is_used {
-        let Some(spec) = spec else { return };
-        match left {
-            Some(reason) => cx.books.dropped(spec, reason),
+        match set_of_replica(cx.world, &key) {
+            Some(set) => {
+                let text = format!(
+                    "it belongs to a further replica of the StatefulSet {}: whether the data of the first is enough is a question of \
+                     its own",
+                    set.name()
+                );
+                cx.books.needs_you(spec, text);
+            }
             None => {
                 let text = "no workload of the input mounts this claim: does it hold data that has to come along, and for whom?";
                 cx.ask(object, spec, "unused", text, false);
@@ -45,7 +56,7 @@ pub(in crate::kubernetes) fn settle<'w, 's>(
     if let Some(request) = spec.at(&["resources", "requests", "storage"]) {
         size(cx, object, request, key, &to);
     }
-    let bound = crate::kubernetes::claims::of_claim(cx, key);
+    let bound = of_claim(cx, key);
     let lies = bound.lies.map_or_else(String::new, |lies| format!("its data lies {lies}"));
     for (name, value) in spec.pairs().iter().map(|pair| (pair.key.as_ref(), &pair.node)) {
         match name {
@@ -56,7 +67,7 @@ pub(in crate::kubernetes) fn settle<'w, 's>(
             "storageClassName" if lies.is_empty() => cx.books.replaced(value, to.clone()),
             "storageClassName" => {
                 let to = Some(to.clone().into());
-                cx.books.settle(value, crate::kubernetes::ledger::Disposition::Replaced, to, Some(lies.clone().into()));
+                cx.books.settle(value, Disposition::Replaced, to, Some(lies.clone().into()));
             }
             "volumeMode" => cx.books.dropped(value, "it is a file system, as every claim that is mounted"),
             "volumeName" | "selector" => {
@@ -85,7 +96,7 @@ pub(in crate::kubernetes) fn settle<'w, 's>(
 
 /// Settles how much a claim asks for.
 fn size<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, request: &'w Node<'s>, key: &Key, to: &str) {
-    let requested = crate::kubernetes::claims::bytes(request);
+    let requested = bytes(request);
     if cx.target.answers.contains_key(&cx.size_question(key)) {
         cx.books.translated_as(request, format!("{to}.quota"), "as answered");
         return;
@@ -105,7 +116,7 @@ fn size<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, request: &'w Node<'
         ask_size(cx, object, request, key, text);
         return;
     }
-    let export = crate::kubernetes::claims::of_claim(cx, key).export.is_some();
+    let export = of_claim(cx, key).export.is_some();
     if export {
         cx.books.dropped(request, "the server that holds the data decides on its size");
     } else if cx.target.datasets.is_some() {

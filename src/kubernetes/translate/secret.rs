@@ -80,9 +80,9 @@ fn listed(keys: &[&str]) -> String {
 
 /// Returns the name of the secret of the host that a key of an object becomes, and notes what to fill in.
 ///
-/// `of` says where the key is, such as `Secret apps/gitea`. Two keys never share a name.
-pub(in crate::kubernetes) fn item(cx: &mut Cx<'_, '_>, namespace: &str, object: &str, key: &str, of: &str) -> String {
-    let words = format!("the value of `{key}` in {of}");
+/// `kind` is that of the object. Two keys never share a name.
+pub(in crate::kubernetes) fn item(cx: &mut Cx<'_, '_>, kind: &str, namespace: &str, object: &str, key: &str) -> String {
+    let words = format!("key {key} of the {kind} {object} in the namespace {namespace}");
     let long = format!("{namespace}-{object}-{key}");
     let plain = as_name(&long);
     let cut: String = plain.chars().take(58).collect();

@@ -3,6 +3,7 @@
 use super::{Stage, Translator};
 use crate::kubernetes::claims::{Via, of_class};
 use crate::kubernetes::context::Cx;
+use crate::kubernetes::ledger::Disposition;
 use crate::kubernetes::object::Object;
 use crate::kubernetes::tree::Node;
 
@@ -21,7 +22,7 @@ fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
                     Via::Pod => "the copy of each claim by a pod that mounts it while its workload is stopped",
                 };
                 let lies = bound.lies.clone().map(|lies| format!("data of this class lies {lies}").into());
-                let disposition = crate::kubernetes::ledger::Disposition::Replaced;
+                let disposition = Disposition::Replaced;
                 cx.books.settle(value, disposition, Some(by.into()), lies);
             }
             "reclaimPolicy" => match value.text() {

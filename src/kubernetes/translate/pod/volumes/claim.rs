@@ -54,24 +54,7 @@ pub(super) fn of_template<'w, 's>(
 ) {
     let object = site.workload.object;
     let key = (object.namespace().to_owned(), claim.to_owned());
-    let replicas = object.tree().at(&["spec", "replicas"]).and_then(Node::int).unwrap_or(1);
-    if let Some(name) = template.at(&["metadata", "name"]).filter(|_| replicas > 1) {
-        let others: Vec<String> = (1..replicas.min(10))
-            .filter_map(|ordinal| Some(format!("{}-{ordinal}", claim.strip_suffix("-0")?)))
-            .collect();
-        let question = format!(
-            "each of the {replicas} replicas keeps data of its own, and only that of the first moves: may that of the others \
-             ({}) be left behind, because it is a copy?",
-            others.join(", ")
-        );
-        let answered = cx.ask(object, name, &format!("ordinals-{}", super::slug(&mount.volume)), question, true);
-        if answered.is_some() {
-            for other in others {
-                let reason = "it holds what the claim of the first replica holds".to_owned();
-                cx.leave_claim((key.0.clone(), other), reason);
-            }
-        }
-    }
+    further_replicas(cx, site, claim);
     if !put(cx, site, &key, mount, draft) {
         let question =
             "the claim is a device without a file system: which path of the host takes its place, or `none`?";
@@ -82,6 +65,23 @@ pub(super) fn of_template<'w, 's>(
     persistent_volume_claim::settle(cx, object, template, &key);
     cx.books.translated(template, to);
     cx.books.translated(mount.node, site.key("volumes"));
+}
+
+/// Notes that the claims of further replicas stay behind, where that is answered: their data is that of the first.
+///
+/// The question is that of `spec.replicas`.
+fn further_replicas(cx: &mut Cx<'_, '_>, site: &Site<'_, '_, '_>, claim: &str) {
+    let object = site.workload.object;
+    let replicas = object.tree().at(&["spec", "replicas"]).and_then(Node::int).unwrap_or(1);
+    let answer = cx.target.answers.get(&format!("{}#replicas", object.identity()));
+    let is_enough = answer.is_some_and(|answer| !matches!(answer.as_str(), "no" | "false"));
+    let Some(start) = claim.strip_suffix('0').filter(|_| is_enough) else { return };
+    // Nobody has more replicas with data on what becomes one host.
+    for ordinal in 1..replicas.min(100) {
+        let key = (object.namespace().to_owned(), format!("{start}{ordinal}"));
+        let reason = "the claim of the first replica holds the same".to_owned();
+        cx.leave_claim(key, object.id, site.service, reason);
+    }
 }
 
 /// Mounts the place of a claim; tells whether it has one.
@@ -100,15 +100,11 @@ fn put<'w, 's>(
     let Some(path) = cx.claim_mount(&key.0, &key.1) else { return false };
     bind(draft, &mount.below(&path), mount);
     for owned in made.iter().filter(|owned| !owned.below.is_empty()) {
-        let rights = owned.rights.over(&site.rights);
+        let rights = owned.rights.over(&rights);
         keep(cx, draft, directory(format!("{path}/{}", owned.below), rights));
     }
     if let Some(sub) = mount.sub.as_ref().filter(|sub| !is_file(sub, &mount.path)) {
         keep(cx, draft, directory(format!("{path}/{sub}"), rights));
-    }
-    if let Some(group) = site.workload.spec.at(&["securityContext", "fsGroup"]) {
-        let to = cx.claim_goes_to(key);
-        cx.books.replaced(group, format!("the group of {to}, once, when its data arrives"));
     }
     true
 }

@@ -31,8 +31,10 @@ pub(super) fn of_container(workload: &Workload<'_, '_>, container: &Node<'_>) ->
     };
     let group = workload.spec.at(&["securityContext", "fsGroup"]).and_then(Node::int).and_then(account);
     let mode = group.as_ref().map(|_| "2770".to_owned());
-    let owner = told("PUID").or_else(|| number("runAsUser"));
-    let owner = if group.is_none() { owner.filter(|owner| owner != "0") } else { owner };
+    let run_as = number("runAsUser");
+    // Only what starts as root can change its user.
+    let owner =
+        run_as.clone().filter(|owner| owner != "0").or_else(|| told("PUID")).or(run_as.filter(|_| mode.is_some()));
     let own_group = told("PGID").or_else(|| number("runAsGroup")).filter(|_| owner.is_some());
     Rights { owner, group: group.or(own_group), mode }
 }
@@ -180,7 +182,7 @@ mod tests {
         assert_eq!(of("[chown, -R, '1000:1000', /data]"), Some(vec![data("", rights("1000", "1000", ""))]));
         assert_eq!(of("[/bin/chown, '999', /data/]"), Some(vec![data("", rights("999", "", ""))]));
         assert_eq!(
-            of("[sh, -c, 'set -e; mkdir -p /data/a && chown 1:2 \"/data/a\"\n chmod 750 /data/a']"),
+            of("[sh, -c, 'set -e; mkdir -p /data/a && chown 1:2 \"/data/a\"; chmod 750 /data/a']"),
             Some(vec![data("a", rights("1", "2", "0750"))])
         );
         assert_eq!(

@@ -81,6 +81,11 @@ fn mode_of(node: &Node<'_>, key: &str) -> Option<String> {
     (mode != 0o644).then(|| format!("{mode:04o}"))
 }
 
+/// Returns the permissions of one file: its own, else those of all.
+fn mode_of_item(item: &Node<'_>, default: Option<&String>) -> Option<String> {
+    if item.get("mode").is_some() { mode_of(item, "mode") } else { default.cloned() }
+}
+
 /// Returns the keys that a source asks for, as (key, path in the volume, permissions); all of the object's where it asks for none.
 fn wanted<'a>(source: &'a Node<'_>, mode: Option<&String>) -> Option<Vec<(&'a str, &'a str, Option<String>)>> {
     let items = source.list("items");
@@ -90,7 +95,7 @@ fn wanted<'a>(source: &'a Node<'_>, mode: Option<&String>) -> Option<Vec<(&'a st
     let read = |item: &'a Node<'_>| {
         let key = item.get("key")?.text()?;
         let path = item.get("path").and_then(Node::text).unwrap_or(key);
-        Some((key, path, mode_of(item, "mode").or_else(|| mode.cloned())))
+        Some((key, path, mode_of_item(item, mode)))
     };
     Some(items.iter().filter_map(read).collect())
 }
@@ -149,7 +154,7 @@ fn config_map<'w, 's>(
         let holds = match secret {
             None => Holds::Content { node, content },
             Some(what) => {
-                let item = secret::item(cx, namespace, name, key, &format!("ConfigMap {namespace}/{name}"));
+                let item = secret::item(cx, "ConfigMap", namespace, name, key);
                 let text = format!(
                     "it holds {}, which would land in the store for everybody to read: put the file into the secret `{item}`",
                     what.as_str()
@@ -221,7 +226,7 @@ fn secret_files<'w, 's>(
     };
     let mut files = Vec::with_capacity(all.len());
     for (key, path, mode) in all {
-        let item = secret::item(cx, namespace, name, &key, &format!("Secret {namespace}/{name}"));
+        let item = secret::item(cx, "Secret", namespace, name, &key);
         files.push(Entry { path, holds: Holds::Secret { item }, mode });
     }
     cx.books.translated(source, site.key("secrets"));
@@ -251,7 +256,7 @@ fn downward<'w, 's>(
             continue;
         };
         cx.books.translated(item, site.key("files"));
-        let mode = mode_of(item, "mode").or_else(|| mode.cloned());
+        let mode = mode_of_item(item, mode);
         files.push(Entry { path: path.to_owned(), holds: Holds::Constant(text), mode });
     }
     if files.is_empty() { Found::Nothing } else { Found::Files(files) }

@@ -1,6 +1,7 @@
 use crate::kubernetes::Inventory;
+use crate::kubernetes::context::Cx;
 use crate::kubernetes::draft::{Draft, SecretTo};
-use crate::kubernetes::sample::{leaf, translated, with};
+use crate::kubernetes::sample::{leaf, on, translated, with};
 
 /// Returns a Deployment `web` in the namespace `apps` whose container has these mounts; flow style, `more` are further keys of the pod.
 fn pod(mounts: &str, volumes: &str, more: &str) -> String {
@@ -30,7 +31,6 @@ fn kept(inventory: &Inventory) -> String {
         "mount-",
         "sub-path-",
         "size",
-        "ordinals-",
         "key",
         "secret-",
         "field-",
@@ -101,7 +101,16 @@ fn a_claim_becomes_a_dataset_of_its_size_with_the_owner_of_the_pod() {
         "securityContext: { runAsUser: 1000, runAsGroup: 2000, fsGroup: 3000 }",
     );
     let inventory = translated(&format!("{yaml}{CLAIM}"));
-    insta::assert_snapshot!(kept(&inventory), @"");
+    insta::assert_snapshot!(kept(&inventory), @r#"
+    [web]
+    volume /var/lib/web:/data
+    volume /var/lib/web/conf:/etc/web:ro
+    volume /var/lib/web/x.json:/app/x.json
+    state /var/lib/web/conf 1000:3000 2770
+    state /var/lib/web 1000:3000 2770
+    moves data to /var/lib/web used None owner Some("1000")
+    dataset safe/web /var/lib/web quota 20GiB of apps/data
+    "#);
     assert_eq!(
         leaf(&inventory, "PersistentVolumeClaim", "spec.resources.requests.storage"),
         "translated zfs.pools.rpool.datasets.safe/web.quota"
@@ -116,7 +125,12 @@ fn without_datasets_a_claim_becomes_a_directory() {
     let yaml =
         pod("{ name: data, mountPath: /data }", "{ name: data, persistentVolumeClaim: { claimName: data } }", "");
     let inventory = with(&format!("{yaml}{CLAIM}"), |target| target.datasets = None);
-    insta::assert_snapshot!(kept(&inventory), @"");
+    insta::assert_snapshot!(kept(&inventory), @r#"
+    [web]
+    volume /var/lib/web:/data
+    state /var/lib/web -:- 0755
+    moves data to /var/lib/web used None owner None
+    "#);
 }
 
 #[test]
@@ -127,7 +141,14 @@ fn a_claim_that_holds_more_than_it_asks_for_is_a_question_whose_answer_is_the_qu
     let used = |target: &mut crate::kubernetes::context::Target<'_>| {
         target.used.insert("apps/data".to_owned(), "38GiB".parse().unwrap());
     };
-    insta::assert_snapshot!(kept(&with(&yaml, used)), @"");
+    insta::assert_snapshot!(kept(&with(&yaml, used)), @r#"
+    [web]
+    volume /var/lib/web:/data
+    state /var/lib/web -:- -
+    moves data to /var/lib/web used Some("38GiB") owner None
+    dataset safe/web /var/lib/web quota - of apps/data
+    ? apps/PersistentVolumeClaim/data#size: the claim asks for 20 GiB and holds 38 GiB already: how much may it hold on the host? (a size such as `20GiB`)
+    "#);
     let answered = with(&yaml, |target| {
         used(target);
         target.answers.insert("apps/PersistentVolumeClaim/data#size".to_owned(), "60Gi".to_owned());
@@ -148,7 +169,19 @@ fn several_claims_of_a_workload_are_told_apart_and_one_that_several_mount_is_mad
         + "---\n"
         + &CLAIM.replace("name: data", "name: media").replace("ReadWriteOnce", "ReadWriteMany");
     let inventory = translated(&format!("{first}{}{claims}", second.replace("name: web,", "name: other,")));
-    insta::assert_snapshot!(kept(&inventory), @"");
+    insta::assert_snapshot!(kept(&inventory), @r#"
+    [web]
+    volume /var/lib/web/config:/data
+    volume /var/lib/media:/media:ro
+    state /var/lib/web/config -:- -
+    state /var/lib/media -:- -
+    moves web-config to /var/lib/web/config used None owner None
+    moves media to /var/lib/media used None owner None
+    [other]
+    volume /var/lib/media:/media
+    dataset safe/web-config /var/lib/web/config quota 20GiB of apps/web-config
+    dataset safe/media /var/lib/media quota 20GiB of apps/media
+    "#);
 }
 
 #[test]
@@ -157,15 +190,30 @@ fn a_stateful_set_has_the_claims_of_its_first_replica() {
         "spec:\n  template:",
         "spec:\n  replicas: 2\n  volumeClaimTemplates:\n  - { metadata: { name: data }, spec: { accessModes: [ReadWriteOnce], resources: { requests: { storage: 1Gi } } } }\n  - { metadata: { name: wal }, spec: { resources: { requests: { storage: nonsense } } } }\n  template:",
     ).replace("volumeMounts: [", "volumeMounts: [{ name: wal, mountPath: /wal }, ");
-    insta::assert_snapshot!(kept(&translated(&yaml)), @"");
+    insta::assert_snapshot!(kept(&translated(&yaml)), @r#"
+    [web]
+    volume /var/lib/web/wal:/wal
+    volume /var/lib/web/data:/data
+    state /var/lib/web/data -:- -
+    state /var/lib/web/wal -:- -
+    moves data-web-0 to /var/lib/web/data used None owner None
+    moves wal-web-0 to /var/lib/web/wal used None owner None
+    dataset safe/web-data /var/lib/web/data quota 1GiB of apps/data-web-0
+    dataset safe/web-wal /var/lib/web/wal quota - of apps/wal-web-0
+    ? apps/StatefulSet/web#size-wal-web-0: this is no quantity of Kubernetes: how much may the claim hold? (a size such as `20GiB`)
+    "#);
     let answered = with(&yaml, |target| {
-        target.answers.insert("apps/StatefulSet/web#ordinals-data".to_owned(), "yes".to_owned());
+        target.answers.insert("apps/StatefulSet/web#replicas".to_owned(), "yes".to_owned());
         target.answers.insert("apps/StatefulSet/web#size-wal-web-0".to_owned(), "4GiB".to_owned());
     });
     assert_eq!(answered.host.datasets["safe/web-wal"].quota.as_deref(), Some("4GiB"));
     let leave = &answered.host.services["web"].migration.as_ref().unwrap().leave;
-    assert_eq!(leave.len(), 1);
-    assert_eq!(leave[0].0, "data-web-1");
+    let left: Vec<&str> = leave.iter().map(|(claim, _)| claim.as_str()).collect();
+    assert_eq!(left, ["wal-web-1", "data-web-1"]);
+    let further = CLAIM.replace("name: data", "name: data-web-1");
+    let further = translated(&format!("{yaml}{further}"));
+    let said = leaf(&further, "PersistentVolumeClaim", "spec.storageClassName");
+    assert!(said.starts_with("needs-you it belongs to a further replica of the StatefulSet web"), "{said}");
 }
 
 #[test]
@@ -177,7 +225,14 @@ fn an_nfs_volume_is_mounted_where_it_is_and_its_claim_stays() {
     );
     let volume = "---\napiVersion: v1\nkind: PersistentVolume\nmetadata: { name: media }\nspec: { capacity: { storage: 1Ti }, accessModes: [ReadWriteMany], persistentVolumeReclaimPolicy: Delete, mountOptions: [nfsvers=4.1, 'hard,noatime'], claimRef: { namespace: apps, name: data }, nfs: { server: 10.0.0.2, path: /tank/media } }\n";
     let inventory = translated(&format!("{yaml}{CLAIM}{volume}"));
-    insta::assert_snapshot!(kept(&inventory), @"");
+    insta::assert_snapshot!(kept(&inventory), @r#"
+    [web]
+    volume /mnt/web:/media
+    volume /mnt/web-inline:/inline:ro
+    leaves data: it stays on 10.0.0.2:/tank/media, which this host mounts
+    filesystem /mnt/web nfs 10.0.0.2:/tank/media nfsvers=4.1,hard,noatime
+    filesystem /mnt/web-inline nfs nas.lan:/export/media
+    "#);
     let entry = inventory.claims.first().unwrap();
     assert_eq!((entry.volume.as_deref(), entry.reclaim.as_deref()), (Some("media"), Some("Delete")));
     assert_eq!(
@@ -224,7 +279,18 @@ fn what_begins_empty_lies_in_memory_where_it_is_small_and_else_where_it_can_be_t
         "",
     );
     let inventory = translated(&yaml);
-    insta::assert_snapshot!(kept(&inventory), @"");
+    insta::assert_snapshot!(kept(&inventory), @r#"
+    [web]
+    volume /var/cache/web/cache:/var/cache/web
+    volume /var/cache/web/pvc:/work
+    tmpfs /tmp -
+    tmpfs /scratch 2GiB
+    tmpfs /small 10MiB
+    shm-size 0B
+    state /var/cache/web/cache -:- 0777 rebuildable
+    state /var/cache/web/pvc -:- 0777 rebuildable
+    ?! apps/Deployment/web#volume-pages: the volume lies in huge pages, which the host has to set aside: which path of the host takes its place, or `none`?
+    "#);
     assert_eq!(leaf(&inventory, "Deployment", "spec.template.spec.volumes[7].name"), "dropped no container mounts it");
 }
 
@@ -236,7 +302,18 @@ fn containers_of_a_pod_share_what_begins_empty_and_init_containers_that_only_giv
         "initContainers:\n      - { name: own, image: busybox, command: [sh, -c, 'mkdir -p /d/sub && chown -R 1000:1000 /d; chmod 700 /d/sub'], volumeMounts: [{ name: data, mountPath: /d }] }\n      - { name: seed, image: registry.example/seed:1, volumeMounts: [{ name: shared, mountPath: /out }] }",
     );
     let inventory = translated(&format!("{yaml}{CLAIM}"));
-    insta::assert_snapshot!(kept(&inventory), @"");
+    insta::assert_snapshot!(kept(&inventory), @r#"
+    [web-seed]
+    volume /var/cache/web/shared:/out
+    state /var/cache/web/shared -:- 0777 rebuildable
+    [web]
+    volume /var/cache/web/shared:/shared
+    volume /var/lib/web:/data
+    state /var/lib/web/sub 1000:1000 0700
+    state /var/lib/web 1000:1000 -
+    moves data to /var/lib/web used None owner Some("1000")
+    dataset safe/web /var/lib/web quota 20GiB of apps/data
+    "#);
 }
 
 #[test]
@@ -246,7 +323,22 @@ fn paths_of_the_node_are_data_devices_or_questions() {
         "{ name: a, hostPath: { path: /mnt/media/, type: DirectoryOrCreate } }, { name: b, hostPath: { path: /dev/ttyUSB0, type: CharDevice } }, { name: c, hostPath: { path: /var/run/docker.sock } }, { name: d, hostPath: { path: /etc/localtime } }, { name: e, hostPath: { path: / } }, { name: f, hostPath: { path: /dev/ttyACM0 } }, { name: g, hostPath: { path: /etc/timezone } }, { name: h, hostPath: { path: /srv/x } }, { name: i, hostPath: { path: '${PATH}' } }",
         "",
     );
-    insta::assert_snapshot!(kept(&translated(&yaml)), @"");
+    insta::assert_snapshot!(kept(&translated(&yaml)), @r#"
+    [web]
+    # /mnt/media lay on a node of the cluster: what it holds has to come along
+    # /srv/x lay on a node of the cluster: what it holds has to come along
+    volume /mnt/media:/media
+    volume /etc/localtime:/etc/localtime:ro
+    volume /srv/x:/x
+    device /dev/ttyUSB0
+    state /mnt/media -:- 0755
+    state /srv/x -:- 0755
+    ?! apps/Deployment/web#volume-c: `/var/run/docker.sock` of the node: the program drives the containers of the node through this socket: what does it do there, and does it have to on the host? Whoever has the socket has the host
+    ?! apps/Deployment/web#volume-e: `/` of the node: the program gets the whole node: does it need the whole host? What for?
+    ?! apps/Deployment/web#volume-f: `/dev/ttyACM0` of the node is a device that the container finds under another name, which is not carried over: can the program be told the device's own name?
+    ?! apps/Deployment/web#sub-path-web-i: which directory of the volume `i` is it? Its name is put together of variables when the pod starts
+    ? apps/Deployment/web#propagation-web-h: mounts that are made below the volume `h` while the container runs are to be seen on the other side: is this needed on the host?
+    "#);
     let answered = with(&yaml, |target| {
         target.answers.insert("apps/Deployment/web#volume-c".to_owned(), "/run/podman/podman.sock".to_owned());
         target.answers.insert("apps/Deployment/web#volume-e".to_owned(), "none".to_owned());
@@ -265,7 +357,15 @@ fn keys_of_config_maps_become_files_and_keys_that_nobody_reads_are_named() {
         "",
     );
     let inventory = translated(&format!("{yaml}{map}"));
-    insta::assert_snapshot!(kept(&inventory), @"");
+    insta::assert_snapshot!(kept(&inventory), @r#"
+    [web]
+    file /etc/web/bin/run.sh 0755 "exec web"
+    file /etc/web/logo.png - "�PNG"
+    file /etc/one.yaml - "a: 1"
+    ?! apps/ConfigMap/conf#key-bad: the key `bad` is no text that base64 gives: what should the file hold?
+    ?! apps/Deployment/web#volume-gone: the ConfigMap `gone` is not among the input: what does it hold? Add it to the input, or name a directory of the host with its files
+    ?! apps/Deployment/web#sub-path-web-sub: the volume has no file of the name in `subPath`: which one should be mounted here?
+    "#);
     assert_eq!(leaf(&inventory, "ConfigMap", "data.left"), "dropped no workload of the input reads this key");
     assert_eq!(leaf(&inventory, "ConfigMap", "data[\"app.yaml\"]"), "translated services.web.files");
     let at = leaf(&inventory, "Deployment", "spec.template.spec.containers[0].volumeMounts[0].mountPath");
@@ -281,7 +381,16 @@ fn a_projected_volume_is_split_by_its_sources() {
     );
     let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: conf, namespace: apps }\ndata: { a: b }\n";
     let inventory = translated(&format!("{yaml}{map}"));
-    insta::assert_snapshot!(kept(&inventory), @"");
+    insta::assert_snapshot!(kept(&inventory), @r#"
+    [web]
+    file /all/a 0400 "b"
+    file /all/name 0400 "web"
+    file /info/labels - "app=\"web\"\ntier=\"front\""
+    file /info/tier - "front"
+    secret-file /all/pw of apps-login-password mode Some("0400") owner None
+    secret apps-login-password: key password of the Secret login in the namespace apps
+    ? apps/Deployment/web#field-web-ip: `ip` tells the program something that only the cluster knows: what should it hold on the host?
+    "#);
     assert!(
         leaf(&inventory, "Deployment", "spec.template.spec.volumes[0].projected.sources[2].serviceAccountToken.path")
             .starts_with("dropped it leads to the API")
@@ -295,7 +404,14 @@ fn volumes_of_drivers_are_questions_but_those_of_nfs() {
         "{ name: a, csi: { driver: nfs.csi.k8s.io, volumeAttributes: { server: nas, share: /a, mountOptions: 'nfsvers=4' } } }, { name: b, csi: { driver: secrets-store.csi.k8s.io } }, { name: c, cephfs: { monitors: [x] } }, { name: d, nfs: { server: '${NAS}', path: /d } }",
         "",
     );
-    insta::assert_snapshot!(kept(&translated(&yaml)), @"");
+    insta::assert_snapshot!(kept(&translated(&yaml)), @r#"
+    [web]
+    volume /mnt/web-a:/a
+    filesystem /mnt/web-a nfs nas:/a nfsvers=4
+    ?! apps/Deployment/web#volume-b: its files are secrets of another store, which have to be filled in on the host: which path of the host takes its place? `none` leaves it out
+    ?! apps/Deployment/web#volume-c: its data lies in CephFS: which path of the host takes its place? `none` leaves it out
+    ?! apps/Deployment/web#volume-d: the server or the path of the export is still to be filled in: which path of the host takes its place?
+    "#);
 }
 
 #[test]
@@ -310,7 +426,26 @@ fn values_of_secrets_are_in_no_output() {
         "securityContext: { runAsUser: 1000 }",
     );
     let inventory = translated(&format!("{secrets}{yaml}"));
-    insta::assert_snapshot!(kept(&inventory), @"");
+    insta::assert_snapshot!(kept(&inventory), @r#"
+    [web]
+    secret-file /s/password of apps-login-password mode Some("0400") owner Some("1000")
+    secret-file /s/token of apps-login-token mode Some("0400") owner Some("1000")
+    secret-file /s/lines of apps-login-lines mode Some("0400") owner Some("1000")
+    secret-file /token of apps-login-token mode None owner Some("1000")
+    secret-file /p/password of apps-login-password mode None owner Some("1000")
+    secret-file /p/token of apps-login-token mode None owner Some("1000")
+    secret-file /p/lines of apps-login-lines mode None owner Some("1000")
+    secret-file /k/id of apps-keyed-id mode None owner Some("1000")
+    secret apps-login-password: key password of the Secret login in the namespace apps
+    secret apps-login-token: key token of the Secret login in the namespace apps
+    secret apps-login-lines: key lines of the Secret login in the namespace apps
+    secret apps-keyed-id: key id of the ConfigMap keyed in the namespace apps
+    ?! apps/ConfigMap/keyed#key-id: it holds a private key, which would land in the store for everybody to read: put the file into the secret `apps-keyed-id`
+    ?! apps/Deployment/web#secret-gone: the Secret `gone` is not among the input: which keys has it? `kubectl describe secret -n apps gone` shows them without their values
+    ?! apps/Secret/login#keys: fill in what `web` gets of the Secret `login`: `password`, `token`, `lines`
+    ? apps/Secret/pull#keys: no workload of the input uses the Secret `pull` (the login of a registry): is it still needed?
+    ? apps/Secret/odd#keys: no workload of the input uses the Secret `odd` (`nested`, `list`): is it still needed?
+    "#);
     let outputs = [
         format!("{:?}", inventory.host),
         format!("{:?}", inventory.questions),
@@ -334,4 +469,71 @@ fn keys_of_an_unknown_secret_are_asked_for_and_the_answer_makes_the_files() {
     let sealed = "apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata: { name: gone, namespace: apps }\nspec: { encryptedData: { key: AgBy3i4OJSWK } }\n";
     let sealed = translated(&format!("{yaml}{sealed}"));
     assert_eq!(sealed.host.services["web"].secrets[0].name, "apps-gone-key");
+}
+
+#[test]
+fn a_device_without_a_file_system_is_a_question() {
+    let yaml =
+        pod("{ name: data, mountPath: /data }", "{ name: data, persistentVolumeClaim: { claimName: data } }", "");
+    let claim = CLAIM.replace("spec: {", "spec: { volumeMode: Block,");
+    let device = yaml.replace(
+        "volumeMounts: [{ name: data, mountPath: /data }]",
+        "volumeDevices: [{ name: data, devicePath: /dev/xvda }]",
+    );
+    for yaml in [yaml, device] {
+        let inventory = translated(&format!("{yaml}{claim}"));
+        assert!(inventory.host.datasets.is_empty());
+        let question = inventory.questions.iter().find(|question| question.id == "apps/Deployment/web#volume-data");
+        assert!(question.is_some_and(|question| question.blocks));
+    }
+}
+
+#[test]
+fn how_the_cluster_keeps_data_says_how_it_is_read() {
+    let class = "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: { name: fast, annotations: { storageclass.kubernetes.io/is-default-class: 'true' } }\nprovisioner: driver.longhorn.io\nallowVolumeExpansion: true\nvolumeBindingMode: Immediate\nparameters: { numberOfReplicas: '2' }\n---\n";
+    let snapshots = "apiVersion: snapshot.storage.k8s.io/v1\nkind: VolumeSnapshot\nmetadata: { name: s }\nspec: { source: { persistentVolumeClaimName: data } }\n---\napiVersion: snapshot.storage.k8s.io/v1\nkind: VolumeSnapshotClass\nmetadata: { name: c }\ndriver: driver.longhorn.io\ndeletionPolicy: Delete\n---\napiVersion: v1\nkind: PersistentVolume\nmetadata: { name: lost }\nspec: { storageClassName: manual, hostPath: { path: /x } }\n---\n";
+    let claim = CLAIM.replace("storageClassName: local-path, ", "");
+    let inventory = translated(&format!("{class}{snapshots}{claim}"));
+    let entry = inventory.claims.first().unwrap();
+    assert_eq!(entry.reclaim.as_deref(), Some("Delete"));
+    assert_eq!(entry.lies.as_deref(), Some("in Longhorn, whose replicas only Longhorn reads"));
+    assert_eq!((entry.dataset.as_deref(), entry.mount.as_deref()), (None, None));
+    let said = [
+        leaf(&inventory, "StorageClass", "provisioner"),
+        leaf(&inventory, "StorageClass", "parameters.numberOfReplicas"),
+        leaf(&inventory, "VolumeSnapshotClass", "driver"),
+        leaf(&inventory, "VolumeSnapshot", "spec.source.persistentVolumeClaimName"),
+        leaf(&inventory, "PersistentVolume", "spec.hostPath.path"),
+        leaf(&inventory, "PersistentVolumeClaim", "spec.accessModes[0]"),
+    ];
+    insta::assert_snapshot!(said.join("\n"), @r#"
+    replaced the copy of each claim by a pod that mounts it while its workload is stopped|data of this class lies in Longhorn, whose replicas only Longhorn reads
+    dropped they say how the cluster makes volumes: a dataset has properties of its own
+    replaced snapshots of datasets
+    dropped an old state of a volume, which stays in the cluster: the data moves as it is, and snapshots of its dataset begin anew
+    needs-you no claim of the input is bound to this volume: does it hold data that has to come along, and for whom?
+    needs-you no workload of the input mounts this claim: does it hold data that has to come along, and for whom?
+    "#);
+}
+
+#[test]
+fn a_module_may_keep_a_claim_elsewhere_and_what_shares_it_follows() {
+    let yaml = pod(
+        "{ name: data, mountPath: /data, subPath: a }",
+        "{ name: data, persistentVolumeClaim: { claimName: data } }",
+        "",
+    );
+    on(
+        &format!("{yaml}{CLAIM}"),
+        |_| {},
+        |world, target| {
+            let mut cx = Cx::new(world, target);
+            crate::kubernetes::translate::run(&mut cx);
+            assert_eq!(cx.claim_mount("apps", "data").as_deref(), Some("/var/lib/web"));
+            cx.redirect_claim("apps", "data", "/var/lib/module");
+            assert_eq!(cx.claim_mount("apps", "data").as_deref(), Some("/var/lib/module"));
+            let volumes = &cx.host.services["web"].as_container().unwrap().volumes;
+            assert_eq!(volumes[0].source, "/var/lib/module/a");
+        },
+    );
 }
