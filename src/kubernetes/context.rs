@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::claims::Claims;
 use super::draft::{Draft, HostDraft};
 use super::ledger::{Books, Said};
 use super::object::{Object, ObjectId};
@@ -78,6 +79,8 @@ pub struct Cx<'w, 's> {
     pub uses: BTreeMap<ObjectId, BTreeSet<Use>>,
     /// The main service of each workload.
     pub services: BTreeMap<ObjectId, String>,
+    /// Claims: what they ask for, who mounts them, where they go.
+    pub(super) claims: Claims,
     /// Objects that another object of the input made.
     pub(super) attributed: BTreeSet<ObjectId>,
 }
@@ -96,6 +99,7 @@ impl<'w, 's> Cx<'w, 's> {
             found: Diagnostics::new(),
             uses: BTreeMap::new(),
             services: BTreeMap::new(),
+            claims: Claims::default(),
             attributed: BTreeSet::new(),
         }
     }

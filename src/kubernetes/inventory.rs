@@ -1,5 +1,6 @@
 //! From objects to an inventory: attribution, translation, the table of fields, the sums.
 
+use super::claims::{self, ClaimEntry};
 use super::context::{Cx, Target};
 use super::draft::{HostDraft, WorkDraft};
 use super::ledger::{
@@ -20,6 +21,8 @@ pub struct Inventory {
     pub questions: Vec<QuestionEntry>,
     /// What runs, and what it becomes.
     pub workloads: Vec<WorkloadEntry>,
+    /// Every claim: what it asks for, where its data lies, and where it goes.
+    pub claims: Vec<ClaimEntry>,
     /// The sums.
     pub totals: Totals,
     /// What is to be added to the host.
@@ -46,7 +49,8 @@ pub fn inventory(world: &World<'_>, target: &Target<'_>, fields: bool) -> Result
     }
     let questions = questions(&cx);
     let workloads = workloads(&cx);
-    Ok(Inventory { objects, questions, workloads, totals, host: cx.host, found: cx.found })
+    let claims = claims::entries(&cx);
+    Ok(Inventory { objects, questions, workloads, claims, totals, host: cx.host, found: cx.found })
 }
 
 impl Inventory {

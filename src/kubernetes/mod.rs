@@ -7,6 +7,7 @@
 //! Invariant: every leaf of every object has exactly one disposition.
 
 mod attribution;
+pub mod claims;
 pub mod context;
 pub mod draft;
 mod fields;

@@ -17,6 +17,18 @@ pub(crate) fn translated(yaml: &str) -> Inventory {
 
 /// Translates manifests to a place that `change` makes other than usual.
 pub(crate) fn with(yaml: &str, change: impl FnOnce(&mut Target<'_>)) -> Inventory {
+    let inventory = on(yaml, change, |world, target| inventory(world, target, true).unwrap());
+    let listed: usize = inventory.objects.iter().map(|object| object.fields.as_ref().map_or(0, Vec::len)).sum();
+    assert_eq!(listed, inventory.totals.leaves, "every leaf is listed");
+    inventory
+}
+
+/// Calls `read` with what manifests say and the place that they go to.
+pub(crate) fn on<T>(
+    yaml: &str,
+    change: impl FnOnce(&mut Target<'_>),
+    read: impl FnOnce(&World<'_>, &Target<'_>) -> T,
+) -> T {
     let mut sources = Sources::default();
     let file = sources.add("k8s/all.yaml", yaml);
     let mut world = World::new(&sources);
@@ -40,10 +52,7 @@ pub(crate) fn with(yaml: &str, change: impl FnOnce(&mut Target<'_>)) -> Inventor
         used: BTreeMap::new(),
     };
     change(&mut target);
-    let inventory = inventory(&world, &target, true).unwrap();
-    let listed: usize = inventory.objects.iter().map(|object| object.fields.as_ref().map_or(0, Vec::len)).sum();
-    assert_eq!(listed, inventory.totals.leaves, "every leaf is listed");
-    inventory
+    read(&world, &target)
 }
 
 /// Returns `disposition to|reason` of a leaf, by the kind of its object and its path.
@@ -53,6 +62,11 @@ pub(crate) fn leaf(inventory: &Inventory, kind: &str, path: &str) -> String {
     let field = fields.find(|field| field.path == path).unwrap_or_else(|| panic!("{kind} has no leaf {path}"));
     let said = [field.to.as_deref(), field.reason.as_deref()];
     format!("{} {}", field.disposition.as_str(), said.into_iter().flatten().collect::<Vec<_>>().join("|"))
+}
+
+/// Calls `read` with the first document of a text.
+pub(crate) fn parsed<T>(yaml: &str, read: impl FnOnce(&Node<'_>) -> T) -> T {
+    read(documents(yaml).first().unwrap())
 }
 
 /// Returns the service modules that the program carries.

@@ -4,16 +4,23 @@
 //! the definitions in [`Cx::host`] and settles the leaves that it understood. Leaves that no translator settles are settled by the
 //! table of fields (`fields`). Order between kinds comes from [`Stage`] alone.
 
+mod config_map;
 mod cron_job;
 mod daemon_set;
 mod deployment;
 mod job;
+mod persistent_volume;
+mod persistent_volume_claim;
 pub mod pod;
 mod pod_kind;
 mod replica_set;
 mod replication_controller;
+pub(super) mod secret;
 mod stateful_set;
+mod storage_class;
+mod volume_snapshot;
 
+use super::claims;
 use super::context::Cx;
 use super::object::Object;
 
@@ -49,18 +56,27 @@ pub struct Translator {
 
 /// Every translator, sorted by stage and kind.
 static ALL: &[&Translator] = &[
+    &config_map::CONFIG_MAP,
     &cron_job::CRON_JOB,
     &daemon_set::DAEMON_SET,
     &deployment::DEPLOYMENT,
     &job::JOB,
+    &persistent_volume::PERSISTENT_VOLUME,
+    &persistent_volume_claim::PERSISTENT_VOLUME_CLAIM,
     &pod_kind::POD,
     &replica_set::REPLICA_SET,
     &replication_controller::REPLICATION_CONTROLLER,
+    &secret::SECRET,
     &stateful_set::STATEFUL_SET,
+    &storage_class::STORAGE_CLASS,
+    &volume_snapshot::VOLUME_SNAPSHOT,
+    &volume_snapshot::VOLUME_SNAPSHOT_CLASS,
+    &volume_snapshot::VOLUME_SNAPSHOT_CONTENT,
 ];
 
 /// Translates all objects that no other object of the input made.
 pub(super) fn run(cx: &mut Cx<'_, '_>) {
+    claims::find(cx);
     let world = cx.world;
     let mut translators: Vec<&Translator> = ALL.to_vec();
     translators.sort_by_key(|translator| translator.stage);
@@ -71,4 +87,5 @@ pub(super) fn run(cx: &mut Cx<'_, '_>) {
             }
         }
     }
+    claims::finish(cx);
 }

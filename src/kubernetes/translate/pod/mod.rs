@@ -122,7 +122,14 @@ pub fn replicas<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>) {
 /// Translates the containers of a pod.
 pub fn translate<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>) {
     metadata::settle(cx, workload);
-    let containers = containers::of(cx, workload);
+    let mut containers = containers::of(cx, workload);
+    containers.retain(|container| {
+        let only_owns = container.role == Role::Init && volumes::is_ownership_only(container.node).is_some();
+        if only_owns {
+            cx.books.replaced(container.node, "the owner of the state, which is set before the service starts");
+        }
+        !only_owns
+    });
     for container in &containers {
         if container.role == Role::Main && native::native(cx, workload, container) {
             continue;
