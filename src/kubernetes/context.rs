@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::draft::{Draft, HostDraft};
 use super::ledger::{Books, Said};
 use super::object::{Object, ObjectId};
+use super::reach::Reach;
 use super::tree::Node;
 use super::world::World;
 use crate::facts::Facts;
@@ -76,6 +77,8 @@ pub struct Cx<'w, 's> {
     pub uses: BTreeMap<ObjectId, BTreeSet<Use>>,
     /// The main service of each workload.
     pub services: BTreeMap<ObjectId, String>,
+    /// How workloads are reached.
+    pub reach: Reach,
     /// Objects that another object of the input made.
     pub(super) attributed: BTreeSet<ObjectId>,
 }
@@ -94,6 +97,7 @@ impl<'w, 's> Cx<'w, 's> {
             found: Diagnostics::new(),
             uses: BTreeMap::new(),
             services: BTreeMap::new(),
+            reach: Reach::default(),
             attributed: BTreeSet::new(),
         }
     }

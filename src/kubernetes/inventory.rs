@@ -1,7 +1,10 @@
 //! From objects to an inventory: attribution, translation, the table of fields, the sums.
 
+use std::collections::BTreeMap;
+
 use super::context::{Cx, Target};
 use super::draft::HostDraft;
+use super::graph::{self, Edge, Way};
 use super::ledger::{FieldEntry, ObjectEntry, QuestionEntry, Totals, Unsettled};
 use super::object::Object;
 use super::world::World;
@@ -19,6 +22,10 @@ pub struct Inventory {
     pub totals: Totals,
     /// What is to be added to the host.
     pub host: HostDraft,
+    /// Which service speaks with which.
+    pub talks: Vec<Edge>,
+    /// How each service is reached from outside of its containers' network.
+    pub reached_by: BTreeMap<String, Vec<Way>>,
     /// Findings about the input.
     pub found: Diagnostics,
 }
@@ -29,6 +36,13 @@ pub fn inventory(world: &World<'_>, target: &Target<'_>, fields: bool) -> Result
     let mut cx = Cx::new(world, target);
     attribution::run(&mut cx);
     translate::run(&mut cx);
+    close(cx, fields)
+}
+
+/// Finds out who talks to whom, settles what no translator settled, and adds up.
+pub(super) fn close(mut cx: Cx<'_, '_>, fields: bool) -> Result<Inventory, Unsettled> {
+    let world = cx.world;
+    let (talks, reached_by) = graph::run(&mut cx);
     for object in world.objects() {
         fields::settle_rest(&mut cx, object);
     }
@@ -40,7 +54,7 @@ pub fn inventory(world: &World<'_>, target: &Target<'_>, fields: bool) -> Result
         objects.push(entry(&cx, object, sums, fields));
     }
     let questions = questions(&cx);
-    Ok(Inventory { objects, questions, totals, host: cx.host, found: cx.found })
+    Ok(Inventory { objects, questions, totals, host: cx.host, talks, reached_by, found: cx.found })
 }
 
 fn entry(cx: &Cx<'_, '_>, object: &Object<'_>, sums: Totals, with_fields: bool) -> ObjectEntry {

@@ -10,9 +10,11 @@ mod attribution;
 pub mod context;
 pub mod draft;
 mod fields;
+pub mod graph;
 mod inventory;
 pub mod ledger;
 pub mod object;
+pub mod reach;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod scalar;

@@ -4,8 +4,18 @@
 //! the definitions in [`Cx::host`] and settles the leaves that it understood. Leaves that no translator settles are settled by the
 //! table of fields (`fields`). Order between kinds comes from [`Stage`] alone.
 
+mod addresses;
+mod annotations;
+mod certificates;
 mod deployment;
+mod endpoints;
+mod gateway;
+mod http_route;
+mod ingress;
+mod network_policy;
 pub mod pod;
+pub mod service;
+mod traefik;
 
 use super::context::Cx;
 use super::object::Object;
@@ -41,12 +51,45 @@ pub struct Translator {
 }
 
 /// Every translator, sorted by stage and kind.
-static ALL: &[&Translator] = &[&deployment::DEPLOYMENT];
+static ALL: &[&Translator] = &[
+    &certificates::CERTIFICATE,
+    &certificates::CLUSTER_ISSUER,
+    &certificates::ISSUER,
+    &deployment::DEPLOYMENT,
+    &endpoints::ENDPOINTS,
+    &endpoints::ENDPOINT_SLICE,
+    &gateway::GATEWAY,
+    &gateway::GATEWAY_CLASS,
+    &gateway::INGRESS_CLASS,
+    &gateway::REFERENCE_GRANT,
+    &http_route::GRPC_ROUTE,
+    &http_route::HTTP_ROUTE,
+    &http_route::TCP_ROUTE,
+    &http_route::TLS_ROUTE,
+    &http_route::UDP_ROUTE,
+    &ingress::INGRESS,
+    &network_policy::CILIUM_CLUSTER_POLICY,
+    &network_policy::CILIUM_POLICY,
+    &network_policy::NETWORK_POLICY,
+    &service::SERVICE,
+    &traefik::INGRESS_ROUTE,
+    &traefik::INGRESS_ROUTE_TCP,
+    &traefik::INGRESS_ROUTE_UDP,
+    &traefik::MIDDLEWARE,
+    &traefik::SERVERS_TRANSPORT,
+    &traefik::TLS_OPTION,
+];
 
 /// Translates all objects that no other object of the input made.
 pub(super) fn run(cx: &mut Cx<'_, '_>) {
+    run_from(cx, Stage::Sources);
+}
+
+/// Translates all objects whose stage is not before one.
+pub(super) fn run_from(cx: &mut Cx<'_, '_>, stage: Stage) {
     let world = cx.world;
-    let mut translators: Vec<&Translator> = ALL.to_vec();
+    let mut translators: Vec<&Translator> = ALL.iter().copied().chain(addresses::ALL).collect();
+    translators.retain(|translator| translator.stage >= stage);
     translators.sort_by_key(|translator| translator.stage);
     for translator in translators {
         for object in world.of_kind(translator.kind) {
