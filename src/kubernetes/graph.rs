@@ -460,7 +460,7 @@ fn one_port<'w, 's>(
         };
         if let (Some(whom), Some(at)) = (whom, node.get("port")) {
             let question = format!(
-                "`{}` answered at port {} in the cluster and answers at {real} here: does {whom} speak of it? Then the port has to be changed there.",
+                "`{}` answered at port {} in the cluster and answers at {real} here, and it may be spoken of in {whom}: is the port right there?",
                 id.1, port.port
             );
             cx.ask(object, at, &format!("port-{}", port.port), question, false);
@@ -510,4 +510,179 @@ fn ways(cx: &Cx<'_, '_>) -> BTreeMap<String, Vec<Way>> {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kubernetes::Inventory;
+    use crate::kubernetes::draft::Draft;
+    use crate::kubernetes::sample::{reached, workload};
+
+    /// A workload `app` with variables, beside `db` that listens on 8080 behind port 80.
+    fn app(env: &str) -> Inventory {
+        reached(&manifests(env, ""), &[])
+    }
+
+    fn manifests(env: &str, more: &str) -> String {
+        format!(
+            "{}---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: app{more} }}\nspec:\n  template:\n    spec:\n      containers:\n        - name: app\n          image: docker.io/a/app:1\n{env}\n",
+            workload("db")
+        )
+    }
+
+    fn value(inventory: &Inventory) -> String {
+        let container = inventory.host.services.get("app").and_then(Draft::as_container).unwrap();
+        container.environment.values().next().cloned().unwrap_or_default()
+    }
+
+    /// Returns what becomes of a variable.
+    fn variable(key: &str, text: &str) -> (String, usize) {
+        let inventory = app(&format!("          env: [{{ name: {key}, value: {} }}]", serde_json::Value::from(text)));
+        (value(&inventory), inventory.talks.len())
+    }
+
+    #[test]
+    fn a_port_that_differs_is_rewritten_where_it_is_spoken_of() {
+        for (key, text, becomes) in [
+            ("URL", "http://db", "http://db:8080"),
+            ("URL", "http://db/", "http://db:8080/"),
+            ("URL", "http://db:80/x?y=db", "http://db:8080/x?y=db"),
+            ("URL", "http://user:word@db:80/db", "http://user:word@db:8080/db"),
+            ("URL", "http://db.default.svc.cluster.local/x", "http://db.default.svc.cluster.local:8080/x"),
+            ("URL", "http://db.default.svc.cluster.local.:80", "http://db.default.svc.cluster.local.:8080"),
+            ("URL", "http://db.default/x", "http://db.default:8080/x"),
+            ("ANY", "db:80", "db:8080"),
+            ("ANY", "db.default.svc:80", "db.default.svc:8080"),
+            ("HOSTS", "db:80,other:80", "db:8080,other:80"),
+            ("ANY", "a db:80 b", "a db:8080 b"),
+            ("URL", "jdbc:postgresql://db:80/db", "jdbc:postgresql://db:8080/db"),
+            // The program's own port was never behind the Service: it stays.
+            ("URL", "http://db:8080/", "http://db:8080/"),
+            ("URL", "http://db:9999/", "http://db:9999/"),
+        ] {
+            assert_eq!(variable(key, text), (becomes.to_owned(), 1), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_only_looks_like_a_service_is_left_alone() {
+        for (key, text) in [
+            ("POSTGRES_USER", "db"),
+            ("DB_NAME", "db"),
+            ("PATH_OF", "/var/lib/db"),
+            ("URL", "http://example.org/db"),
+            ("URL", "http://example.org:80/db:80"),
+            ("URL", "http://mydb:80"),
+            ("URL", "http://db-2:80"),
+            ("URL", "http://db.example.org:80"),
+            ("URL", "http://db.other.svc.cluster.local:80"),
+            ("ANY", "db:801"),
+            ("ANY", "db:80a"),
+            ("ANY", "x.db:80"),
+            ("WORD", "use the db for it"),
+            ("FILE", "db.default.yaml"),
+        ] {
+            assert_eq!(variable(key, text), (text.to_owned(), 0), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_port_in_a_variable_of_its_own_is_rewritten_too() {
+        let inventory = app(
+            "          env: [{ name: DB_HOST, value: db }, { name: DB_PORT, value: '80' }, { name: WEB_PORT, value: '80' }]",
+        );
+        let container = inventory.host.services.get("app").and_then(Draft::as_container).unwrap();
+        let all: Vec<(&str, &str)> =
+            container.environment.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        assert_eq!(all, [("DB_HOST", "db"), ("DB_PORT", "8080"), ("WEB_PORT", "80")]);
+        assert!(inventory.questions.is_empty(), "{:?}", inventory.questions);
+    }
+
+    #[test]
+    fn a_port_that_may_stand_in_a_secret_is_a_question() {
+        let secret = app("          env: [{ name: DATABASE_URL, valueFrom: { secretKeyRef: { name: x, key: y } } }]");
+        assert_eq!(
+            secret.questions.first().unwrap().question,
+            "`db` answered at port 80 in the cluster and answers at 8080 here, and it may be spoken of in the secrets of `app`: is the port right there?"
+        );
+        let unknown = app("          env: [{ name: DB_HOST, value: db }]");
+        assert!(unknown.questions.first().unwrap().question.contains("may be spoken of in `app: environment.DB_HOST`"));
+    }
+
+    #[test]
+    fn arguments_and_files_are_read_too() {
+        let more = ", annotations: { 'file:/etc/app.yaml': \"database:\\n  host: db\\n  url: http://db:80/\\n  user: db\\n\" }";
+        let yaml = manifests("          args: [--name, db, --db-host, db, '--db-url=http://db/x', '--host=db']", more);
+        let inventory = reached(&yaml, &[]);
+        let draft = inventory.host.services.get("app").unwrap();
+        let args = &draft.as_container().unwrap().args;
+        assert_eq!(args, &["--name", "db", "--db-host", "db", "--db-url=http://db:8080/x", "--host=db"]);
+        let file = draft.files.first().unwrap();
+        assert_eq!(
+            std::str::from_utf8(&file.content).unwrap(),
+            "database:\n  host: db\n  url: http://db:8080/\n  user: db\n"
+        );
+        let keys: Vec<&str> = inventory.talks.iter().map(|edge| edge.key.as_str()).collect();
+        assert_eq!(keys, ["args.3", "args.4", "args.5", "files.0", "files.0"]);
+    }
+
+    #[test]
+    fn who_speaks_starts_after_whom_it_speaks_with_and_a_cycle_is_broken() {
+        let inventory = app("          env: [{ name: URL, value: 'http://db' }]");
+        assert_eq!(inventory.host.services.get("app").unwrap().after, ["db"]);
+        assert_eq!(inventory.talks.first().map(|edge| (edge.to.as_str(), edge.port)), Some(("db", Some(8080))));
+        let speak = |name: &str, other: &str| {
+            workload(name).replace(
+                "ports: [{ name: http",
+                &format!("env: [{{ name: URL, value: 'http://{other}' }}], ports: [{{ name: http"),
+            )
+        };
+        let both = reached(&(speak("a", "b") + &speak("b", "a")), &[]);
+        assert_eq!(both.host.services.get("a").unwrap().after, ["b"]);
+        let b = both.host.services.get("b").unwrap();
+        assert_eq!((b.after.len(), b.comments.len()), (0, 1));
+    }
+
+    #[test]
+    fn a_module_of_the_host_is_spoken_with_by_its_own_port() {
+        let yaml = manifests("          env: [{ name: URL, value: 'http://db/x' }]", "");
+        let native = yaml.replace("metadata: { name: db }", "metadata: { name: db, labels: { native: gitea } }");
+        let inventory = reached(&native, &[]);
+        assert_eq!(value(&inventory), "http://db:3000/x");
+        let hosts = &inventory.host.services.get("app").and_then(Draft::as_container).unwrap().hosts;
+        assert_eq!(hosts.get("db").map(String::as_str), Some("host-gateway"));
+    }
+
+    #[test]
+    fn another_name_takes_the_place_of_an_external_one() {
+        let yaml = manifests("          env: [{ name: URL, value: 'http://mail:25/x' }]", "")
+            + "---\napiVersion: v1\nkind: Service\nmetadata: { name: mail }\nspec: { type: ExternalName, externalName: mx.example.org }\n";
+        assert_eq!(value(&reached(&yaml, &[])), "http://mx.example.org:25/x");
+    }
+
+    #[test]
+    fn a_short_name_that_two_namespaces_have_is_written_with_its_namespace() {
+        let yaml = manifests("          env: [{ name: URL, value: 'http://db/x' }]", "")
+            + &workload("db").replace("name: db }", "name: db, namespace: other }");
+        assert_eq!(value(&reached(&yaml, &[])), "http://db.default:8080/x");
+    }
+
+    #[test]
+    fn values_never_stand_in_what_is_said_of_them() {
+        let inventory = app("          env: [{ name: URL, value: 'http://user:planted-word@db/x' }]");
+        let said = format!("{:?}{:?}{:?}", inventory.talks, inventory.questions, inventory.objects);
+        assert_eq!(inventory.talks.len(), 1);
+        assert!(!said.contains("planted-word"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_fail(text in "[a-z:/@.,=\" ö0-9-]{0,40}", before in "(http://|db|db:80|://|@)?") {
+            let text = format!("{before}{text}db");
+            let (out, talks) = variable("URL", &text);
+            if talks == 0 {
+                proptest::prop_assert_eq!(out, text);
+            }
+        }
+    }
 }

@@ -64,6 +64,36 @@ pub(crate) fn reached(yaml: &str, answers: &[(&str, &str)]) -> Inventory {
     })
 }
 
+/// A workload that listens on 8080 and its Service at 80, by a name.
+pub(crate) fn workload(name: &str) -> String {
+    format!(
+        "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: {name} }}\nspec:\n  template:\n    metadata: {{ labels: {{ app: {name} }} }}\n    spec:\n      containers: [{{ name: main, image: docker.io/a/{name}:1, ports: [{{ name: http, containerPort: 8080 }}] }}]\n\
+         ---\napiVersion: v1\nkind: Service\nmetadata: {{ name: {name} }}\nspec:\n  selector: {{ app: {name} }}\n  ports: [{{ name: web, port: 80, targetPort: http }}]\n"
+    )
+}
+
+/// The virtual hosts of all services, a line each.
+pub(crate) fn vhosts(inventory: &Inventory) -> Vec<String> {
+    let mut all = Vec::new();
+    for (name, draft) in &inventory.host.services {
+        for vhost in &draft.vhosts {
+            let mut line = format!("{name} {}{} -> {:?}", vhost.name, vhost.path, vhost.to.as_deref().unwrap_or("-"));
+            let more = [
+                vhost.tls.map(|tls| format!("tls={tls}")),
+                vhost.redirect.map(|on| format!("redirect={on}")),
+                vhost.max_body.clone().map(|size| format!("max-body={size}")),
+                vhost.timeout.map(|seconds| format!("timeout={seconds}")),
+                vhost.auth.clone().map(|auth| format!("auth={auth}")),
+                (!vhost.allow.is_empty()).then(|| format!("allow={}", vhost.allow.join(","))),
+                (!vhost.headers.is_empty()).then(|| format!("headers={:?}", vhost.headers)),
+            ];
+            more.into_iter().flatten().for_each(|word| line.push_str(&format!(" {word}")));
+            all.push(line);
+        }
+    }
+    all
+}
+
 fn made(
     yaml: &str,
     change: impl FnOnce(&mut Target<'_>),

@@ -142,3 +142,38 @@ fn certificate<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
         cx.ask(object, spec, "names", question, false);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::kubernetes::sample::{leaf, reached, workload};
+
+    fn with_certificate(name: &str) -> String {
+        format!(
+            "{}---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{ name: web }}\nspec:\n  tls: [{{ secretName: x }}]\n  rules: [{{ host: web.example.org, http: {{ paths: [{{ path: /, backend: {{ service: {{ name: web, port: {{ number: 80 }} }} }} }}] }} }}]\n---\napiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata: {{ name: x }}\nspec: {{ secretName: x, dnsNames: ['{name}'], issuerRef: {{ name: le }} }}\n",
+            workload("web")
+        )
+    }
+
+    #[test]
+    fn a_certificate_is_that_of_the_virtual_host_of_its_name() {
+        for name in ["web.example.org", "*.example.org"] {
+            let inventory = reached(&with_certificate(name), &[]);
+            assert!(inventory.questions.is_empty(), "{name}: {:?}", inventory.questions);
+            assert!(leaf(&inventory, "Certificate", "spec.dnsNames[0]").starts_with("replaced"), "{name}");
+            assert!(leaf(&inventory, "Certificate", "spec.issuerRef.name").starts_with("replaced"), "{name}");
+        }
+        let other = reached(&with_certificate("mail.example.org"), &[]);
+        assert!(other.questions.first().unwrap().question.starts_with("no virtual host has this name"));
+        assert!(leaf(&other, "Certificate", "spec.secretName").starts_with("needs-you"));
+    }
+
+    #[test]
+    fn an_issuer_gives_the_address_of_the_account_and_asks_about_dns() {
+        let yaml = "apiVersion: cert-manager.io/v1\nkind: ClusterIssuer\nmetadata: { name: le }\nspec:\n  acme:\n    email: a@example.org\n    server: https://acme-v02.api.letsencrypt.org/directory\n    privateKeySecretRef: { name: x }\n    solvers: [{ http01: { ingress: { class: nginx } } }, { dns01: { cloudflare: { apiTokenSecretRef: { name: y, key: z } } } }]\n";
+        let inventory = reached(yaml, &[]);
+        assert_eq!(inventory.host.acme_email.as_deref(), Some("a@example.org"));
+        assert_eq!(leaf(&inventory, "ClusterIssuer", "spec.acme.email"), "translated web.acme-email");
+        assert_eq!(inventory.questions.len(), 1);
+        assert!(inventory.questions.first().unwrap().question.starts_with("names were proved through cloudflare"));
+    }
+}

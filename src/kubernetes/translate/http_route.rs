@@ -416,3 +416,126 @@ fn other<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
     };
     cx.ask(object, spec, "route", question, false);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::seconds;
+    use crate::kubernetes::sample::{leaf, reached, vhosts, workload};
+
+    const GATEWAY: &str = "---\napiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: { name: gate }\nspec:\n  gatewayClassName: cilium\n  listeners:\n    - { name: web, protocol: HTTP, port: 80 }\n    - { name: secure, protocol: HTTPS, port: 443, hostname: gate.example.org, tls: { certificateRefs: [{ name: x }] } }\n    - { name: git, protocol: TCP, port: 2222 }\n";
+
+    /// A route with its parent, its names and one rule.
+    fn route(section: &str, names: &str, rule: &str) -> String {
+        format!(
+            "{}{GATEWAY}---\napiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {{ name: web }}\nspec:\n  parentRefs: [{{ name: gate, sectionName: {section} }}]\n  hostnames: [{names}]\n  rules: [{{ {rule} }}]\n",
+            workload("web")
+        )
+    }
+
+    #[test]
+    fn a_route_becomes_a_virtual_host_of_each_of_its_names_and_paths() {
+        let to = "backendRefs: [{ name: web, port: 80, weight: 1 }]";
+        let of = |section: &str, names: &str, rule: &str| vhosts(&reached(&route(section, names, rule), &[]));
+        assert_eq!(of("secure", "a.example.org", to), ["web a.example.org/ -> \"8080\""]);
+        assert_eq!(of("web", "a.example.org", to), ["web a.example.org/ -> \"8080\" tls=none"]);
+        assert_eq!(of("secure", "", to), ["web gate.example.org/ -> \"8080\""]);
+        let paths = format!(
+            "matches: [{{ path: {{ type: PathPrefix, value: /a/ }} }}, {{ path: {{ type: Exact, value: /b }} }}], {to}"
+        );
+        assert_eq!(
+            of("secure", "a.example.org, b.example.org", &paths),
+            [
+                "web a.example.org/a -> \"8080\"",
+                "web b.example.org/a -> \"8080\"",
+                "web a.example.org/b -> \"8080\"",
+                "web b.example.org/b -> \"8080\""
+            ]
+        );
+        let timeouts = format!("timeouts: {{ request: 1h30m, backendRequest: 10s }}, {to}");
+        assert_eq!(of("secure", "a.example.org", &timeouts), ["web a.example.org/ -> \"8080\" timeout=5400"]);
+        let headers = format!(
+            "filters: [{{ type: ResponseHeaderModifier, responseHeaderModifier: {{ set: [{{ name: X-A, value: b }}] }} }}], {to}"
+        );
+        assert_eq!(
+            of("secure", "a.example.org", &headers),
+            ["web a.example.org/ -> \"8080\" headers={\"X-A\": \"b\"}"]
+        );
+    }
+
+    #[test]
+    fn what_a_virtual_host_cannot_tell_apart_is_a_question_and_leads_nowhere() {
+        let to = "backendRefs: [{ name: web, port: 80 }]";
+        for (names, rule, id) in [
+            ("'*.example.org'", to.to_owned(), "host-0"),
+            ("'a.${DOMAIN}'", to.to_owned(), "host-0"),
+            ("a.example.org", format!("matches: [{{ method: GET }}], {to}"), "match-0-0"),
+            (
+                "a.example.org",
+                format!("matches: [{{ path: {{ value: / }}, headers: [{{ name: X, value: y }}] }}], {to}"),
+                "match-0-0",
+            ),
+            (
+                "a.example.org",
+                format!("matches: [{{ path: {{ type: RegularExpression, value: /.* }} }}], {to}"),
+                "path-0-0",
+            ),
+            (
+                "a.example.org",
+                "backendRefs: [{ name: web, port: 80, weight: 9 }, { name: other, port: 80, weight: 1 }]".to_owned(),
+                "backends-0",
+            ),
+            ("a.example.org", "backendRefs: [{ name: absent, port: 80 }]".to_owned(), "backend-0"),
+            ("a.example.org", "backendRefs: [{ name: web, port: 81 }]".to_owned(), "backend-0"),
+        ] {
+            let inventory = reached(&route("secure", names, &rule), &[]);
+            assert_eq!(vhosts(&inventory), Vec::<String>::new(), "{rule}");
+            let id = format!("default/HTTPRoute/web#{id}");
+            assert!(inventory.questions.iter().any(|question| question.id == id), "{rule}: {:?}", inventory.questions);
+        }
+        for filter in ["URLRewrite", "RequestHeaderModifier", "ExtensionRef", "Odd"] {
+            let inventory =
+                reached(&route("secure", "a.example.org", &format!("filters: [{{ type: {filter} }}], {to}")), &[]);
+            let question = inventory.questions.iter().find(|question| question.id.ends_with("#filter-0-0")).unwrap();
+            assert_eq!(question.blocks, filter == "ExtensionRef", "{filter}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_to_tls_is_what_virtual_hosts_do_anyway() {
+        let rule = "filters: [{ type: RequestRedirect, requestRedirect: { scheme: https, statusCode: 301 } }]";
+        let inventory = reached(&route("web", "a.example.org", rule), &[]);
+        assert!(inventory.questions.is_empty(), "{:?}", inventory.questions);
+        assert!(leaf(&inventory, "HTTPRoute", "spec.hostnames[0]").starts_with("replaced"));
+        assert!(
+            leaf(&inventory, "HTTPRoute", "spec.rules[0].filters[0].requestRedirect.scheme").starts_with("replaced")
+        );
+    }
+
+    #[test]
+    fn a_route_of_ports_publishes_the_port_of_its_listener() {
+        let yaml = format!(
+            "{}{GATEWAY}---\napiVersion: gateway.networking.k8s.io/v1alpha2\nkind: TCPRoute\nmetadata: {{ name: git }}\nspec:\n  parentRefs: [{{ name: gate, sectionName: git }}]\n  rules: [{{ backendRefs: [{{ name: web, port: 80 }}] }}]\n",
+            workload("web")
+        );
+        let inventory = reached(&yaml, &[]);
+        let port = inventory.host.services.get("web").unwrap().ports.first().unwrap();
+        assert_eq!((port.port, port.to, port.public), (2222, Some(8080), true));
+    }
+
+    #[test]
+    fn durations_of_the_gateway_api_are_read() {
+        for (text, meant) in [
+            ("10s", Some(10)),
+            ("1h30m10s", Some(5410)),
+            ("500ms", Some(1)),
+            ("0s", Some(0)),
+            ("", None),
+            ("10", None),
+            ("1d", None),
+            ("s", None),
+            ("99999999999999999999s", None),
+        ] {
+            assert_eq!(seconds(text), meant, "{text}");
+        }
+    }
+}

@@ -240,16 +240,7 @@ fn certificates<'w, 's>(cx: &mut Cx<'w, 's>, spec: &'w Node<'s>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::kubernetes::Inventory;
-    use crate::kubernetes::sample::{leaf, reached};
-
-    /// A workload that listens on 8080 and its Service at 80, by a name.
-    pub(crate) fn workload(name: &str) -> String {
-        format!(
-            "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: {name} }}\nspec:\n  template:\n    metadata: {{ labels: {{ app: {name} }} }}\n    spec:\n      containers: [{{ name: main, image: docker.io/a/{name}:1, ports: [{{ name: http, containerPort: 8080 }}] }}]\n\
-             ---\napiVersion: v1\nkind: Service\nmetadata: {{ name: {name} }}\nspec:\n  selector: {{ app: {name} }}\n  ports: [{{ name: web, port: 80, targetPort: http }}]\n"
-        )
-    }
+    use crate::kubernetes::sample::{leaf, reached, vhosts, workload};
 
     fn ingress(more: &str, annotations: &str) -> String {
         format!(
@@ -263,28 +254,6 @@ mod tests {
         format!(
             "  rules:\n    - host: {host}\n      http:\n        paths:\n          - path: {path}\n            pathType: Prefix\n            backend: {{ service: {{ name: web, port: {{ number: 80 }} }} }}\n"
         )
-    }
-
-    /// The virtual hosts of all services, a line each.
-    pub(crate) fn vhosts(inventory: &Inventory) -> Vec<String> {
-        let mut all = Vec::new();
-        for (name, draft) in &inventory.host.services {
-            for vhost in &draft.vhosts {
-                let mut line = format!("{name} {}{} -> {:?}", vhost.name, vhost.path, vhost.to.as_deref().unwrap_or("-"));
-                let more = [
-                    vhost.tls.map(|tls| format!("tls={tls}")),
-                    vhost.redirect.map(|on| format!("redirect={on}")),
-                    vhost.max_body.clone().map(|size| format!("max-body={size}")),
-                    vhost.timeout.map(|seconds| format!("timeout={seconds}")),
-                    vhost.auth.clone().map(|auth| format!("auth={auth}")),
-                    (!vhost.allow.is_empty()).then(|| format!("allow={}", vhost.allow.join(","))),
-                    (!vhost.headers.is_empty()).then(|| format!("headers={:?}", vhost.headers)),
-                ];
-                more.into_iter().flatten().for_each(|word| line.push_str(&format!(" {word}")));
-                all.push(line);
-            }
-        }
-        all
     }
 
     #[test]
@@ -301,7 +270,10 @@ mod tests {
             assert_eq!(vhosts(&inventory), ["web web.example.org/ -> \"8080\" tls=none"], "{yaml}");
             assert!(inventory.questions.is_empty(), "{:?}", inventory.questions);
             let ports = &inventory.host.services.get("web").unwrap().ports;
-            assert_eq!((ports.len(), ports.first().map(|port| (port.port, port.to, port.public))), (1, Some((8080, None, false))));
+            assert_eq!(
+                (ports.len(), ports.first().map(|port| (port.port, port.to, port.public))),
+                (1, Some((8080, None, false)))
+            );
             assert_eq!(inventory.reached_by.get("web").map(Vec::len), Some(2));
         }
     }
@@ -385,17 +357,21 @@ mod tests {
         const NGINX: &str = "nginx.ingress.kubernetes.io";
         const TRAEFIK: &str = "traefik.ingress.kubernetes.io";
         let cases = [
-            (format!("cert-manager.io/cluster-issuer: letsencrypt"), "", "translated vhost.tls"),
-            (format!("certmanager.k8s.io/cluster-issuer: letsencrypt"), "", "translated vhost.tls"),
-            (format!("kubernetes.io/tls-acme: 'true'"), "", "translated vhost.tls"),
-            (format!("kubernetes.io/ingress.class: nginx"), "tls=none", "replaced the host's own web server"),
+            ("cert-manager.io/cluster-issuer: letsencrypt".to_owned(), "", "translated vhost.tls"),
+            ("certmanager.k8s.io/cluster-issuer: letsencrypt".to_owned(), "", "translated vhost.tls"),
+            ("kubernetes.io/tls-acme: 'true'".to_owned(), "", "translated vhost.tls"),
+            ("kubernetes.io/ingress.class: nginx".to_owned(), "tls=none", "replaced the host's own web server"),
             (format!("{NGINX}/ssl-redirect: 'false'"), "tls=none", "translated vhost.redirect"),
             (format!("{NGINX}/force-ssl-redirect: 'true'"), "tls=none", "translated vhost.redirect"),
             (format!("{NGINX}/proxy-body-size: 50m"), "tls=none max-body=50MiB", "translated vhost.max-body"),
             (format!("{NGINX}/proxy-body-size: '0'"), "tls=none max-body=0B", "translated vhost.max-body"),
             (format!("{NGINX}/proxy-read-timeout: '600'"), "tls=none timeout=600", "translated vhost.timeout"),
             (format!("{NGINX}/proxy-send-timeout: 600s"), "tls=none timeout=600", "translated vhost.timeout"),
-            (format!("{NGINX}/whitelist-source-range: '10.0.0.0/8, 192.0.2.1'"), "tls=none allow=10.0.0.0/8,192.0.2.1/32", "translated vhost.allow"),
+            (
+                format!("{NGINX}/whitelist-source-range: '10.0.0.0/8, 192.0.2.1'"),
+                "tls=none allow=10.0.0.0/8,192.0.2.1/32",
+                "translated vhost.allow",
+            ),
             (format!("{NGINX}/auth-secret: web-users"), "tls=none auth=web-users", "translated vhost.auth"),
             (format!("{NGINX}/backend-protocol: HTTP"), "tls=none", "replaced a virtual host"),
             (format!("{NGINX}/backend-protocol: HTTPS"), "tls=none", "needs-you"),
@@ -421,15 +397,27 @@ mod tests {
             (format!("{TRAEFIK}/router.entrypoints: websecure"), "", "replaced the host's web server"),
             (format!("{TRAEFIK}/router.entrypoints: web"), "tls=none", "replaced the host's web server"),
             (format!("{TRAEFIK}/router.tls: 'true'"), "", "translated vhost.tls"),
-            (format!("{TRAEFIK}/router.middlewares: default-guard@kubernetescrd"), "tls=none", "needs-you the Middleware"),
-            (format!("external-dns.alpha.kubernetes.io/target: x.example.org"), "tls=none", "needs-you external-dns"),
-            (format!("external-dns.alpha.kubernetes.io/hostname: x.example.org"), "tls=none", "needs-you external-dns"),
-            (format!("external-dns.alpha.kubernetes.io/ttl: '60'"), "tls=none", "needs-you external-dns"),
-            (format!("external-dns.alpha.kubernetes.io/cloudflare-proxied: 'true'"), "tls=none", "needs-you external-dns"),
-            (format!("external-dns-cf/is-dns-public: 'true'"), "tls=none", "needs-you external-dns"),
-            (format!("gethomepage.dev/enabled: 'true'"), "tls=none", "dropped an entry of a dashboard"),
-            (format!("forecastle.stakater.com/icon: x"), "tls=none", "dropped an entry of a dashboard"),
-            (format!("flame.pawelmalak/name: x"), "tls=none", "dropped an entry of a dashboard"),
+            (
+                format!("{TRAEFIK}/router.middlewares: default-guard@kubernetescrd"),
+                "tls=none",
+                "needs-you the Middleware",
+            ),
+            ("external-dns.alpha.kubernetes.io/target: x.example.org".to_owned(), "tls=none", "needs-you external-dns"),
+            (
+                "external-dns.alpha.kubernetes.io/hostname: x.example.org".to_owned(),
+                "tls=none",
+                "needs-you external-dns",
+            ),
+            ("external-dns.alpha.kubernetes.io/ttl: '60'".to_owned(), "tls=none", "needs-you external-dns"),
+            (
+                "external-dns.alpha.kubernetes.io/cloudflare-proxied: 'true'".to_owned(),
+                "tls=none",
+                "needs-you external-dns",
+            ),
+            ("external-dns-cf/is-dns-public: 'true'".to_owned(), "tls=none", "needs-you external-dns"),
+            ("gethomepage.dev/enabled: 'true'".to_owned(), "tls=none", "dropped an entry of a dashboard"),
+            ("forecastle.stakater.com/icon: x".to_owned(), "tls=none", "dropped an entry of a dashboard"),
+            ("flame.pawelmalak/name: x".to_owned(), "tls=none", "dropped an entry of a dashboard"),
         ];
         for (annotation, behaves, settled) in cases {
             let inventory = reached(&ingress(&rule("web.example.org", "/"), &annotation), &[]);
@@ -437,7 +425,8 @@ mod tests {
             let more = known.strip_prefix("web web.example.org/ -> \"8080\"").unwrap().trim_start();
             assert_eq!(more, behaves, "{annotation}");
             let (key, _) = annotation.split_once(": ").unwrap();
-            let said = leaf(&inventory, "Ingress", &format!("metadata.annotations[\"{key}\"]"));
+            let path = if key.contains('.') { format!("[\"{key}\"]") } else { format!(".{key}") };
+            let said = leaf(&inventory, "Ingress", &format!("metadata.annotations{path}"));
             assert!(said.starts_with(settled), "{annotation}: {said}");
         }
     }

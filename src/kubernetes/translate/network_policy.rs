@@ -145,3 +145,66 @@ fn selected<'w, 's>(cx: &Cx<'w, 's>, object: &'w Object<'s>, selector: Option<&'
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::kubernetes::draft::Draft;
+    use crate::kubernetes::sample::{leaf, reached, workload};
+
+    fn policy(spec: &str) -> String {
+        format!(
+            "{}---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{ name: guard }}\nspec: {{ podSelector: {{ matchLabels: {{ app: web }} }}, {spec} }}\n",
+            workload("web")
+        )
+    }
+
+    #[test]
+    fn a_policy_is_a_question_that_says_what_becomes_possible() {
+        for (spec, becomes) in [
+            ("policyTypes: [Ingress]", "every container of the same podman network may speak with `web` now."),
+            (
+                "ingress: [{ from: [{ podSelector: {} }] }]",
+                "every container of the same podman network may speak with `web` now.",
+            ),
+            (
+                "policyTypes: [Egress], egress: [{ to: [{ ipBlock: { cidr: 10.0.0.0/8 } }] }]",
+                "`web` may speak with the whole internet",
+            ),
+            ("policyTypes: [Ingress, Egress]", "and `web` with the whole internet."),
+        ] {
+            let inventory = reached(&policy(spec), &[]);
+            let question = inventory.questions.first().unwrap();
+            assert!(question.question.contains(becomes), "{spec}: {}", question.question);
+            assert!(
+                leaf(&inventory, "NetworkPolicy", "spec.podSelector.matchLabels.app").starts_with("needs-you"),
+                "{spec}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_policy_that_forbids_nothing_is_dropped() {
+        for spec in
+            ["policyTypes: [Ingress], ingress: [{}]", "policyTypes: [Ingress, Egress], ingress: [{}], egress: [{}]"]
+        {
+            let inventory = reached(&policy(spec), &[]);
+            assert!(inventory.questions.is_empty(), "{spec}");
+            assert!(
+                leaf(&inventory, "NetworkPolicy", "spec.policyTypes[0]").starts_with("dropped it forbids nothing"),
+                "{spec}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_answer_accepts_it_or_names_a_network() {
+        let networks = |answer: &str| {
+            let inventory =
+                reached(&policy("policyTypes: [Ingress]"), &[("default/NetworkPolicy/guard#policy", answer)]);
+            assert!(inventory.questions.is_empty(), "{answer}");
+            inventory.host.services.get("web").and_then(Draft::as_container).unwrap().networks.clone()
+        };
+        assert_eq!(networks("yes"), Vec::<String>::new());
+        assert_eq!(networks("web-only"), ["web-only"]);
+    }
+}

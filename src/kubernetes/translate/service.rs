@@ -42,7 +42,7 @@ fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
     let service = Service { object: object.id, leads, ports };
     if let Leads::To(services) = &service.leads {
         for name in services {
-            names(cx, object, name);
+            names(cx, object.namespace(), object.name(), name);
         }
     }
     if let Leads::Addresses(addresses) = &service.leads
@@ -240,14 +240,23 @@ pub(super) fn forms(namespace: &str, name: &str) -> [String; 4] {
 /// Tells whether a short name can only mean this Service: no other namespace has a Service of the name, and no other service of the host.
 pub(in crate::kubernetes) fn is_only(cx: &Cx<'_, '_>, namespace: &str, name: &str, service: Option<&str>) -> bool {
     let others = cx.world.of_kind("Service").filter(|other| other.name() == name && other.group().is_empty());
-    let namespaces: BTreeSet<&str> = others.map(Object::namespace).filter(|other| *other != namespace).collect();
+    let offered = cx.reach.services.keys().filter(|(_, other)| other == name).map(|(other, _)| other.as_str());
+    let namespaces: BTreeSet<&str> =
+        others.map(Object::namespace).chain(offered).filter(|other| *other != namespace).collect();
     let is_other = |known: &str| known == name && service != Some(known);
     namespaces.is_empty() && !cx.host.services.keys().any(|known| is_other(known))
 }
 
+/// Lets a service be reached as a Service that a chart makes, which is no object of the input.
+pub fn offer(cx: &mut Cx<'_, '_>, object: &Object<'_>, name: &str, service: &str, ports: Vec<ServicePort>) {
+    let namespace = object.namespace().to_owned();
+    names(cx, &namespace, name, service);
+    let leads = Leads::To(vec![service.to_owned()]);
+    cx.reach.services.insert((namespace, name.to_owned()), Service { object: object.id, leads, ports });
+}
+
 /// Gives a service the names of a Service.
-fn names(cx: &mut Cx<'_, '_>, object: &Object<'_>, service: &str) {
-    let (namespace, name) = (object.namespace(), object.name());
+fn names(cx: &mut Cx<'_, '_>, namespace: &str, name: &str, service: &str) {
     let owner = network_owner(cx, service);
     let only = is_only(cx, namespace, name, Some(&owner));
     if is_on_host(cx, &owner) {
@@ -343,4 +352,137 @@ fn public<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, spec: &'w Node<'s
 /// Returns an address that a text is.
 pub(super) fn address(text: &str) -> Option<IpAddr> {
     text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kubernetes::Inventory;
+    use crate::kubernetes::draft::Draft;
+    use crate::kubernetes::sample::{leaf, reached, workload};
+
+    fn aliases<'a>(inventory: &'a Inventory, service: &str) -> Vec<&'a str> {
+        let container = inventory.host.services.get(service).and_then(Draft::as_container).unwrap();
+        container.aliases.iter().map(String::as_str).collect()
+    }
+
+    fn ports(inventory: &Inventory, service: &str) -> Vec<String> {
+        let ports = &inventory.host.services.get(service).unwrap().ports;
+        let shown = ports.iter().map(|port| {
+            format!(
+                "{}->{} {:?}{}",
+                port.port,
+                port.to.unwrap_or(port.port),
+                port.protocol,
+                if port.public { " public" } else { "" }
+            )
+        });
+        shown.collect()
+    }
+
+    /// A Service of the workload `web`, whose container listens on 8080, with what its `spec` says.
+    fn service(spec: &str) -> String {
+        let all = workload("web");
+        let (workload, _) = all.split_once("---\napiVersion: v1").unwrap();
+        format!(
+            "{workload}---\napiVersion: v1\nkind: Service\nmetadata: {{ name: front }}\nspec: {{ selector: {{ app: web }}, {spec} }}\n"
+        )
+    }
+
+    #[test]
+    fn a_service_gives_its_workload_every_form_of_its_name() {
+        let inventory = reached(&service("ports: [{ port: 80, targetPort: 8080 }]"), &[]);
+        assert_eq!(
+            aliases(&inventory, "web"),
+            ["front", "front.default", "front.default.svc", "front.default.svc.cluster.local"]
+        );
+        assert_eq!(ports(&inventory, "web"), Vec::<String>::new());
+        assert_eq!(leaf(&inventory, "Service", "spec.selector.app"), "replaced the names of `web`");
+        assert!(leaf(&inventory, "Service", "spec.ports[0].port").starts_with("translated services.web|"));
+        assert!(inventory.questions.is_empty(), "{:?}", inventory.questions);
+    }
+
+    #[test]
+    fn a_short_name_that_two_namespaces_have_is_no_alias() {
+        let both = workload("web") + &workload("web").replace("name: web }", "name: web, namespace: other }");
+        let inventory = reached(&both, &[]);
+        assert_eq!(aliases(&inventory, "web"), ["web.default", "web.default.svc", "web.default.svc.cluster.local"]);
+        assert_eq!(aliases(&inventory, "other-web"), ["web.other", "web.other.svc", "web.other.svc.cluster.local"]);
+    }
+
+    #[test]
+    fn only_what_everybody_could_reach_is_public() {
+        let of = |spec: &str| {
+            let inventory = reached(&service(spec), &[]);
+            (
+                ports(&inventory, "web").join(" "),
+                inventory.questions.iter().map(|question| question.id.clone()).collect::<Vec<_>>().join(" "),
+            )
+        };
+        let pair = |one: &str, two: &str| (one.to_owned(), two.to_owned());
+        assert_eq!(of("ports: [{ port: 80, targetPort: http }]"), pair("", ""));
+        assert_eq!(of("clusterIP: None, ports: [{ port: 80, targetPort: http }]"), pair("", ""));
+        assert_eq!(
+            of("type: LoadBalancer, ports: [{ port: 8081, targetPort: http }]"),
+            pair("8081->8080 Tcp public", "")
+        );
+        assert_eq!(of("type: LoadBalancer, ports: [{ port: 8080, protocol: UDP }]"), pair("8080->8080 Udp public", ""));
+        assert_eq!(
+            of("type: NodePort, ports: [{ port: 80, targetPort: http, nodePort: 30080 }]"),
+            pair("30080->8080 Tcp public", "default/Service/front#node-port-80")
+        );
+        assert_eq!(
+            of("type: LoadBalancer, ports: [{ port: 80, targetPort: http }]"),
+            pair("", "default/Service/front#port-80")
+        );
+        let answered = reached(
+            &service("type: LoadBalancer, ports: [{ port: 80, targetPort: http }]"),
+            &[("default/Service/front#port-80", "8090")],
+        );
+        assert_eq!(ports(&answered, "web"), ["8090->8080 Tcp public"]);
+        let kept = reached(
+            &service("type: NodePort, ports: [{ port: 80, targetPort: http, nodePort: 30080 }]"),
+            &[("default/Service/front#node-port-80", "8081")],
+        );
+        assert_eq!(ports(&kept, "web"), ["8081->8080 Tcp public"]);
+    }
+
+    #[test]
+    fn a_module_is_reached_by_the_names_at_the_host() {
+        let all = service("ports: [{ port: 80, targetPort: http }]")
+            .replace("{ name: web }", "{ name: web, labels: { native: gitea } }");
+        let inventory = reached(&all, &[]);
+        let known = inventory.host.hosts.get("127.0.0.1").unwrap();
+        assert_eq!(known, &["front", "front.default", "front.default.svc", "front.default.svc.cluster.local"]);
+    }
+
+    #[test]
+    fn a_service_without_a_selector_leads_where_its_endpoints_say() {
+        let yaml = "apiVersion: v1\nkind: Service\nmetadata: { name: nas }\nspec: { ports: [{ port: 80 }] }\n---\napiVersion: v1\nkind: Endpoints\nmetadata: { name: nas }\nsubsets: [{ addresses: [{ ip: 192.0.2.7 }], ports: [{ port: 5000 }] }]\n";
+        let inventory = reached(yaml, &[]);
+        assert_eq!(inventory.host.hosts.get("192.0.2.7").map(Vec::len), Some(4));
+        assert_eq!(leaf(&inventory, "Endpoints", "subsets[0].addresses[0].ip"), "translated network.hosts");
+        let slice = yaml.replace("kind: Endpoints\nmetadata: { name: nas }\nsubsets: [{ addresses: [{ ip: 192.0.2.7 }], ports: [{ port: 5000 }] }]", "kind: EndpointSlice\nmetadata: { name: nas-x, labels: { kubernetes.io/service-name: nas } }\naddressType: IPv4\nendpoints: [{ addresses: [192.0.2.7] }]\nports: [{ port: 5000 }]");
+        let slice = slice
+            .replace("apiVersion: v1\nkind: EndpointSlice", "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice");
+        assert_eq!(reached(&slice, &[]).host.hosts.get("192.0.2.7").map(Vec::len), Some(4));
+    }
+
+    #[test]
+    fn what_cannot_be_found_out_is_a_question() {
+        for (spec, id) in [
+            ("ports: [{ port: 80, targetPort: unheard-of }]", "default/Service/front#target-port-80"),
+            ("ports: [{ port: '${PORT}', targetPort: 8080 }]", "default/Service/front#port-0"),
+            ("ports: [{ port: 80, targetPort: 8080, protocol: SCTP }]", "default/Service/front#protocol-80"),
+            ("type: Odd, ports: [{ port: 8080 }]", "default/Service/front#type"),
+            (
+                "type: LoadBalancer, loadBalancerSourceRanges: [10.0.0.0/8], ports: [{ port: 8080 }]",
+                "default/Service/front#source-ranges",
+            ),
+        ] {
+            let inventory = reached(&service(spec), &[]);
+            assert!(inventory.questions.iter().any(|question| question.id == id), "{spec}: {:?}", inventory.questions);
+        }
+        let nobody = service("ports: [{ port: 80 }]").replace("selector: { app: web }", "selector: { app: nobody }");
+        assert!(reached(&nobody, &[]).questions.iter().any(|question| question.id.ends_with("#selector")));
+    }
 }

@@ -553,4 +553,52 @@ mod tests {
         let wide = vec!["(Host(`a.example.org`)||Host(`b.example.org`))"; 40].join("||");
         assert_eq!(read(&wide).as_deref(), Ok("a.example.org/ b.example.org/"));
     }
+
+    use crate::kubernetes::sample::{leaf, reached, vhosts, workload};
+
+    /// A route with what it says of Middlewares, and one Middleware.
+    fn route(middlewares: &str, middleware: &str) -> String {
+        format!(
+            "{}---\napiVersion: traefik.io/v1alpha1\nkind: Middleware\nmetadata: {{ name: guard }}\nspec: {{ {middleware} }}\n---\napiVersion: traefik.io/v1alpha1\nkind: IngressRoute\nmetadata: {{ name: web }}\nspec:\n  entryPoints: [websecure]\n  routes:\n    - match: Host(`web.example.org`) && PathPrefix(`/x`)\n      kind: Rule\n      services: [{{ name: web, port: web }}]\n      middlewares: [{middlewares}]\n",
+            workload("web")
+        )
+    }
+
+    #[test]
+    fn middlewares_say_how_a_virtual_host_behaves() {
+        for (middleware, behaves) in [
+            ("redirectScheme: { scheme: https, permanent: true }", ""),
+            ("compress: {}", ""),
+            ("ipAllowList: { sourceRange: [10.0.0.0/8] }", " allow=10.0.0.0/8"),
+            ("ipWhiteList: { sourceRange: [192.0.2.1] }", " allow=192.0.2.1/32"),
+            ("basicAuth: { secret: web-users }", " auth=web-users"),
+            ("buffering: { maxRequestBodyBytes: 1000 }", " max-body=1000B"),
+            (
+                "headers: { frameDeny: true, stsSeconds: 60 }",
+                " headers={\"X-Frame-Options\": \"DENY\", \"Strict-Transport-Security\": \"max-age=60\"}",
+            ),
+            ("chain: { middlewares: [] }", ""),
+        ] {
+            let inventory = reached(&route("{ name: guard }", middleware), &[]);
+            assert_eq!(vhosts(&inventory), [format!("web web.example.org/x -> \"8080\"{behaves}")], "{middleware}");
+            assert!(inventory.questions.is_empty(), "{middleware}: {:?}", inventory.questions);
+        }
+        for middleware in [
+            "forwardAuth: { address: 'http://login' }",
+            "stripPrefix: { prefixes: [/x] }",
+            "plugin: { crowdsec: { enabled: true } }",
+            "rateLimit: { average: 5 }",
+            "ipAllowList: { sourceRange: ['${LAN}'] }",
+            "headers: { customRequestHeaders: { X-A: b } }",
+            "chain: { middlewares: [{ name: guard }] }",
+            "chain: { middlewares: [{ name: absent }] }",
+        ] {
+            let inventory = reached(&route("{ name: guard }", middleware), &[]);
+            assert!(inventory.questions.iter().any(|question| question.blocks), "{middleware}");
+            assert!(
+                leaf(&inventory, "IngressRoute", "spec.routes[0].middlewares[0].name").starts_with("needs-you"),
+                "{middleware}"
+            );
+        }
+    }
 }
