@@ -6,6 +6,7 @@ use super::claims::Claims;
 use super::draft::{Draft, HostDraft};
 use super::ledger::{Books, Said};
 use super::object::{Object, ObjectId};
+use super::reach::Reach;
 use super::tree::Node;
 use super::world::World;
 use crate::facts::Facts;
@@ -81,6 +82,8 @@ pub struct Cx<'w, 's> {
     pub services: BTreeMap<ObjectId, String>,
     /// Claims: what they ask for, who mounts them, where they go.
     pub(super) claims: Claims,
+    /// How workloads are reached.
+    pub reach: Reach,
     /// Objects that another object of the input made.
     pub(super) attributed: BTreeSet<ObjectId>,
 }
@@ -100,6 +103,7 @@ impl<'w, 's> Cx<'w, 's> {
             uses: BTreeMap::new(),
             services: BTreeMap::new(),
             claims: Claims::default(),
+            reach: Reach::default(),
             attributed: BTreeSet::new(),
         }
     }

@@ -300,6 +300,8 @@ pub struct VhostDraft {
     pub timeout: Option<u64>,
     /// The secret with the accounts that may look.
     pub auth: Option<String>,
+    /// Networks that may enter; everybody when empty.
+    pub allow: Vec<String>,
     /// Headers of each answer.
     pub headers: IndexMap<String, String>,
 }

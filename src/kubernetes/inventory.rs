@@ -1,8 +1,11 @@
 //! From objects to an inventory: attribution, translation, the table of fields, the sums.
 
+use std::collections::BTreeMap;
+
 use super::claims::{self, ClaimEntry};
 use super::context::{Cx, Target};
 use super::draft::{HostDraft, WorkDraft};
+use super::graph::{self, Edge, Way};
 use super::ledger::{
     Definitions, FieldEntry, Ledger, ObjectEntry, QuestionEntry, RefusedEntry, StateEntry, Totals, Unsettled,
     WorkloadEntry,
@@ -27,6 +30,10 @@ pub struct Inventory {
     pub totals: Totals,
     /// What is to be added to the host.
     pub host: HostDraft,
+    /// Which service speaks with which.
+    pub talks: Vec<Edge>,
+    /// How each service is reached from outside of its containers' network.
+    pub reached_by: BTreeMap<String, Vec<Way>>,
     /// Findings about the input.
     pub found: Diagnostics,
 }
@@ -37,6 +44,13 @@ pub fn inventory(world: &World<'_>, target: &Target<'_>, fields: bool) -> Result
     let mut cx = Cx::new(world, target);
     attribution::run(&mut cx);
     translate::run(&mut cx);
+    close(cx, fields)
+}
+
+/// Finds out who talks to whom, settles what no translator settled, and adds up.
+pub(super) fn close(mut cx: Cx<'_, '_>, fields: bool) -> Result<Inventory, Unsettled> {
+    let world = cx.world;
+    let (talks, reached_by) = graph::run(&mut cx);
     for object in world.objects() {
         fields::settle_rest(&mut cx, object);
     }
@@ -50,7 +64,7 @@ pub fn inventory(world: &World<'_>, target: &Target<'_>, fields: bool) -> Result
     let questions = questions(&cx);
     let workloads = workloads(&cx);
     let claims = claims::entries(&cx);
-    Ok(Inventory { objects, questions, workloads, claims, totals, host: cx.host, found: cx.found })
+    Ok(Inventory { objects, questions, workloads, claims, totals, host: cx.host, talks, reached_by, found: cx.found })
 }
 
 impl Inventory {

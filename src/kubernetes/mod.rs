@@ -11,11 +11,13 @@ pub mod claims;
 pub mod context;
 pub mod draft;
 mod fields;
+pub mod graph;
 mod inventory;
 pub mod ledger;
 pub mod load;
 pub mod metrics;
 pub mod object;
+pub mod reach;
 pub mod read;
 #[cfg(test)]
 pub(crate) mod sample;

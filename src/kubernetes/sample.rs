@@ -17,7 +17,89 @@ pub(crate) fn translated(yaml: &str) -> Inventory {
 
 /// Translates manifests to a place that `change` makes other than usual.
 pub(crate) fn with(yaml: &str, change: impl FnOnce(&mut Target<'_>)) -> Inventory {
-    let inventory = on(yaml, change, |world, target| inventory(world, target, true).unwrap());
+    made(yaml, change, |world, target| inventory(world, target, true))
+}
+
+/// Translates how workloads are reached, with the least of each workload: its first container with variables, arguments and command.
+/// A workload with the label `native` becomes that module; one with `host-network` has the host's.
+pub(crate) fn reached(yaml: &str, answers: &[(&str, &str)]) -> Inventory {
+    use super::draft::{Draft, FileDraft, NativeDraft, SecretDraft, SecretTo, WorkDraft};
+    use super::translate::{Stage, run_from};
+    let change = |target: &mut Target<'_>| {
+        target.answers = answers.iter().map(|(id, answer)| ((*id).to_owned(), (*answer).to_owned())).collect();
+    };
+    made(yaml, change, |world, target| {
+        let mut cx = super::context::Cx::new(world, target);
+        for object in world.objects() {
+            let Some(pod) = object.tree().at(&["spec", "template", "spec"]) else { continue };
+            let Some(first) = pod.list("containers").first() else { continue };
+            let name = cx.service_name(object);
+            let mut draft = Draft::container(object.id, object.identity(), first.str_at("image").unwrap().to_owned());
+            let words = |key: &str| first.list(key).iter().map(|node| node.text().unwrap().to_owned()).collect();
+            let container = draft.as_container_mut().unwrap();
+            (container.args, container.command) = (words("args"), words("command"));
+            container.host_network = pod.bool_at("hostNetwork") == Some(true);
+            let mut secrets = Vec::new();
+            for one in first.list("env") {
+                let key = one.str_at("name").unwrap().to_owned();
+                match one.get("value") {
+                    Some(value) => drop(container.environment.insert(key, value.text().unwrap().to_owned())),
+                    None => secrets.push(SecretDraft { name: "secret".to_owned(), to: SecretTo::Env(key) }),
+                }
+            }
+            draft.secrets = secrets;
+            for pair in object.tree().at(&["metadata", "annotations"]).map_or(&[][..], Node::pairs) {
+                if let Some(path) = pair.key.strip_prefix("file:") {
+                    let content = pair.node.text().unwrap().as_bytes().to_vec();
+                    draft.files.push(FileDraft { path: path.to_owned(), content, mode: None });
+                }
+            }
+            if let Some(module) = object.label("native") {
+                draft.work = WorkDraft::Native(NativeDraft { module: module.to_owned(), ..NativeDraft::default() });
+            }
+            cx.add(&name, draft);
+        }
+        run_from(&mut cx, Stage::Names);
+        super::inventory::close(cx, true)
+    })
+}
+
+/// A workload that listens on 8080 and its Service at 80, by a name.
+pub(crate) fn workload(name: &str) -> String {
+    format!(
+        "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: {name} }}\nspec:\n  template:\n    metadata: {{ labels: {{ app: {name} }} }}\n    spec:\n      containers: [{{ name: main, image: docker.io/a/{name}:1, ports: [{{ name: http, containerPort: 8080 }}] }}]\n\
+         ---\napiVersion: v1\nkind: Service\nmetadata: {{ name: {name} }}\nspec:\n  selector: {{ app: {name} }}\n  ports: [{{ name: web, port: 80, targetPort: http }}]\n"
+    )
+}
+
+/// The virtual hosts of all services, a line each.
+pub(crate) fn vhosts(inventory: &Inventory) -> Vec<String> {
+    let mut all = Vec::new();
+    for (name, draft) in &inventory.host.services {
+        for vhost in &draft.vhosts {
+            let mut line = format!("{name} {}{} -> {:?}", vhost.name, vhost.path, vhost.to.as_deref().unwrap_or("-"));
+            let more = [
+                vhost.tls.map(|tls| format!("tls={tls}")),
+                vhost.redirect.map(|on| format!("redirect={on}")),
+                vhost.max_body.clone().map(|size| format!("max-body={size}")),
+                vhost.timeout.map(|seconds| format!("timeout={seconds}")),
+                vhost.auth.clone().map(|auth| format!("auth={auth}")),
+                (!vhost.allow.is_empty()).then(|| format!("allow={}", vhost.allow.join(","))),
+                (!vhost.headers.is_empty()).then(|| format!("headers={:?}", vhost.headers)),
+            ];
+            more.into_iter().flatten().for_each(|word| line.push_str(&format!(" {word}")));
+            all.push(line);
+        }
+    }
+    all
+}
+
+fn made(
+    yaml: &str,
+    change: impl FnOnce(&mut Target<'_>),
+    run: impl FnOnce(&World<'_>, &Target<'_>) -> Result<Inventory, super::ledger::Unsettled>,
+) -> Inventory {
+    let inventory = on(yaml, change, |world, target| run(world, target).unwrap());
     let listed: usize = inventory.objects.iter().map(|object| object.fields.as_ref().map_or(0, Vec::len)).sum();
     assert_eq!(listed, inventory.totals.leaves, "every leaf is listed");
     inventory

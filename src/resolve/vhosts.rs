@@ -81,6 +81,13 @@ fn of_module(service: &ResolvedService<'_>, found: &mut Diagnostics) {
         if let Some(to) = &vhost.to {
             refused(to.place, "which leads to the service itself", "leave `to` out");
         }
+        if let Some(network) = vhost.allow.first() {
+            refused(
+                network.place,
+                "and would refuse the proof of its name too",
+                "let the service itself look at addresses",
+            );
+        }
         if let Some(timeout) = &vhost.timeout {
             refused(timeout.place, "whose timeouts are options of its own", "set them in `options`");
         }

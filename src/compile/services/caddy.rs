@@ -79,6 +79,10 @@ fn handler(cx: &HostCx<'_>, place: &Place<'_>, found: &mut Diagnostics) -> Optio
     let mut inner = String::new();
     // A folder in the store, and where in the text it belongs.
     let mut stored: Option<(usize, Expr)> = None;
+    if !vhost.allow.is_empty() {
+        let networks: Vec<String> = vhost.allow.iter().map(|network| network.value.to_string()).collect();
+        inner.push_str(&format!("@outside not remote_ip {}\nrespond @outside 403\n", networks.join(" ")));
+    }
     for (name, value) in vhost.headers.iter() {
         inner.push_str(&format!("header {name} {}\n", token(&value.value.value)));
     }
@@ -109,7 +113,11 @@ fn handler(cx: &HostCx<'_>, place: &Place<'_>, found: &mut Diagnostics) -> Optio
         ("/", _) => "handle {\n".to_owned(),
         // A folder stands for the path; a service sees the path as it is.
         (path, true) => format!("handle_path {}/* {{\n", token_path(path)),
-        (path, false) => format!("handle {}* {{\n", token_path(path)),
+        (path, false) => {
+            // Two of them, because only a matcher of one path is sorted by its length among the others.
+            let path = token_path(path);
+            return Some(format!("handle {path} {{\n{inner}}}\nhandle {path}/* {{\n{inner}}}\n").into());
+        }
     };
     let text = format!("{head}{inner}}}\n");
     match stored {

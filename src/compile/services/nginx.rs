@@ -47,7 +47,10 @@ pub(super) fn settings(
             continue;
         }
         if let Some(value) = location(cx, place, found) {
-            out.set_below(HOSTS, &[vhost.name.as_str(), "locations", vhost.path.as_str()], value, vhost.path.place);
+            for path in paths(place) {
+                let at = [vhost.name.as_str(), "locations", path.as_str()];
+                out.set_below(HOSTS, &at, value.clone(), vhost.path.place);
+            }
         }
     }
 }
@@ -160,6 +163,16 @@ fn self_signed(vhost: &Vhost, out: &mut Settings) {
     out.set_below("systemd.services", &[&unit], service, vhost.tls.place);
 }
 
+/// Returns the locations that stand for a path and what is below it. nginx compares the beginnings of texts, by which `/git` would be
+/// about `/github` too.
+fn paths(place: &Place<'_>) -> Vec<String> {
+    let path = place.vhost.path.as_str();
+    match place.answer {
+        Answer::Service(_) if path != "/" => vec![format!("= {path}"), format!("{path}/")],
+        _ => vec![path.to_owned()],
+    }
+}
+
 /// What one path of a virtual host sets.
 fn location(cx: &HostCx<'_>, place: &Place<'_>, found: &mut Diagnostics) -> Option<Attrs> {
     let vhost = place.vhost;
@@ -190,11 +203,17 @@ fn location(cx: &HostCx<'_>, place: &Place<'_>, found: &mut Diagnostics) -> Opti
     Some(location)
 }
 
-/// Returns the lines of a virtual host or of one path of it: how large requests may be, headers of answers.
+/// Returns the lines of a virtual host or of one path of it: how large requests may be, who may enter, headers of answers.
 fn lines(vhost: &Vhost, found: &mut Diagnostics) -> String {
     let mut extra = String::new();
     if let Some(size) = &vhost.max_body {
         extra.push_str(&format!("client_max_body_size {};\n", size.bytes()));
+    }
+    for network in &vhost.allow {
+        extra.push_str(&format!("allow {};\n", network.value));
+    }
+    if !vhost.allow.is_empty() {
+        extra.push_str("deny all;\n");
     }
     for (name, value) in vhost.headers.iter() {
         match quoted(&value.value.value) {

@@ -6,7 +6,7 @@ use crate::fleet::scalar::{AbsPath, DnsName, HeaderKey, Name};
 use crate::fleet::shape::{Scalar, Shape};
 use crate::fleet::words::SecretName;
 use crate::source::{Kind, Node, Spanned};
-use crate::units::{Size, SocketAddress, TimeSpan};
+use crate::units::{Cidr, Size, SocketAddress, TimeSpan};
 
 /// How a virtual host gets its certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +86,7 @@ table! {
         "name" => name: Spanned<DnsName>,
         /// Further names.
         "aliases" => aliases: Vec<Spanned<DnsName>>,
-        /// The path below which the service answers.
+        /// The path at and below which the service answers: `/git` is about `/git/x` and not about `/github`.
         "path" => path: Setting<AbsPath> = AbsPath::known("/"),
         /// Port or address it leads to; the first port of the service when absent.
         "to" => to: Option<Spanned<Upstream>>,
@@ -102,6 +102,8 @@ table! {
         "timeout" => timeout: Option<Spanned<TimeSpan>>,
         /// Who may enter: a secret that holds lines of htpasswd(1).
         "auth" => auth: Option<Spanned<SecretName>>,
+        /// Networks whose addresses may enter; everybody when empty.
+        "allow" => allow: Vec<Spanned<Cidr>>,
         /// Headers that every answer gets.
         "headers" => headers: Named<HeaderKey, Spanned<String>>,
     }

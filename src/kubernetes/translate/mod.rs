@@ -4,11 +4,19 @@
 //! the definitions in [`Cx::host`] and settles the leaves that it understood. Leaves that no translator settles are settled by the
 //! table of fields (`fields`). Order between kinds comes from [`Stage`] alone.
 
+mod addresses;
+mod annotations;
+mod certificates;
 mod config_map;
 mod cron_job;
 mod daemon_set;
 mod deployment;
+mod endpoints;
+mod gateway;
+mod http_route;
+mod ingress;
 mod job;
+mod network_policy;
 mod persistent_volume;
 mod persistent_volume_claim;
 pub mod pod;
@@ -16,8 +24,10 @@ mod pod_kind;
 mod replica_set;
 mod replication_controller;
 pub(super) mod secret;
+pub mod service;
 mod stateful_set;
 mod storage_class;
+mod traefik;
 mod volume_snapshot;
 
 use super::claims;
@@ -56,19 +66,44 @@ pub struct Translator {
 
 /// Every translator, sorted by stage and kind.
 static ALL: &[&Translator] = &[
+    &certificates::CERTIFICATE,
+    &certificates::CLUSTER_ISSUER,
+    &certificates::ISSUER,
     &config_map::CONFIG_MAP,
     &cron_job::CRON_JOB,
     &daemon_set::DAEMON_SET,
     &deployment::DEPLOYMENT,
+    &endpoints::ENDPOINTS,
+    &endpoints::ENDPOINT_SLICE,
+    &gateway::GATEWAY,
+    &gateway::GATEWAY_CLASS,
+    &gateway::INGRESS_CLASS,
+    &gateway::REFERENCE_GRANT,
+    &http_route::GRPC_ROUTE,
+    &http_route::HTTP_ROUTE,
+    &http_route::TCP_ROUTE,
+    &http_route::TLS_ROUTE,
+    &http_route::UDP_ROUTE,
+    &ingress::INGRESS,
     &job::JOB,
+    &network_policy::CILIUM_CLUSTER_POLICY,
+    &network_policy::CILIUM_POLICY,
+    &network_policy::NETWORK_POLICY,
     &persistent_volume::PERSISTENT_VOLUME,
     &persistent_volume_claim::PERSISTENT_VOLUME_CLAIM,
     &pod_kind::POD,
     &replica_set::REPLICA_SET,
     &replication_controller::REPLICATION_CONTROLLER,
     &secret::SECRET,
+    &service::SERVICE,
     &stateful_set::STATEFUL_SET,
     &storage_class::STORAGE_CLASS,
+    &traefik::INGRESS_ROUTE,
+    &traefik::INGRESS_ROUTE_TCP,
+    &traefik::INGRESS_ROUTE_UDP,
+    &traefik::MIDDLEWARE,
+    &traefik::SERVERS_TRANSPORT,
+    &traefik::TLS_OPTION,
     &volume_snapshot::VOLUME_SNAPSHOT,
     &volume_snapshot::VOLUME_SNAPSHOT_CLASS,
     &volume_snapshot::VOLUME_SNAPSHOT_CONTENT,
@@ -77,8 +112,14 @@ static ALL: &[&Translator] = &[
 /// Translates all objects that no other object of the input made.
 pub(super) fn run(cx: &mut Cx<'_, '_>) {
     claims::find(cx);
+    run_from(cx, Stage::Sources);
+}
+
+/// Translates all objects whose stage is not before one.
+pub(super) fn run_from(cx: &mut Cx<'_, '_>, stage: Stage) {
     let world = cx.world;
-    let mut translators: Vec<&Translator> = ALL.to_vec();
+    let mut translators: Vec<&Translator> = ALL.iter().copied().chain(addresses::ALL).collect();
+    translators.retain(|translator| translator.stage >= stage);
     translators.sort_by_key(|translator| translator.stage);
     for translator in translators {
         for object in world.of_kind(translator.kind) {

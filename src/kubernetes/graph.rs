@@ -1,0 +1,688 @@
+//! Who talks to whom: what the definitions say of Services, by their names.
+//!
+//! Runs after all routes. Where a definition speaks of a Service, the word stays when it leads to the right place, and is rewritten
+//! where the port or the name differs on this host; who speaks with a service starts after it. Secrets are never looked into, so that a
+//! port that differs is a question where somebody may speak of it in one.
+//!
+//! Invariant: a word that only looks like a Service's name is left alone, and what starts after what has no cycle.
+
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::context::Cx;
+use super::draft::{Draft, Protocol, SecretTo, WorkDraft};
+use super::object::Object;
+use super::reach::{Leads, Service, is_on_host, listed, network_owner, real_port};
+use super::translate::service;
+use super::tree::Node;
+use words::{Speech, Word};
+
+/// That one service speaks with another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Edge {
+    /// Who speaks.
+    pub from: String,
+    /// With which service.
+    pub to: String,
+    /// The key of the definition that says so: `environment.DATABASE_URL`.
+    pub key: String,
+    /// The port that it speaks of, as it is on the host.
+    pub port: Option<u16>,
+    /// The file of the manifest.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+}
+
+/// A way by which a service is reached from outside of its containers' network.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Way {
+    /// The public name with its path; none of a port.
+    pub name: Option<String>,
+    /// The port of the host; none where the web server leads to it.
+    pub port: Option<u16>,
+    /// Whether everybody may reach it; else only this host.
+    pub public: bool,
+}
+
+/// Finds out who talks to whom, rewrites what differs, and settles the ports of Services.
+pub(super) fn run(cx: &mut Cx<'_, '_>) -> (Vec<Edge>, BTreeMap<String, Vec<Way>>) {
+    let mut spoken = Spoken::default();
+    let names: Vec<String> = cx.host.services.keys().cloned().collect();
+    for name in &names {
+        of_service(cx, name, &mut spoken);
+    }
+    spoken.edges.sort();
+    spoken.edges.dedup();
+    order(cx, &spoken.edges);
+    settle_ports(cx, &spoken);
+    (spoken.edges, ways(cx))
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+struct Spoken {
+    edges: Vec<Edge>,
+    /// Services that are spoken of without a port which could be found, by who speaks of them.
+    unknown: BTreeMap<(String, String), BTreeSet<String>>,
+    /// Services of which a port was found, and rewritten where it differs.
+    known: BTreeSet<(String, String)>,
+}
+
+/// A text of a definition.
+struct Text {
+    key: String,
+    /// What introduces it: the variable, or the flag before it.
+    hint: String,
+    text: String,
+}
+
+/// Reads everything that a definition says, and writes back what differs.
+fn of_service(cx: &mut Cx<'_, '_>, name: &str, spoken: &mut Spoken) {
+    let Some(draft) = cx.host.services.get(name) else { return };
+    let Some(object) = cx.world.object(draft.object) else { return };
+    let namespace = object.namespace().to_owned();
+    let mut texts = texts(draft);
+    let mut changed = false;
+    let mut talks: Vec<(String, String, Option<u16>, String)> = Vec::new();
+    let mut hosts: BTreeMap<String, String> = BTreeMap::new();
+    // A port that stands in a variable of its own: `DB_HOST` and `DB_PORT`.
+    let mut beside: Vec<(String, u16, u16)> = Vec::new();
+    for at in 0..texts.len() {
+        let Some(text) = texts.get(at) else { continue };
+        let speech = Speech { namespace: &namespace, hint: &text.hint, is_file: text.key.starts_with("files.") };
+        let found = words::find(&text.text, &speech, &cx.reach.services);
+        let mut out = text.text.clone();
+        // From the end, so that places before stay where they are.
+        for word in found.into_iter().rev() {
+            let before = text.text.clone();
+            let Some(done) = rewritten(cx, &word, &texts, &text.hint) else { continue };
+            talks.extend(done.to.iter().map(|to| (to.clone(), text.key.clone(), done.port, before.clone())));
+            hosts.extend(done.host.clone());
+            beside.extend(done.beside.clone());
+            let id = (word.namespace.clone(), word.name.clone());
+            if done.port.is_some() {
+                spoken.known.insert(id);
+            } else {
+                spoken.unknown.entry(id).or_default().insert(format!("{name}: {}", text.key));
+            }
+            if done.text.as_deref() != out.get(word.start..word.end)
+                && let Some(new) = &done.text
+                && out.get(word.start..word.end).is_some()
+            {
+                out.replace_range(word.start..word.end, new);
+                changed = true;
+            }
+        }
+        if let Some(text) = texts.get_mut(at) {
+            text.text = out;
+        }
+    }
+    for (key, from, to) in beside {
+        let port = texts.iter_mut().find(|text| text.hint == key && text.text.trim() == from.to_string());
+        if let Some(port) = port {
+            port.text = to.to_string();
+            changed = true;
+        }
+    }
+    for (to, key, port, text) in talks {
+        let to = network_owner(cx, &to);
+        if to == network_owner(cx, name) {
+            continue;
+        }
+        let (file, line) = place(cx, object, &text);
+        spoken.edges.push(Edge { from: name.to_owned(), to, key, port, file, line });
+    }
+    let owner = network_owner(cx, name);
+    if !is_on_host(cx, &owner)
+        && let Some(container) = cx.host.services.get_mut(&owner).and_then(Draft::as_container_mut)
+    {
+        for (host, address) in hosts {
+            container.hosts.entry(host).or_insert(address);
+        }
+    }
+    if changed && let Some(draft) = cx.host.services.get_mut(name) {
+        write_back(draft, texts);
+    }
+}
+
+/// Returns all texts of a definition in which names of Services may stand.
+fn texts(draft: &Draft) -> Vec<Text> {
+    let mut all = Vec::new();
+    if let WorkDraft::Container(container) = &draft.work {
+        for (key, value) in &container.environment {
+            all.push(Text { key: format!("environment.{key}"), hint: key.clone(), text: value.clone() });
+        }
+        for (key, words) in [("command", &container.command), ("args", &container.args)] {
+            let mut before = String::new();
+            for (at, word) in words.iter().enumerate() {
+                let hint = if before.starts_with('-') { before.clone() } else { String::new() };
+                all.push(Text { key: format!("{key}.{at}"), hint, text: word.clone() });
+                before.clone_from(word);
+            }
+        }
+    }
+    for (at, file) in draft.files.iter().enumerate() {
+        if let Ok(text) = std::str::from_utf8(&file.content) {
+            all.push(Text { key: format!("files.{at}"), hint: file.path.clone(), text: text.to_owned() });
+        }
+    }
+    all
+}
+
+/// Writes texts back to where [`texts`] read them.
+fn write_back(draft: &mut Draft, texts: Vec<Text>) {
+    for text in texts {
+        let Some((of, key)) = text.key.split_once('.') else { continue };
+        let at = key.parse::<usize>().unwrap_or(usize::MAX);
+        match (of, &mut draft.work) {
+            ("files", _) => {
+                if let Some(file) = draft.files.get_mut(at) {
+                    file.content = text.text.into_bytes();
+                }
+            }
+            ("environment", WorkDraft::Container(container)) => {
+                container.environment.insert(key.to_owned(), text.text);
+            }
+            ("command", WorkDraft::Container(container)) => {
+                container.command.get_mut(at).into_iter().for_each(|word| word.clone_from(&text.text));
+            }
+            ("args", WorkDraft::Container(container)) => {
+                container.args.get_mut(at).into_iter().for_each(|word| word.clone_from(&text.text));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What becomes of a word.
+#[derive(Debug, Default)]
+struct Done {
+    /// With which services somebody speaks by it.
+    to: Vec<String>,
+    /// The port on the host; none where it could not be found.
+    port: Option<u16>,
+    /// What stands there instead.
+    text: Option<String>,
+    /// What the container has to know: a name and its address.
+    host: Vec<(String, String)>,
+    /// A variable that holds the port, with the port as it is and as it should be.
+    beside: Option<(String, u16, u16)>,
+}
+
+/// Returns what becomes of a word that names a Service.
+fn rewritten(cx: &mut Cx<'_, '_>, word: &Word, texts: &[Text], hint: &str) -> Option<Done> {
+    let id = (word.namespace.clone(), word.name.clone());
+    let service = cx.reach.services.get(&id)?.clone();
+    let said = word.port.or(word.default_port).map(|number| (number, word.port.is_some()));
+    match &service.leads {
+        Leads::Nowhere => None,
+        Leads::Name(other) => Some(Done {
+            port: said.map(|(port, _)| port).or(Some(0)),
+            text: Some(with_port(other, word.port)),
+            ..Done::default()
+        }),
+        Leads::Addresses(addresses) => {
+            let address = addresses.first()?;
+            let target = said.and_then(|(number, _)| service.ports.iter().find(|port| port.port == number));
+            let port = target.map_or(said.map(|(number, _)| number), |port| Some(port.target));
+            Some(Done {
+                port: port.or(Some(0)),
+                text: Some(joined(&word.spelled, word.port, word.default_port, port)),
+                host: vec![(word.spelled.trim_end_matches('.').to_owned(), address.to_string())],
+                ..Done::default()
+            })
+        }
+        Leads::To(services) => {
+            let first = services.first()?;
+            let owner = network_owner(cx, first);
+            let mut done = Done { to: vec![owner.clone()], ..Done::default() };
+            let on_host = is_on_host(cx, &owner);
+            let mut spelled = word.spelled.clone();
+            let short = spelled == word.name;
+            if short && !service::is_only(cx, &word.namespace, &word.name, Some(&owner)) {
+                spelled = format!("{}.{}", word.name, word.namespace);
+            }
+            if on_host {
+                let known = spelled.trim_end_matches('.').to_owned();
+                done.host.push((known, "host-gateway".to_owned()));
+            } else if let Some(pod) = &word.pod {
+                // A pod of a StatefulSet has a name of its own; the first one is the container.
+                let container = cx.host.services.get_mut(&owner).and_then(Draft::as_container_mut);
+                if let Some(container) = container.filter(|_| pod.ends_with("-0")) {
+                    let alias = spelled.trim_end_matches('.').to_owned();
+                    if !container.aliases.contains(&alias) {
+                        container.aliases.push(alias);
+                    }
+                }
+            }
+            let target = said.and_then(|(number, _)| service.ports.iter().find(|port| port.port == number));
+            let real = |port: &super::reach::ServicePort| real_port(cx, &owner, port.target, port.protocol);
+            match (target, said) {
+                (Some(target), _) => done.port = Some(real(target)),
+                // A headless Service passes every port through, and a port that the Service lacks was one of the program's own.
+                (None, Some((number, true))) => done.port = Some(number),
+                (None, _) => {
+                    let same = service.ports.iter().all(|port| real(port) == port.port);
+                    if let Some((key, number)) = port_beside(texts, hint, &service) {
+                        let target = service.ports.iter().find(|port| port.port == number).map(real).unwrap_or(number);
+                        done.port = Some(target);
+                        done.beside = (target != number).then_some((key, number, target));
+                    } else if same {
+                        done.port = service.ports.first().map(|port| port.port).or(Some(0));
+                    }
+                }
+            }
+            let port =
+                if word.port.is_some() || word.default_port.is_some() && target.is_some() { done.port } else { None };
+            done.text = Some(joined(&spelled, word.port, word.default_port, port));
+            Some(done)
+        }
+    }
+}
+
+/// Returns a host with its port where one was said, or where the one that goes without saying is another.
+fn joined(host: &str, said: Option<u16>, default: Option<u16>, port: Option<u16>) -> String {
+    match (said, default, port) {
+        (Some(said), _, port) => format!("{host}:{}", port.unwrap_or(said)),
+        (None, Some(default), Some(port)) if port != default => format!("{host}:{port}"),
+        _ => host.to_owned(),
+    }
+}
+
+fn with_port(host: &str, port: Option<u16>) -> String {
+    port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// Returns the variable beside another that holds the port of the Service: `DB_PORT` beside `DB_HOST`.
+fn port_beside(texts: &[Text], hint: &str, service: &Service) -> Option<(String, u16)> {
+    const HOST_WORDS: &[&str] =
+        &["HOSTNAME", "HOST", "SERVER", "ADDRESS", "ADDR", "ENDPOINT", "host", "hostname", "server", "address"];
+    let stem = HOST_WORDS.iter().find_map(|word| hint.strip_suffix(word))?;
+    let own = |text: &&Text| text.hint == format!("{stem}PORT") || text.hint == format!("{stem}port");
+    let text = texts.iter().find(own)?;
+    let number: u16 = text.text.trim().parse().ok()?;
+    service.ports.iter().any(|port| port.port == number).then(|| (text.hint.clone(), number))
+}
+
+/// Returns where a text stands in the manifest; the object's own place where it was put together.
+fn place(cx: &Cx<'_, '_>, object: &Object<'_>, text: &str) -> (String, u32) {
+    let mut found: Option<(usize, super::object::ObjectId)> = None;
+    object.tree().each_leaf(&mut |_, leaf| {
+        if found.is_none() && leaf.text() == Some(text) {
+            found = Some((leaf.span.start as usize, super::object::ObjectId(leaf.leaf().owner)));
+        }
+    });
+    let (start, owner) = found.unwrap_or((object.root.span.start as usize, object.id));
+    let file = cx.world.object(owner).map_or(object.file, |owner| owner.file);
+    let place = cx.world.sources.place(file, start, start);
+    (cx.world.sources.file(file).path().to_owned(), cx.world.sources.position(place).line)
+}
+
+/// Images of what others wait for: databases, caches, queues.
+const STORES: &[&str] = &[
+    "postgres",
+    "mysql",
+    "mariadb",
+    "mongo",
+    "redis",
+    "valkey",
+    "keydb",
+    "dragonfly",
+    "memcached",
+    "rabbitmq",
+    "nats",
+    "kafka",
+    "mosquitto",
+    "elasticsearch",
+    "opensearch",
+    "influxdb",
+    "clickhouse",
+    "minio",
+    "etcd",
+    "couchdb",
+    "cassandra",
+    "meilisearch",
+    "typesense",
+    "pgbouncer",
+    "emqx",
+];
+
+fn is_store(cx: &Cx<'_, '_>, service: &str) -> bool {
+    let Some(draft) = cx.host.services.get(service) else { return false };
+    let what = match &draft.work {
+        WorkDraft::Container(container) => {
+            let image = container.image.split(['@']).next().unwrap_or_default();
+            image.rsplit('/').next().unwrap_or_default().split(':').next().unwrap_or_default().to_owned()
+        }
+        WorkDraft::Native(native) => native.module.clone(),
+    };
+    STORES.iter().any(|store| what.contains(store))
+}
+
+/// Lets those that speak start after those they speak with, stores first, without a cycle.
+fn order(cx: &mut Cx<'_, '_>, edges: &[Edge]) {
+    let mut wanted: Vec<(bool, &str, &str)> =
+        edges.iter().map(|edge| (!is_store(cx, &edge.to), &*edge.from, &*edge.to)).collect();
+    wanted.sort();
+    wanted.dedup();
+    for (_, from, to) in wanted {
+        if leads_to(cx, to, from) {
+            let note = format!(
+                "speaks with {to}, which speaks with it too: {to} starts after it, so the first words may fail"
+            );
+            if let Some(draft) = cx.host.services.get_mut(from)
+                && !draft.comments.contains(&note)
+            {
+                draft.comments.push(note);
+            }
+            continue;
+        }
+        if let Some(draft) = cx.host.services.get_mut(from)
+            && !draft.after.iter().chain(&draft.requires).any(|known| known == to)
+        {
+            draft.after.push(to.to_owned());
+        }
+    }
+}
+
+/// Tells whether a service starts, perhaps by way of others, after another one.
+fn leads_to(cx: &Cx<'_, '_>, from: &str, to: &str) -> bool {
+    let mut known: BTreeSet<&str> = BTreeSet::new();
+    let mut open = vec![from];
+    while let Some(next) = open.pop() {
+        if next == to {
+            return true;
+        }
+        if !known.insert(next) {
+            continue;
+        }
+        let Some(draft) = cx.host.services.get(next) else { continue };
+        let shared = draft.as_container().and_then(|container| container.network_of.as_ref());
+        open.extend(draft.after.iter().chain(&draft.requires).chain(shared).map(String::as_str));
+    }
+    false
+}
+
+/// Settles the ports of all Services that are not settled by what they open.
+fn settle_ports(cx: &mut Cx<'_, '_>, spoken: &Spoken) {
+    let services: Vec<((String, String), Service)> =
+        cx.reach.services.iter().map(|(id, service)| (id.clone(), service.clone())).collect();
+    let world = cx.world;
+    for (id, known) in services {
+        let Some(object) = world.object(known.object) else { continue };
+        let Some(nodes) = object.tree().at(&["spec", "ports"]) else { continue };
+        for node in nodes.items() {
+            one_port(cx, object, node, &id, &known, spoken);
+        }
+    }
+}
+
+fn one_port<'w, 's>(
+    cx: &mut Cx<'w, 's>,
+    object: &'w Object<'s>,
+    node: &'w Node<'s>,
+    id: &(String, String),
+    known: &Service,
+    spoken: &Spoken,
+) {
+    for (key, reason) in
+        [("name", "what the port is called among the ports of the Service"), ("appProtocol", "a hint for a mesh")]
+    {
+        if let Some(node) = node.get(key) {
+            cx.books.dropped(node, reason);
+        }
+    }
+    let number = node.get("port").and_then(service::number);
+    let is_udp = node.str_at("protocol") == Some("UDP");
+    let port = known.ports.iter().find(|port| Some(port.port) == number && (port.protocol == Protocol::Udp) == is_udp);
+    let (Some(port), Leads::To(services)) = (port, &known.leads) else {
+        match &known.leads {
+            Leads::Name(_) => cx.books.replaced(node, "the name that the Service stands for"),
+            Leads::Addresses(_) => cx.books.replaced(node, "the addresses that the Service stands for"),
+            _ => cx.books.needs_you(node, "nothing answers at this port yet: see the question about the Service"),
+        }
+        return;
+    };
+    let Some(owner) = services.first().map(|first| network_owner(cx, first)) else { return };
+    let real = real_port(cx, &owner, port.target, port.protocol);
+    let published = cx.host.services.get(&owner).is_some_and(|draft| {
+        draft.ports.iter().any(|known| known.to.unwrap_or(known.port) == port.target && known.protocol == port.protocol)
+    });
+    if real != port.port {
+        let unknown = spoken.unknown.get(id);
+        let secret = may_speak_in_secret(cx, &owner, &id.0);
+        let whom = match (unknown, secret.as_slice()) {
+            (Some(places), _) => Some(listed(places)),
+            (None, []) => None,
+            (None, secret) => Some(format!("the secrets of {}", listed(secret))),
+        };
+        if let (Some(whom), Some(at)) = (whom, node.get("port")) {
+            let question = format!(
+                "`{}` answered at port {} in the cluster and answers at {real} here, and it may be spoken of in {whom}: is the port right there?",
+                id.1, port.port
+            );
+            cx.ask(object, at, &format!("port-{}", port.port), question, false);
+        }
+    }
+    let to = if published { format!("services.{owner}.ports") } else { format!("services.{owner}") };
+    if published {
+        cx.books.translated(node, to);
+    } else {
+        let how = if real == port.port {
+            "the name leads to the container itself, at the same port"
+        } else {
+            "the name leads to the container itself; where its port is spoken of it was rewritten"
+        };
+        for pair in node.pairs() {
+            cx.books.translated_as(&pair.node, to.clone(), how);
+        }
+    }
+}
+
+/// Returns services of a namespace that get secrets as variables, in which another service may be spoken of.
+fn may_speak_in_secret(cx: &Cx<'_, '_>, owner: &str, namespace: &str) -> Vec<String> {
+    let speaks = |draft: &Draft| {
+        draft.secrets.iter().any(|secret| {
+            matches!(&secret.to, SecretTo::Env(key) if words::is_address_key(key)) || secret.to == SecretTo::EnvFile
+        })
+    };
+    let here = |draft: &Draft| cx.world.object(draft.object).is_some_and(|object| object.namespace() == namespace);
+    let all = cx.host.services.iter().filter(|(name, draft)| *name != owner && here(draft) && speaks(draft));
+    all.map(|(name, _)| name.clone()).collect()
+}
+
+/// Returns how each service is reached from outside of its containers' network.
+fn ways(cx: &Cx<'_, '_>) -> BTreeMap<String, Vec<Way>> {
+    let mut all = BTreeMap::new();
+    for (name, draft) in &cx.host.services {
+        let mut ways: Vec<Way> = Vec::new();
+        for vhost in &draft.vhosts {
+            let path = if vhost.path == "/" { "" } else { &vhost.path };
+            let names = std::iter::once(&vhost.name).chain(&vhost.aliases);
+            let public = vhost.allow.is_empty();
+            ways.extend(names.map(|name| Way { name: Some(format!("{name}{path}")), port: None, public }));
+        }
+        ways.extend(draft.ports.iter().map(|port| Way { name: None, port: Some(port.port), public: port.public }));
+        if !ways.is_empty() {
+            all.insert(name.clone(), ways);
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kubernetes::Inventory;
+    use crate::kubernetes::draft::Draft;
+    use crate::kubernetes::sample::{reached, workload};
+
+    /// A workload `app` with variables, beside `db` that listens on 8080 behind port 80.
+    fn app(env: &str) -> Inventory {
+        reached(&manifests(env, ""), &[])
+    }
+
+    fn manifests(env: &str, more: &str) -> String {
+        format!(
+            "{}---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: app{more} }}\nspec:\n  template:\n    spec:\n      containers:\n        - name: app\n          image: docker.io/a/app:1\n{env}\n",
+            workload("db")
+        )
+    }
+
+    fn value(inventory: &Inventory) -> String {
+        let container = inventory.host.services.get("app").and_then(Draft::as_container).unwrap();
+        container.environment.values().next().cloned().unwrap_or_default()
+    }
+
+    /// Returns what becomes of a variable.
+    fn variable(key: &str, text: &str) -> (String, usize) {
+        let inventory = app(&format!("          env: [{{ name: {key}, value: {} }}]", serde_json::Value::from(text)));
+        (value(&inventory), inventory.talks.len())
+    }
+
+    #[test]
+    fn a_port_that_differs_is_rewritten_where_it_is_spoken_of() {
+        for (key, text, becomes) in [
+            ("URL", "http://db", "http://db:8080"),
+            ("URL", "http://db/", "http://db:8080/"),
+            ("URL", "http://db:80/x?y=db", "http://db:8080/x?y=db"),
+            ("URL", "http://user:word@db:80/db", "http://user:word@db:8080/db"),
+            ("URL", "http://db.default.svc.cluster.local/x", "http://db.default.svc.cluster.local:8080/x"),
+            ("URL", "http://db.default.svc.cluster.local.:80", "http://db.default.svc.cluster.local.:8080"),
+            ("URL", "http://db.default/x", "http://db.default:8080/x"),
+            ("ANY", "db:80", "db:8080"),
+            ("ANY", "db.default.svc:80", "db.default.svc:8080"),
+            ("HOSTS", "db:80,other:80", "db:8080,other:80"),
+            ("ANY", "a db:80 b", "a db:8080 b"),
+            ("URL", "jdbc:postgresql://db:80/db", "jdbc:postgresql://db:8080/db"),
+            // The program's own port was never behind the Service: it stays.
+            ("URL", "http://db:8080/", "http://db:8080/"),
+            ("URL", "http://db:9999/", "http://db:9999/"),
+        ] {
+            assert_eq!(variable(key, text), (becomes.to_owned(), 1), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_only_looks_like_a_service_is_left_alone() {
+        for (key, text) in [
+            ("POSTGRES_USER", "db"),
+            ("DB_NAME", "db"),
+            ("PATH_OF", "/var/lib/db"),
+            ("URL", "http://example.org/db"),
+            ("URL", "http://example.org:80/db:80"),
+            ("URL", "http://mydb:80"),
+            ("URL", "http://db-2:80"),
+            ("URL", "http://db.example.org:80"),
+            ("URL", "http://db.other.svc.cluster.local:80"),
+            ("ANY", "db:801"),
+            ("ANY", "db:80a"),
+            ("ANY", "x.db:80"),
+            ("WORD", "use the db for it"),
+            ("FILE", "db.default.yaml"),
+        ] {
+            assert_eq!(variable(key, text), (text.to_owned(), 0), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_port_in_a_variable_of_its_own_is_rewritten_too() {
+        let inventory = app(
+            "          env: [{ name: DB_HOST, value: db }, { name: DB_PORT, value: '80' }, { name: WEB_PORT, value: '80' }]",
+        );
+        let container = inventory.host.services.get("app").and_then(Draft::as_container).unwrap();
+        let all: Vec<(&str, &str)> =
+            container.environment.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        assert_eq!(all, [("DB_HOST", "db"), ("DB_PORT", "8080"), ("WEB_PORT", "80")]);
+        assert!(inventory.questions.is_empty(), "{:?}", inventory.questions);
+    }
+
+    #[test]
+    fn a_port_that_may_stand_in_a_secret_is_a_question() {
+        let secret = app("          env: [{ name: DATABASE_URL, valueFrom: { secretKeyRef: { name: x, key: y } } }]");
+        assert_eq!(
+            secret.questions.first().unwrap().question,
+            "`db` answered at port 80 in the cluster and answers at 8080 here, and it may be spoken of in the secrets of `app`: is the port right there?"
+        );
+        let unknown = app("          env: [{ name: DB_HOST, value: db }]");
+        assert!(unknown.questions.first().unwrap().question.contains("may be spoken of in `app: environment.DB_HOST`"));
+    }
+
+    #[test]
+    fn arguments_and_files_are_read_too() {
+        let more = ", annotations: { 'file:/etc/app.yaml': \"database:\\n  host: db\\n  url: http://db:80/\\n  user: db\\n\" }";
+        let yaml = manifests("          args: [--name, db, --db-host, db, '--db-url=http://db/x', '--host=db']", more);
+        let inventory = reached(&yaml, &[]);
+        let draft = inventory.host.services.get("app").unwrap();
+        let args = &draft.as_container().unwrap().args;
+        assert_eq!(args, &["--name", "db", "--db-host", "db", "--db-url=http://db:8080/x", "--host=db"]);
+        let file = draft.files.first().unwrap();
+        assert_eq!(
+            std::str::from_utf8(&file.content).unwrap(),
+            "database:\n  host: db\n  url: http://db:8080/\n  user: db\n"
+        );
+        let keys: Vec<&str> = inventory.talks.iter().map(|edge| edge.key.as_str()).collect();
+        assert_eq!(keys, ["args.3", "args.4", "args.5", "files.0", "files.0"]);
+    }
+
+    #[test]
+    fn who_speaks_starts_after_whom_it_speaks_with_and_a_cycle_is_broken() {
+        let inventory = app("          env: [{ name: URL, value: 'http://db' }]");
+        assert_eq!(inventory.host.services.get("app").unwrap().after, ["db"]);
+        assert_eq!(inventory.talks.first().map(|edge| (edge.to.as_str(), edge.port)), Some(("db", Some(8080))));
+        let speak = |name: &str, other: &str| {
+            workload(name).replace(
+                "ports: [{ name: http",
+                &format!("env: [{{ name: URL, value: 'http://{other}' }}], ports: [{{ name: http"),
+            )
+        };
+        let both = reached(&(speak("a", "b") + &speak("b", "a")), &[]);
+        assert_eq!(both.host.services.get("a").unwrap().after, ["b"]);
+        let b = both.host.services.get("b").unwrap();
+        assert_eq!((b.after.len(), b.comments.len()), (0, 1));
+    }
+
+    #[test]
+    fn a_module_of_the_host_is_spoken_with_by_its_own_port() {
+        let yaml = manifests("          env: [{ name: URL, value: 'http://db/x' }]", "");
+        let native = yaml.replace("metadata: { name: db }", "metadata: { name: db, labels: { native: gitea } }");
+        let inventory = reached(&native, &[]);
+        assert_eq!(value(&inventory), "http://db:3000/x");
+        let hosts = &inventory.host.services.get("app").and_then(Draft::as_container).unwrap().hosts;
+        assert_eq!(hosts.get("db").map(String::as_str), Some("host-gateway"));
+    }
+
+    #[test]
+    fn another_name_takes_the_place_of_an_external_one() {
+        let yaml = manifests("          env: [{ name: URL, value: 'http://mail:25/x' }]", "")
+            + "---\napiVersion: v1\nkind: Service\nmetadata: { name: mail }\nspec: { type: ExternalName, externalName: mx.example.org }\n";
+        assert_eq!(value(&reached(&yaml, &[])), "http://mx.example.org:25/x");
+    }
+
+    #[test]
+    fn a_short_name_that_two_namespaces_have_is_written_with_its_namespace() {
+        let yaml = manifests("          env: [{ name: URL, value: 'http://db/x' }]", "")
+            + &workload("db").replace("name: db }", "name: db, namespace: other }");
+        assert_eq!(value(&reached(&yaml, &[])), "http://db.default:8080/x");
+    }
+
+    #[test]
+    fn values_never_stand_in_what_is_said_of_them() {
+        let inventory = app("          env: [{ name: URL, value: 'http://user:planted-word@db/x' }]");
+        let said = format!("{:?}{:?}{:?}", inventory.talks, inventory.questions, inventory.objects);
+        assert_eq!(inventory.talks.len(), 1);
+        assert!(!said.contains("planted-word"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_fail(text in "[a-z:/@.,=\" ö0-9-]{0,40}", before in "(http://|db|db:80|://|@)?") {
+            let text = format!("{before}{text}db");
+            let (out, talks) = variable("URL", &text);
+            if talks == 0 {
+                proptest::prop_assert_eq!(out, text);
+            }
+        }
+    }
+}

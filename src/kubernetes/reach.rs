@@ -1,0 +1,377 @@
+//! How workloads are reached: the names that Services give them, the ports that have to be there on the host, virtual hosts.
+//!
+//! Translators of Services fill [`Reach`], translators of routes ask it where a Service leads ([`backend`]) and connect a public name
+//! with it ([`connect`]). Who talks to whom by these names is found out by `graph`, after all of them.
+//!
+//! Invariant: a port of the host has one owner, and one path of a public name leads to one service.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::context::Cx;
+use super::draft::{PortDraft, Protocol, VhostDraft, WorkDraft};
+use super::object::ObjectId;
+use crate::fleet::scalar::{AbsPath, DnsName};
+
+/// What Services and routes are there.
+#[derive(Debug, Default)]
+pub struct Reach {
+    /// Services by namespace and name.
+    pub services: BTreeMap<(String, String), Service>,
+    /// What answers at a public name and path.
+    routes: BTreeMap<(String, String), Taken>,
+    /// Names whose certificate an ACME provider proves.
+    pub proved: BTreeSet<String>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Taken {
+    by: String,
+    to: Option<String>,
+    service: String,
+}
+
+/// What a Service is for others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// The object that says so.
+    pub object: ObjectId,
+    /// Where its name leads.
+    pub leads: Leads,
+    /// Its ports.
+    pub ports: Vec<ServicePort>,
+}
+
+/// Where the name of a Service leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leads {
+    /// To services of this host.
+    To(Vec<String>),
+    /// To another name.
+    Name(String),
+    /// To addresses elsewhere.
+    Addresses(Vec<std::net::IpAddr>),
+    /// Nowhere that is known.
+    Nowhere,
+}
+
+/// A port of a Service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServicePort {
+    /// What it is called.
+    pub name: Option<String>,
+    /// The port that others speak of.
+    pub port: u16,
+    /// The port that the program listens on.
+    pub target: u16,
+    /// Its protocol.
+    pub protocol: Protocol,
+}
+
+/// How a route calls a port of a Service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PortRef<'a> {
+    /// By its number.
+    Number(u16),
+    /// By its name.
+    Name(&'a str),
+    /// Not at all.
+    Only,
+}
+
+/// What a route leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Backend {
+    /// A port within a service of this host.
+    Here {
+        /// The service.
+        service: String,
+        /// The port that its program listens on.
+        port: u16,
+    },
+    /// An address elsewhere: `192.0.2.7:8080`.
+    Elsewhere(String),
+}
+
+impl Reach {
+    /// Returns a port of a Service; the only one where the route names none.
+    pub fn port<'a>(service: &'a Service, wanted: PortRef<'_>) -> Option<&'a ServicePort> {
+        match wanted {
+            PortRef::Number(number) => service.ports.iter().find(|port| port.port == number),
+            PortRef::Name(name) => service.ports.iter().find(|port| port.name.as_deref() == Some(name)),
+            PortRef::Only => service.ports.first().filter(|_| service.ports.len() == 1),
+        }
+    }
+}
+
+/// Returns what a port of a Service leads to; an error says what is missing.
+pub fn backend(cx: &Cx<'_, '_>, namespace: &str, name: &str, wanted: PortRef<'_>) -> Result<Backend, String> {
+    let Some(service) = cx.reach.services.get(&(namespace.to_owned(), name.to_owned())) else {
+        return Err(format!("the Service `{name}` of the namespace `{namespace}` is not among the input"));
+    };
+    let port = Reach::port(service, wanted);
+    match &service.leads {
+        Leads::To(services) => {
+            let [only] = services.as_slice() else {
+                return Err(match services.first() {
+                    None => format!("no workload of the input answers for the Service `{name}`"),
+                    Some(_) => format!("{} answer for the Service `{name}`: which one should it be?", listed(services)),
+                });
+            };
+            let Some(port) = port else { return Err(format!("the Service `{name}` has no port that this names")) };
+            Ok(Backend::Here { service: only.clone(), port: port.target })
+        }
+        Leads::Addresses(addresses) => match (addresses.as_slice(), port) {
+            ([address], Some(port)) => {
+                Ok(Backend::Elsewhere(std::net::SocketAddr::new(*address, port.target).to_string()))
+            }
+            (_, None) => Err(format!("the Service `{name}` has no port that this names")),
+            _ => Err(format!("the Service `{name}` leads to {} addresses: which one should it be?", addresses.len())),
+        },
+        Leads::Name(other) => Err(format!(
+            "the Service `{name}` is another word for `{other}`, which is elsewhere: at which address is it?"
+        )),
+        Leads::Nowhere => Err(format!("no workload of the input answers for the Service `{name}`")),
+    }
+}
+
+/// A way from a public name to a service.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Route {
+    /// What says so: `apps/Ingress/web`.
+    pub by: String,
+    /// The public name.
+    pub name: String,
+    /// The path below which the service answers.
+    pub path: String,
+    /// How the virtual host behaves.
+    pub manners: Manners,
+}
+
+/// How a virtual host behaves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Manners {
+    /// Whether it speaks TLS.
+    pub tls: bool,
+    /// Whether plain HTTP is redirected.
+    pub redirect: Option<bool>,
+    /// The largest request, as a size.
+    pub max_body: Option<String>,
+    /// Seconds that an answer may take.
+    pub timeout: Option<u64>,
+    /// The secret with the accounts that may look.
+    pub auth: Option<String>,
+    /// Networks that may look; everybody where there are none.
+    pub allow: Vec<String>,
+    /// Headers of each answer.
+    pub headers: Vec<(String, String)>,
+}
+
+/// Tells whether a name can only be known in a network of one's own, so that no ACME provider proves it.
+pub fn is_private_name(name: &str) -> bool {
+    const OWN: &[&str] = &["arpa", "home", "internal", "lan", "local", "localdomain", "localhost", "test", "intranet"];
+    name.trim_end_matches('.')
+        .rsplit_once('.')
+        .is_none_or(|(_, last)| OWN.contains(&last.to_ascii_lowercase().as_str()))
+}
+
+/// Returns why a text is no public name that a virtual host can have.
+pub fn no_public_name(text: &str) -> Option<String> {
+    if text.contains("${") {
+        return Some("the name is filled in from elsewhere: which name is it?".to_owned());
+    }
+    if let Some(domain) = text.strip_prefix("*.") {
+        return Some(format!("it stands for every name below `{domain}`: which names should lead here?"));
+    }
+    text.parse::<DnsName>().is_err().then(|| "this is no DNS name: which name should lead here?".to_owned())
+}
+
+/// Returns a path as virtual hosts have it: the path below which a service answers, element by element.
+pub fn path_below(text: &str) -> Option<String> {
+    let trimmed = text.trim_end_matches('/');
+    let path = if trimmed.is_empty() { "/" } else { trimmed };
+    path.parse::<AbsPath>().is_ok().then(|| path.to_owned())
+}
+
+/// Lets a public name lead to a service, and returns the key of the definition that says so.
+///
+/// An error is a question: two routes want one path of one name, or the service cannot have the virtual host.
+pub fn connect(cx: &mut Cx<'_, '_>, route: Route, backend: &Backend) -> Result<String, String> {
+    let name = route.name.trim_end_matches('.').to_ascii_lowercase();
+    let (service, to) = match backend {
+        Backend::Here { service, port } => {
+            let service = network_owner(cx, service);
+            let to = publish(cx, &service, *port, Protocol::Tcp, None, false)?;
+            (service, to.map(|port| port.to_string()))
+        }
+        Backend::Elsewhere(_) => {
+            return Err(
+                "it leads to another machine; a virtual host belongs to a service of this one: write it into `nixos` \
+                 (`services.nginx.virtualHosts`), or let the name lead to that machine itself"
+                    .to_owned(),
+            );
+        }
+    };
+    if cx.host.services.get(&service).is_none() {
+        return Err(format!("`{service}` is not translated"));
+    }
+    let key = (name.clone(), route.path.clone());
+    let taken = Taken { by: route.by, to: to.clone(), service: service.clone() };
+    match cx.reach.routes.get(&key) {
+        Some(other) if other.service == taken.service && other.to == taken.to => {
+            return Ok(format!("services.{service}.vhost"));
+        }
+        Some(other) => {
+            return Err(format!(
+                "`{name}{}` leads to the service `{}` already, by {}: which one should answer there?",
+                key.1, other.service, other.by
+            ));
+        }
+        None => cx.reach.routes.insert(key, taken),
+    };
+    let own = is_own_vhost(cx, &service);
+    let manners = route.manners;
+    if manners.tls && !is_private_name(&name) {
+        cx.reach.proved.insert(name.clone());
+    }
+    let tls = match manners.tls {
+        false => Some("none"),
+        true if is_private_name(&name) => Some("self"),
+        true => None,
+    };
+    let Some(draft) = cx.host.services.get_mut(&service) else { return Err(String::new()) };
+    if own && route.path != "/" {
+        return Err(format!("the NixOS module of `{service}` makes its virtual host, all of it: is that right?"));
+    }
+    if own && let Some(first) = draft.vhosts.first_mut() {
+        if first.name != name && !first.aliases.contains(&name) {
+            first.aliases.push(name);
+        }
+        return Ok(format!("services.{service}.vhost"));
+    }
+    draft.vhosts.push(VhostDraft {
+        name,
+        aliases: Vec::new(),
+        path: route.path,
+        to: if own { None } else { to },
+        tls,
+        redirect: manners.redirect.filter(|redirect| manners.tls && !redirect),
+        max_body: manners.max_body,
+        timeout: manners.timeout.filter(|_| !own),
+        auth: manners.auth,
+        allow: manners.allow,
+        headers: manners.headers.into_iter().collect(),
+    });
+    Ok(format!("services.{service}.vhost"))
+}
+
+/// Returns the service whose network a service has: its own, or that of the container whose network it shares.
+pub fn network_owner(cx: &Cx<'_, '_>, service: &str) -> String {
+    let shared = cx.host.services.get(service).and_then(|draft| draft.as_container()?.network_of.as_deref());
+    shared.unwrap_or(service).to_owned()
+}
+
+/// Tells whether a service has the network of the host itself: a NixOS module, or a container without a network of its own.
+pub fn is_on_host(cx: &Cx<'_, '_>, service: &str) -> bool {
+    match cx.host.services.get(service).map(|draft| &draft.work) {
+        Some(WorkDraft::Container(container)) => container.host_network,
+        Some(WorkDraft::Native(_)) => true,
+        None => false,
+    }
+}
+
+fn is_own_vhost(cx: &Cx<'_, '_>, service: &str) -> bool {
+    let Some(WorkDraft::Native(native)) = cx.host.services.get(service).map(|draft| &draft.work) else { return false };
+    cx.target.modules.get(&native.module).is_some_and(|module| module.file.vhost.is_some())
+}
+
+/// Returns the port that a service listens on where the program in the cluster listened on `inside`: the same, or the module's.
+pub fn real_port(cx: &Cx<'_, '_>, service: &str, inside: u16, protocol: Protocol) -> u16 {
+    let Some(WorkDraft::Native(native)) = cx.host.services.get(service).map(|draft| &draft.work) else { return inside };
+    let Some(module) = cx.target.modules.get(&native.module) else { return inside };
+    let is_udp = protocol == Protocol::Udp;
+    let mut ports = module
+        .file
+        .ports
+        .iter()
+        .filter(|port| (port.proto.value == crate::fleet::schema::service_parts::Protocol::Udp) == is_udp);
+    let all: Vec<u16> = ports.by_ref().map(|port| port.port.value).collect();
+    if all.contains(&inside) { inside } else { all.first().copied().unwrap_or(inside) }
+}
+
+/// Lets a port of a service be reached on the host, and returns which port of the host that is; none where the service's own first
+/// port is meant.
+///
+/// A port that is there already is used again. `wanted` is what others call it now; an error says who has that port.
+pub fn publish(
+    cx: &mut Cx<'_, '_>,
+    service: &str,
+    inside: u16,
+    protocol: Protocol,
+    wanted: Option<u16>,
+    public: bool,
+) -> Result<Option<u16>, String> {
+    let on_host = is_on_host(cx, service);
+    let real = real_port(cx, service, inside, protocol);
+    let owners = owners(cx, protocol);
+    let Some(draft) = cx.host.services.get_mut(service) else { return Err(format!("`{service}` is not translated")) };
+    if let WorkDraft::Native(_) = draft.work {
+        if public && !cx.host.open.contains(&(real, protocol)) {
+            cx.host.open.push((real, protocol));
+        }
+        return Ok(public.then_some(real));
+    }
+    let same = |port: &&mut PortDraft| {
+        port.protocol == protocol
+            && port.to.unwrap_or(port.port) == inside
+            && wanted.is_none_or(|wanted| port.port == wanted)
+    };
+    if let Some(known) = draft.ports.iter_mut().find(same) {
+        known.public |= public;
+        return Ok(Some(known.port));
+    }
+    let port = if on_host {
+        inside
+    } else if let Some(wanted) = wanted {
+        if let Some(owner) = owners.get(&wanted) {
+            return Err(format!("port {wanted} of the host belongs to {owner} already"));
+        }
+        wanted
+    } else {
+        let above = (20_000..=u16::MAX).find(|port| !owners.contains_key(port)).unwrap_or(inside);
+        if owners.contains_key(&inside) { above } else { inside }
+    };
+    let to = (port != inside).then_some(inside);
+    draft.ports.push(PortDraft { port, to, protocol, name: None, public, listen: Vec::new() });
+    Ok(Some(port))
+}
+
+/// Returns who has which port of the host.
+fn owners(cx: &Cx<'_, '_>, protocol: Protocol) -> BTreeMap<u16, String> {
+    let mut all = BTreeMap::new();
+    if protocol == Protocol::Tcp {
+        all.insert(22, "the host's own ssh".to_owned());
+        all.insert(80, "the host's web server".to_owned());
+        all.insert(443, "the host's web server".to_owned());
+    }
+    all.extend(cx.host.open.iter().filter(|(_, of)| *of == protocol).map(|(port, _)| (*port, "the host".to_owned())));
+    for (name, draft) in &cx.host.services {
+        let ports = draft.ports.iter().filter(|port| port.protocol == protocol);
+        all.extend(ports.map(|port| (port.port, format!("`{name}`"))));
+        if let WorkDraft::Native(native) = &draft.work
+            && let Some(module) = cx.target.modules.get(&native.module)
+        {
+            all.extend(module.file.ports.iter().map(|port| (port.port.value, format!("`{name}`"))));
+        }
+    }
+    all
+}
+
+/// Returns names in a sentence: `a`, `b` and `c`.
+pub fn listed<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+    let mut names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    match names.pop() {
+        None => String::new(),
+        Some(last) if names.is_empty() => last,
+        Some(last) => format!("{} and {last}", names.join(", ")),
+    }
+}
