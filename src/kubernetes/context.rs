@@ -46,6 +46,8 @@ pub struct Question<'w, 's> {
     pub text: String,
     /// Whether the plan cannot be carried out before it is answered.
     pub blocks: bool,
+    /// How many further leaves it stands for.
+    pub further: usize,
 }
 
 /// What an object is used for.
@@ -78,6 +80,8 @@ pub struct Cx<'w, 's> {
     pub services: BTreeMap<ObjectId, String>,
     /// Objects that another object of the input made.
     pub(super) attributed: BTreeSet<ObjectId>,
+    /// The ids of all questions.
+    asked: BTreeSet<String>,
 }
 
 impl<'w, 's> Cx<'w, 's> {
@@ -95,6 +99,7 @@ impl<'w, 's> Cx<'w, 's> {
             uses: BTreeMap::new(),
             services: BTreeMap::new(),
             attributed: BTreeSet::new(),
+            asked: BTreeSet::new(),
         }
     }
 
@@ -115,14 +120,28 @@ impl<'w, 's> Cx<'w, 's> {
         question: impl Into<Said>,
         blocks: bool,
     ) -> Option<&'w str> {
+        self.ask_once(object, &[node], key, question, blocks)
+    }
+
+    /// Asks one question about several fields, as [`Self::ask`] does about one.
+    pub fn ask_once(
+        &mut self,
+        object: &Object<'_>,
+        nodes: &[&'w Node<'s>],
+        key: &str,
+        question: impl Into<Said>,
+        blocks: bool,
+    ) -> Option<&'w str> {
         let (id, text) = (format!("{}#{key}", object.identity()), question.into());
+        let [first, rest @ ..] = nodes else { return None };
         if let Some(answer) = self.target.answers.get(&id) {
-            self.books.translated_as(node, "migrates-from.answers", format!("answered: {text}"));
+            let how = format!("answered: {text}");
+            nodes.iter().for_each(|node| self.books.translated_as(node, "migrates-from.answers", how.clone()));
             return Some(answer);
         }
-        self.books.needs_you(node, text.clone());
-        if !self.questions.iter().any(|known| known.id == id) {
-            self.questions.push(Question { id, node, text: text.into_owned(), blocks });
+        nodes.iter().for_each(|node| self.books.needs_you(node, text.clone()));
+        if self.asked.insert(id.clone()) {
+            self.questions.push(Question { id, node: first, text: text.into_owned(), blocks, further: rest.len() });
         }
         None
     }

@@ -29,9 +29,7 @@ pub fn inventory(world: &World<'_>, target: &Target<'_>, fields: bool) -> Result
     let mut cx = Cx::new(world, target);
     attribution::run(&mut cx);
     translate::run(&mut cx);
-    for object in world.objects() {
-        fields::settle_rest(&mut cx, object);
-    }
+    fields::settle_rest(&mut cx);
     let mut totals = Totals::default();
     let mut objects = Vec::with_capacity(world.objects().len());
     for object in world.objects() {
@@ -75,7 +73,7 @@ fn questions(cx: &Cx<'_, '_>) -> Vec<QuestionEntry> {
     for question in &cx.questions {
         let Some(place) = cx.world.place(question.node) else { continue };
         let position = cx.world.sources.position(place);
-        let mut leaves = 0;
+        let mut leaves = question.further;
         question.node.each_leaf(&mut |_, _| leaves += 1);
         all.push(QuestionEntry {
             id: question.id.clone(),
