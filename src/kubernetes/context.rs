@@ -141,7 +141,9 @@ impl<'w, 's> Cx<'w, 's> {
         }
         nodes.iter().for_each(|node| self.books.needs_you(node, text.clone()));
         if self.asked.insert(id.clone()) {
-            self.questions.push(Question { id, node: first, text: text.into_owned(), blocks, further: rest.len() });
+            let mut further = 0;
+            rest.iter().for_each(|node| node.each_leaf(&mut |_, _| further += 1));
+            self.questions.push(Question { id, node: first, text: text.into_owned(), blocks, further });
         }
         None
     }
@@ -195,7 +197,7 @@ impl<'w, 's> Cx<'w, 's> {
 }
 
 /// Returns a word as the name of a service: lower-case letters, digits and hyphens, 63 at most.
-fn as_name(word: &str) -> String {
+pub(super) fn as_name(word: &str) -> String {
     let plain: String =
         word.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     let cut: String = plain.trim_matches('-').chars().take(63).collect();

@@ -11,8 +11,8 @@ mod table;
 #[cfg(test)]
 mod coverage;
 
-use rayon::iter::{IndexedParallelIterator as _, IntoParallelRefIterator as _, IntoParallelRefMutIterator as _};
 use rayon::iter::ParallelIterator as _;
+use rayon::iter::{IndexedParallelIterator as _, IntoParallelRefIterator as _, IntoParallelRefMutIterator as _};
 
 use self::table::{LineId, StepId, TABLE, Table};
 use super::context::Cx;

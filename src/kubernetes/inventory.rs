@@ -4,6 +4,7 @@ use super::context::{Cx, Target};
 use super::draft::HostDraft;
 use super::ledger::{FieldEntry, ObjectEntry, QuestionEntry, Totals, Unsettled};
 use super::object::Object;
+use super::restorers::{self, Restorer};
 use super::world::World;
 use super::{attribution, fields, translate};
 use crate::source::Diagnostics;
@@ -15,6 +16,8 @@ pub struct Inventory {
     pub objects: Vec<ObjectEntry>,
     /// What a person has to decide, in the order in which it blocks.
     pub questions: Vec<QuestionEntry>,
+    /// What would bring back what, outermost first.
+    pub restorers: Vec<Restorer>,
     /// The sums.
     pub totals: Totals,
     /// What is to be added to the host.
@@ -38,7 +41,8 @@ pub fn inventory(world: &World<'_>, target: &Target<'_>, fields: bool) -> Result
         objects.push(entry(&cx, object, sums, fields));
     }
     let questions = questions(&cx);
-    Ok(Inventory { objects, questions, totals, host: cx.host, found: cx.found })
+    let restorers = restorers::find(world);
+    Ok(Inventory { objects, questions, restorers, totals, host: cx.host, found: cx.found })
 }
 
 fn entry(cx: &Cx<'_, '_>, object: &Object<'_>, sums: Totals, with_fields: bool) -> ObjectEntry {

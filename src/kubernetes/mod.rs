@@ -13,6 +13,7 @@ mod fields;
 mod inventory;
 pub mod ledger;
 pub mod object;
+pub mod restorers;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod scalar;

@@ -317,14 +317,16 @@ fn entries<'t>(value: Option<&'t DeValue<'t>>) -> Vec<(&'t str, &'t DeTable<'t>)
 
 fn pairs<'t>(value: Option<&'t DeValue<'t>>) -> Vec<(&'t str, &'t str)> {
     let Some(DeValue::Table(table)) = value else { return Vec::new() };
-    let text =
-        |value: &'t DeValue<'t>| if let DeValue::String(text) = value { Some(text.as_ref()) } else { None };
+    let text = |value: &'t DeValue<'t>| if let DeValue::String(text) = value { Some(text.as_ref()) } else { None };
     table.iter().filter_map(|(key, value)| Some((key.get_ref().as_ref(), text(value.get_ref())?))).collect()
 }
 
 fn items<'t>(value: Option<&'t DeValue<'t>>) -> Vec<&'t DeTable<'t>> {
     let Some(DeValue::Array(items)) = value else { return Vec::new() };
-    items.iter().filter_map(|item| if let DeValue::Table(table) = item.get_ref() { Some(table) } else { None }).collect()
+    items
+        .iter()
+        .filter_map(|item| if let DeValue::Table(table) = item.get_ref() { Some(table) } else { None })
+        .collect()
 }
 
 fn strings(value: Option<&DeValue<'_>>) -> Vec<String> {

@@ -4,8 +4,16 @@
 //! the definitions in [`Cx::host`] and settles the leaves that it understood. Leaves that no translator settles are settled by the
 //! table of fields (`fields`). Order between kinds comes from [`Stage`] alone.
 
+mod argo_application;
+pub(in crate::kubernetes) mod chart;
 mod deployment;
+mod external_secret;
+mod flux_kustomization;
+mod helm_chart;
+mod helm_release;
+mod horizontal_pod_autoscaler;
 pub mod pod;
+mod postgres_cluster;
 
 use super::context::Cx;
 use super::object::Object;
@@ -41,7 +49,18 @@ pub struct Translator {
 }
 
 /// Every translator, sorted by stage and kind.
-static ALL: &[&Translator] = &[&deployment::DEPLOYMENT];
+static ALL: &[&Translator] = &[
+    &argo_application::APPLICATION,
+    &deployment::DEPLOYMENT,
+    &external_secret::EXTERNAL_SECRET,
+    &external_secret::ONE_PASSWORD_ITEM,
+    &external_secret::SEALED_SECRET,
+    &flux_kustomization::KUSTOMIZATION,
+    &helm_chart::HELM_CHART,
+    &helm_release::HELM_RELEASE,
+    &horizontal_pod_autoscaler::HORIZONTAL_POD_AUTOSCALER,
+    &postgres_cluster::CLUSTER,
+];
 
 /// Translates all objects that no other object of the input made.
 pub(super) fn run(cx: &mut Cx<'_, '_>) {
