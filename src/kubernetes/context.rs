@@ -136,13 +136,19 @@ impl<'w, 's> Cx<'w, 's> {
         let [first, rest @ ..] = nodes else { return None };
         if let Some(answer) = self.target.answers.get(&id) {
             let how = format!("answered: {text}");
-            nodes.iter().for_each(|node| self.books.translated_as(node, "migrates-from.answers", how.clone()));
+            for node in nodes {
+                self.books.translated_as(node, "migrates-from.answers", how.clone());
+            }
             return Some(answer);
         }
-        nodes.iter().for_each(|node| self.books.needs_you(node, text.clone()));
+        for node in nodes {
+            self.books.needs_you(node, text.clone());
+        }
         if self.asked.insert(id.clone()) {
             let mut further = 0;
-            rest.iter().for_each(|node| node.each_leaf(&mut |_, _| further += 1));
+            for node in rest {
+                node.each_leaf(&mut |_, _| further += 1);
+            }
             self.questions.push(Question { id, node: first, text: text.into_owned(), blocks, further });
         }
         None

@@ -140,7 +140,7 @@ impl<'w, 's, 'a> Walk<'w, 's, 'a> {
         let below = step.and_then(|step| step.below).or(above);
         if node.is_leaf() {
             if self.account.is_open(node) {
-                let line = step.and_then(|step| step.leaf(shown(node))).or(below);
+                let line = step.and_then(|step| step.leaf(Some(shown(node)))).or(below);
                 self.leaf(node, line);
             }
             return;
@@ -149,7 +149,9 @@ impl<'w, 's, 'a> Walk<'w, 's, 'a> {
         match &node.value {
             Value::Sequence(items) => {
                 self.route.push(Part::Item);
-                items.iter().for_each(|item| self.value(item, step.item, below));
+                for item in items {
+                    self.value(item, step.item, below);
+                }
                 self.route.pop();
             }
             Value::Mapping(pairs) => {
@@ -248,11 +250,11 @@ impl<'w, 's, 'a> Walk<'w, 's, 'a> {
 }
 
 /// Returns a leaf as the table writes it.
-fn shown<'n>(node: &'n Node<'_>) -> Option<&'n str> {
+fn shown<'n>(node: &'n Node<'_>) -> &'n str {
     match &node.value {
-        Value::Plain(text) | Value::Text(text) => Some(text),
-        Value::Sequence(_) => Some("[]"),
-        Value::Mapping(_) => Some("{}"),
+        Value::Plain(text) | Value::Text(text) => text,
+        Value::Sequence(_) => "[]",
+        Value::Mapping(_) => "{}",
     }
 }
 

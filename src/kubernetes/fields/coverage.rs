@@ -1,5 +1,11 @@
 //! Tests of the table: what it settles, what it asks, and which fields of real manifests it lacks.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "tests that read statistics beside the repository, say aloud what they skip, and measure"
+)]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
