@@ -50,6 +50,8 @@ pub struct Question<'w, 's> {
     pub text: String,
     /// Whether the plan cannot be carried out before it is answered.
     pub blocks: bool,
+    /// How many further leaves it stands for.
+    pub further: usize,
 }
 
 /// What an object is used for.
@@ -86,6 +88,8 @@ pub struct Cx<'w, 's> {
     pub reach: Reach,
     /// Objects that another object of the input made.
     pub(super) attributed: BTreeSet<ObjectId>,
+    /// The ids of all questions.
+    asked: BTreeSet<String>,
 }
 
 impl<'w, 's> Cx<'w, 's> {
@@ -105,6 +109,7 @@ impl<'w, 's> Cx<'w, 's> {
             claims: Claims::default(),
             reach: Reach::default(),
             attributed: BTreeSet::new(),
+            asked: BTreeSet::new(),
         }
     }
 
@@ -125,14 +130,36 @@ impl<'w, 's> Cx<'w, 's> {
         question: impl Into<Said>,
         blocks: bool,
     ) -> Option<&'w str> {
+        self.ask_once(object, &[node], key, question, blocks)
+    }
+
+    /// Asks one question about several fields, as [`Self::ask`] does about one.
+    pub fn ask_once(
+        &mut self,
+        object: &Object<'_>,
+        nodes: &[&'w Node<'s>],
+        key: &str,
+        question: impl Into<Said>,
+        blocks: bool,
+    ) -> Option<&'w str> {
         let (id, text) = (format!("{}#{key}", object.identity()), question.into());
+        let [first, rest @ ..] = nodes else { return None };
         if let Some(answer) = self.target.answers.get(&id) {
-            self.books.translated_as(node, "migrates-from.answers", format!("answered: {text}"));
+            let how = format!("answered: {text}");
+            for node in nodes {
+                self.books.translated_as(node, "migrates-from.answers", how.clone());
+            }
             return Some(answer);
         }
-        self.books.needs_you(node, text.clone());
-        if !self.questions.iter().any(|known| known.id == id) {
-            self.questions.push(Question { id, node, text: text.into_owned(), blocks });
+        for node in nodes {
+            self.books.needs_you(node, text.clone());
+        }
+        if self.asked.insert(id.clone()) {
+            let mut further = 0;
+            for node in rest {
+                node.each_leaf(&mut |_, _| further += 1);
+            }
+            self.questions.push(Question { id, node: first, text: text.into_owned(), blocks, further });
         }
         None
     }

@@ -11,6 +11,7 @@ use super::ledger::{
     WorkloadEntry,
 };
 use super::object::Object;
+use super::restorers::{self, Restorer};
 use super::world::World;
 use super::{attribution, fields, translate};
 use crate::source::Diagnostics;
@@ -26,6 +27,8 @@ pub struct Inventory {
     pub workloads: Vec<WorkloadEntry>,
     /// Every claim: what it asks for, where its data lies, and where it goes.
     pub claims: Vec<ClaimEntry>,
+    /// What would bring back what, outermost first.
+    pub restorers: Vec<Restorer>,
     /// The sums.
     pub totals: Totals,
     /// What is to be added to the host.
@@ -51,9 +54,7 @@ pub fn inventory(world: &World<'_>, target: &Target<'_>, fields: bool) -> Result
 pub(super) fn close(mut cx: Cx<'_, '_>, fields: bool) -> Result<Inventory, Unsettled> {
     let world = cx.world;
     let (talks, reached_by) = graph::run(&mut cx);
-    for object in world.objects() {
-        fields::settle_rest(&mut cx, object);
-    }
+    fields::settle_rest(&mut cx);
     let mut totals = Totals::default();
     let mut objects = Vec::with_capacity(world.objects().len());
     for object in world.objects() {
@@ -64,7 +65,9 @@ pub(super) fn close(mut cx: Cx<'_, '_>, fields: bool) -> Result<Inventory, Unset
     let questions = questions(&cx);
     let workloads = workloads(&cx);
     let claims = claims::entries(&cx);
-    Ok(Inventory { objects, questions, workloads, claims, totals, host: cx.host, talks, reached_by, found: cx.found })
+    let restorers = restorers::find(world);
+    let (host, found) = (cx.host, cx.found);
+    Ok(Inventory { objects, questions, workloads, claims, talks, reached_by, restorers, totals, host, found })
 }
 
 impl Inventory {
@@ -151,7 +154,7 @@ fn questions(cx: &Cx<'_, '_>) -> Vec<QuestionEntry> {
     for question in &cx.questions {
         let Some(place) = cx.world.place(question.node) else { continue };
         let position = cx.world.sources.position(place);
-        let mut leaves = 0;
+        let mut leaves = question.further;
         question.node.each_leaf(&mut |_, _| leaves += 1);
         all.push(QuestionEntry {
             id: question.id.clone(),

@@ -39,7 +39,7 @@ impl Disposition {
 
 /// What became of a leaf, with texts by number.
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+pub(super) struct Entry {
     disposition: Disposition,
     to: Option<u32>,
     reason: Option<u32>,
@@ -47,7 +47,7 @@ struct Entry {
 
 /// What became of the leaves of one object.
 #[derive(Debug, Default)]
-struct Account {
+pub(super) struct Account {
     entries: Vec<Option<Entry>>,
     texts: IndexSet<Cow<'static, str>>,
 }
@@ -59,6 +59,25 @@ impl Account {
 
     fn shown(&self, text: Option<u32>) -> Option<&str> {
         self.texts.get_index(text? as usize).map(AsRef::as_ref)
+    }
+
+    /// Returns what many leaves of the object may be settled as.
+    pub(super) fn entry(&mut self, disposition: Disposition, to: Option<Said>, reason: Option<Said>) -> Entry {
+        let to = to.map(|text| self.text(text));
+        let reason = reason.map(|text| self.text(text));
+        Entry { disposition, to, reason }
+    }
+
+    /// Tells whether a leaf of the object is not settled yet.
+    pub(super) fn is_open(&self, leaf: &Node<'_>) -> bool {
+        self.entries.get(leaf.leaf().number as usize).is_some_and(Option::is_none)
+    }
+
+    /// Settles a leaf of the object, unless it is settled.
+    pub(super) fn settle(&mut self, leaf: &Node<'_>, entry: Entry) {
+        if let Some(place) = self.entries.get_mut(leaf.leaf().number as usize) {
+            place.get_or_insert(entry);
+        }
     }
 }
 
@@ -115,9 +134,13 @@ impl Books {
     /// Settles what is not settled yet below a value.
     pub fn settle(&mut self, node: &Node<'_>, disposition: Disposition, to: Option<Said>, reason: Option<Said>) {
         let Some(account) = self.accounts.get_mut(node.leaf().owner as usize) else { return };
-        let to = to.map(|text| account.text(text));
-        let reason = reason.map(|text| account.text(text));
-        self.settle_below(node, Entry { disposition, to, reason });
+        let entry = account.entry(disposition, to, reason);
+        self.settle_below(node, entry);
+    }
+
+    /// Returns the accounts of all objects, by their numbers: what concerns one object alone needs none of the others.
+    pub(super) fn accounts_mut(&mut self) -> &mut [Account] {
+        &mut self.accounts
     }
 
     fn settle_below(&mut self, node: &Node<'_>, entry: Entry) {

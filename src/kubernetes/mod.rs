@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod object;
 pub mod reach;
 pub mod read;
+pub mod restorers;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod scalar;

@@ -166,7 +166,8 @@ pub(crate) fn modules() -> BTreeMap<String, Module> {
     all
 }
 
-fn documents(text: &str) -> Vec<Node<'_>> {
+/// Returns the documents of a text.
+pub(crate) fn documents(text: &str) -> Vec<Node<'_>> {
     use saphyr_parser::{Event, Parser, ScalarStyle};
     enum Open<'s> {
         List(Vec<Node<'s>>),

@@ -250,7 +250,7 @@ impl<'s> Node<'s> {
 }
 
 /// Adds a key to a path: `spec.replicas`, and `["a.b/c"]` where the key would be read as something else.
-fn push_key(path: &mut String, key: &str) {
+pub(super) fn push_key(path: &mut String, key: &str) {
     let plain =
         !key.is_empty() && !key.contains(|c: char| ".[]\"'\\".contains(c) || c.is_whitespace() || c.is_control());
     if plain {

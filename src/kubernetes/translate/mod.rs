@@ -6,6 +6,7 @@
 
 mod addresses;
 mod annotations;
+mod argo_application;
 mod certificates;
 mod config_map;
 mod cron_job;
@@ -29,6 +30,13 @@ mod stateful_set;
 mod storage_class;
 mod traefik;
 mod volume_snapshot;
+pub(in crate::kubernetes) mod chart;
+mod external_secret;
+mod flux_kustomization;
+mod helm_chart;
+mod helm_release;
+mod horizontal_pod_autoscaler;
+mod postgres_cluster;
 
 use super::claims;
 use super::context::Cx;
@@ -66,6 +74,7 @@ pub struct Translator {
 
 /// Every translator, sorted by stage and kind.
 static ALL: &[&Translator] = &[
+    &argo_application::APPLICATION,
     &certificates::CERTIFICATE,
     &certificates::CLUSTER_ISSUER,
     &certificates::ISSUER,
@@ -75,10 +84,17 @@ static ALL: &[&Translator] = &[
     &deployment::DEPLOYMENT,
     &endpoints::ENDPOINTS,
     &endpoints::ENDPOINT_SLICE,
+    &external_secret::EXTERNAL_SECRET,
+    &external_secret::ONE_PASSWORD_ITEM,
+    &external_secret::SEALED_SECRET,
+    &flux_kustomization::KUSTOMIZATION,
     &gateway::GATEWAY,
     &gateway::GATEWAY_CLASS,
     &gateway::INGRESS_CLASS,
     &gateway::REFERENCE_GRANT,
+    &helm_chart::HELM_CHART,
+    &helm_release::HELM_RELEASE,
+    &horizontal_pod_autoscaler::HORIZONTAL_POD_AUTOSCALER,
     &http_route::GRPC_ROUTE,
     &http_route::HTTP_ROUTE,
     &http_route::TCP_ROUTE,
@@ -92,6 +108,7 @@ static ALL: &[&Translator] = &[
     &persistent_volume::PERSISTENT_VOLUME,
     &persistent_volume_claim::PERSISTENT_VOLUME_CLAIM,
     &pod_kind::POD,
+    &postgres_cluster::CLUSTER,
     &replica_set::REPLICA_SET,
     &replication_controller::REPLICATION_CONTROLLER,
     &secret::SECRET,
