@@ -164,6 +164,26 @@ fn a_pod_becomes_the_command_lines_and_units_that_kubernetes_would_have_meant() 
 }
 
 #[test]
+fn the_folders_that_volumes_come_from_are_made_and_belong_to_who_writes_there() {
+    let compiled =
+        compile_files(&mut load(&root().join("tests/fleets/services")).unwrap(), &Facts::embedded()).unwrap();
+    let path = format!("hosts/{HOST}/services.nix");
+    let text = compiled.files.iter().find(|file| file.path == path).unwrap().text().to_owned();
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for wanted in [
+        // Its dataset is mounted there: nothing is made, its owner is set.
+        "\"/srv/shop\".z = { group = \"1000\"; mode = \"0750\"; user = \"1000\"; };",
+        // Three containers have it; the one that comes first and writes says whose it is.
+        "\"/var/lib/shop/uploads\".d = { group = \"1000\"; mode = \"0750\"; user = \"1000\"; };",
+        // What a container only reads belongs to somebody else, if it is there at all.
+        "\"/var/lib/shop/parsers\".d = { };",
+    ] {
+        assert!(text.contains(wanted), "{wanted}: {text}");
+    }
+    assert_eq!(text.matches("/var/lib/shop/uploads\".d").count(), 1);
+}
+
+#[test]
 fn jobs_run_to_their_end_when_they_are_told_to() {
     let Some(units) = evaluated("jobs_run_to_their_end_when_they_are_told_to") else { return };
     let of = |name: &str, key: &str| units[name]["service"][key].clone();
