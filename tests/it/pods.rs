@@ -201,6 +201,9 @@ fn jobs_run_to_their_end_when_they_are_told_to() {
     assert_eq!((of("podman-watcher", "RuntimeMaxSec"), of("podman-watcher", "Type")), (json!(86_400), json!("notify")));
     assert_eq!((of("clock", "RuntimeMaxSec"), of("clock", "Restart")), (json!(604_800), json!("always")));
 
+    // systemd expands specifiers in variables.
+    assert_eq!(units["clock"]["environment"]["NOTE"], json!("two lines:\n100 %% of \"both\""));
+
     assert_eq!(units["count"]["timer"]["OnCalendar"], json!(["Mon 05:00", "*-*-1 05:00"]));
     assert_eq!((of("count", "TimeoutStartSec"), of("count", "Type")), (json!(60), json!("oneshot")));
     assert_eq!((of("count", "Restart"), of("count", "RestartSec")), (json!("on-failure"), json!(5)));

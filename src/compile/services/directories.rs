@@ -24,7 +24,7 @@ pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut
         }
         let is_stated = own.contains(&state.path.as_str());
         let is_volume = service.def.container().is_some() && !looks_like_a_file(&state.path);
-        if !is_stated && !(is_volume && makes(cx, service, &state.path)) {
+        if !(is_stated || is_volume && makes(cx, service, &state.path)) {
             continue;
         }
         let owner =

@@ -312,9 +312,9 @@ impl std::str::FromStr for WorkloadRef {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let mut parts = text.split('/');
-        let (namespace, kind, name) = match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (Some(namespace), Some(kind), Some(name), None) => (namespace, kind, name),
-            _ => return Err("a workload is `namespace/Kind/name`, such as `apps/Deployment/gitea`".to_owned()),
+        let (Some(namespace), Some(kind), Some(name), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err("a workload is `namespace/Kind/name`, such as `apps/Deployment/gitea`".to_owned());
         };
         for (part, what) in [(namespace, "a namespace"), (name, "a name")] {
             if !is_object_name(part) || what == "a namespace" && (part.len() > 63 || part.contains('.')) {
