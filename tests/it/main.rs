@@ -41,6 +41,7 @@ mod plan;
 
 mod plans;
 mod planted;
+mod pods;
 mod probe;
 mod program;
 mod quoting;

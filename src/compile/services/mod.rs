@@ -7,6 +7,7 @@ mod caddy;
 mod command;
 mod container;
 mod container_unit;
+mod directories;
 mod native;
 mod nginx;
 mod probes;

@@ -1,5 +1,6 @@
 //! What every kind of service has: order, limits, secrets, files, directories with their owners.
 
+use super::directories;
 use crate::compile::settings::Settings;
 use crate::compile::tmpfiles::{self, Argument, Rule};
 use crate::compile::zfs::is_imported;
@@ -18,7 +19,7 @@ fn secret_variables(service: &ResolvedService<'_>) -> String {
 
 /// Adds what every kind of service has.
 pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut Settings) {
-    directories(cx, service, out);
+    directories::settings(cx, service, out);
     files(cx, service, out);
     let Some(unit) = service.units.first() else { return };
     order(cx, service, out);
@@ -192,39 +193,6 @@ fn secrets(cx: &HostCx<'_>, service: &ResolvedService<'_>, unit: &str, out: &mut
 
 /// NixOS's order of what stands before everything else (`mkBefore`).
 pub(super) const BEFORE: u32 = 500;
-
-/// Makes directories that nobody else makes, and gives what lies on datasets to its owner.
-fn directories(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut Settings) {
-    // A NixOS module makes its own directories.
-    let own: Vec<&str> = service.def.state.iter().map(|state| state.path.as_str()).collect();
-    for state in &service.state {
-        let is_volume = service.def.container().is_some();
-        let is_mount = cx.host.mounts.iter().any(|mount| mount.path == state.path);
-        if is_mount && state.owner.is_none() && state.mode.is_none() {
-            continue;
-        }
-        let looks_like_a_file =
-            state.path.rsplit('/').next().is_some_and(|name| name.trim_start_matches('.').contains('.'));
-        if !(own.contains(&state.path.as_str()) || is_volume && !looks_like_a_file) {
-            continue;
-        }
-        let owner =
-            state.owner.or(service.module.and_then(|module| module.file.user.as_ref()).map(|user| user.as_str()));
-        let group =
-            state.group.or(service.module.and_then(|module| module.file.group.as_ref()).map(|group| group.as_str()));
-        // Type `z` creates nothing: a service must find no empty directory where its dataset should be.
-        let kind = if is_mount { "z" } else { "d" };
-        let mode = state.mode.or((!is_mount).then_some("0750"));
-        let own_user = match &service.def.work {
-            Work::Command(command) => command.user.as_ref().map_or(Some(service.name), |user| Some(user.as_str())),
-            _ => None,
-        };
-        let user = owner.or(own_user).or((!is_mount).then_some("root"));
-        let group = group.or(own_user).or((!is_mount).then_some("root"));
-        let rule = Rule { mode, user, group, ..Rule::new(kind, &state.path) };
-        tmpfiles::add(cx, "services", rule, state.place, out);
-    }
-}
 
 /// Puts files where a service finds them; a container gets them as volumes.
 fn files(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut Settings) {

@@ -32,9 +32,9 @@ table! {
         /// The image that runs there, as the cluster names it.
         "image" => image: Option<Spanned<String>>,
         /// The volumes that move.
-        "volumes" => volumes: Vec<MovedVolume>,
+        "volumes" => volumes: Vec<MovedClaim>,
         /// The volumes that do not.
-        "leave" => leave: Vec<LeftVolume>,
+        "leave" => leave: Vec<LeftClaim>,
         /// How it is stopped in the cluster before its data moves.
         "stop" => stop: Setting<StopBy> = StopBy::Scale,
         /// How long what is left in the cluster is kept after the move.
@@ -46,7 +46,7 @@ table! {
 
 table! {
     /// A volume of a workload that moves.
-    pub struct MovedVolume {
+    pub struct MovedClaim {
         /// The claim, by its name in the workload's namespace.
         "claim" => claim: Spanned<ObjectName>,
         /// Where its data goes on this host.
@@ -68,7 +68,7 @@ table! {
 
 table! {
     /// A volume of a workload that does not move.
-    pub struct LeftVolume {
+    pub struct LeftClaim {
         /// The claim, by its name in the workload's namespace.
         "claim" => claim: Spanned<ObjectName>,
         /// Why it is not needed.
@@ -312,9 +312,9 @@ impl std::str::FromStr for WorkloadRef {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let mut parts = text.split('/');
-        let (namespace, kind, name) = match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (Some(namespace), Some(kind), Some(name), None) => (namespace, kind, name),
-            _ => return Err("a workload is `namespace/Kind/name`, such as `apps/Deployment/gitea`".to_owned()),
+        let (Some(namespace), Some(kind), Some(name), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err("a workload is `namespace/Kind/name`, such as `apps/Deployment/gitea`".to_owned());
         };
         for (part, what) in [(namespace, "a namespace"), (name, "a name")] {
             if !is_object_name(part) || what == "a namespace" && (part.len() > 63 || part.contains('.')) {
@@ -389,7 +389,7 @@ mod tests {
         let (cluster, _) = decoded::<Cluster>("context = 'admin@home'\nmanifests = ['k8s/', 'dump.yaml']\n");
         let paths: Vec<String> = cluster.unwrap().manifests.iter().map(|path| path.value.0.to_string()).collect();
         assert_eq!(paths, ["k8s", "dump.yaml"]);
-        let volume = |rest: &str| decoded::<MovedVolume>(&format!("claim = 'a'\nto = '/a'\n{rest}\n")).0.is_some();
+        let volume = |rest: &str| decoded::<MovedClaim>(&format!("claim = 'a'\nto = '/a'\n{rest}\n")).0.is_some();
         assert!(volume("dump = 'redis'") && volume("dump = ['x']") && volume("paths = ['a b']"));
         for bad in ["dump = 'postgres'", "paths = ['/a']", "paths = ['a/../b']", "paths = ['-a']", "paths = ['']"] {
             assert!(!volume(bad), "{bad}");

@@ -83,4 +83,14 @@ mod tests {
         assert_eq!(of(&[("a", "'b', 'c'"), ("b", "'d'"), ("c", "'d'"), ("d", "")]), 0);
         assert_eq!(of(&[("a", "'b'"), ("b", "'a'"), ("c", "'d'"), ("d", "'c'")]), 2);
     }
+
+    #[test]
+    fn a_container_waits_for_the_one_whose_network_it_shares() {
+        let image = "kind = 'container', image = 'docker.io/library/redis:7.4'";
+        let host = format!(
+            "services.main = {{ {image}, after = ['side'] }}\nservices.side = {{ {image}, network-of = 'main' }}\n"
+        );
+        assert_eq!(said("dependency-cycle", &host).len(), 1);
+        assert_eq!(said("dependency-cycle", &host.replace(", after = ['side']", "")).len(), 0);
+    }
 }

@@ -36,3 +36,20 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::sample::said;
+
+    #[test]
+    fn a_container_needs_the_one_whose_network_it_shares() {
+        let image = "kind = 'container', image = 'docker.io/library/redis:7.4'";
+        let host = |enable: bool| {
+            format!(
+                "services.main = {{ {image}, enable = {enable} }}\nservices.side = {{ {image}, network-of = 'main' }}\n"
+            )
+        };
+        assert_eq!(said("dependency-missing", &host(false)), ["error: `side` needs `main`, which is switched off"]);
+        assert!(said("dependency-missing", &host(true)).is_empty());
+    }
+}
