@@ -6,5 +6,6 @@
 //!
 //! Invariant: every leaf of every object has exactly one disposition.
 
+pub mod read;
 pub mod scalar;
 pub mod tree;
