@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn only_rules_of_the_group_input_are_made_while_reading_but_for_conflicts() {
         for rule in rules::all() {
-            let reading = matches!(rule.check, Check::Reading);
+            let reading = matches!(rule.check, Check::Reading | Check::Migrating);
             let input = rule.group == crate::check::Group::Input;
             let wanted = (input && rule.id != "nix-invalid") || rule.id == "option-conflict";
             assert_eq!(reading, wanted, "{}", rule.id);
