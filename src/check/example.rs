@@ -125,8 +125,8 @@ mod tests {
             let expected: BTreeSet<String> =
                 bad.expected.iter().map(|line| format!("{} {} {}", line.level, line.place, line.rule)).collect();
             let found = reported(&bad);
-            if matches!(rule.check, Check::Evaluating) {
-                // That Nix reports it is shown where there is a Nix; without one nobody may.
+            if matches!(rule.check, Check::Evaluating | Check::Migrating) {
+                // That Nix reports it is shown where there is a Nix, and what manifests hold where these are read; else nobody may.
                 if !found.is_empty() {
                     wrong.push(format!("{}: its bad example reports without Nix {found:#?}", rule.id));
                 }
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn only_rules_of_the_group_input_are_made_while_reading_but_for_conflicts() {
         for rule in rules::all() {
-            let reading = matches!(rule.check, Check::Reading);
+            let reading = matches!(rule.check, Check::Reading | Check::Migrating);
             let input = rule.group == crate::check::Group::Input;
             let wanted = (input && rule.id != "nix-invalid") || rule.id == "option-conflict";
             assert_eq!(reading, wanted, "{}", rule.id);

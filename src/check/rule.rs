@@ -112,6 +112,8 @@ pub enum Check {
     Allows,
     /// Nothing: it is reported where Nix evaluates the compiled hosts.
     Evaluating,
+    /// Nothing: it is reported where Kubernetes manifests are read, by `migrate` alone.
+    Migrating,
     /// The fleet as a whole.
     Fleet(fn(&FleetCx<'_>, &mut Findings)),
     /// One host.

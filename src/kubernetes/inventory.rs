@@ -55,6 +55,9 @@ pub(super) fn close(mut cx: Cx<'_, '_>, fields: bool) -> Result<Inventory, Unset
     let world = cx.world;
     let (talks, reached_by) = graph::run(&mut cx);
     fields::settle_rest(&mut cx);
+    for migration in cx.host.services.values_mut().filter_map(|service| service.migration.as_mut()) {
+        cx.target.cluster.clone_into(&mut migration.cluster);
+    }
     let mut totals = Totals::default();
     let mut objects = Vec::with_capacity(world.objects().len());
     for object in world.objects() {

@@ -52,6 +52,9 @@ const SECRET: &str = "secret-inline";
 
 /// Returns the file of a secret with stars in its place: what a check prints lies about in logs.
 fn covered(finding: &Diagnostic, sources: &Sources) -> Option<(FileId, String)> {
+    if finding.hides {
+        return Some((finding.primary.place.file, around(finding, sources)));
+    }
     let place = finding.primary.place;
     let (start, end) = (place.start as usize, place.end as usize);
     let text = sources.file(place.file).text();
@@ -59,6 +62,23 @@ fn covered(finding: &Diagnostic, sources: &Sources) -> Option<(FileId, String)> 
     // A star for each byte, so that places stay where they are.
     let stars: String = secret.bytes().map(|byte| if byte == b'\n' { '\n' } else { '*' }).collect();
     (finding.rule == SECRET).then(|| (place.file, format!("{front}{stars}{rest}")))
+}
+
+/// Returns the file of a finding with stars for all that its places do not mark: beside a key may stand a secret.
+fn around(finding: &Diagnostic, sources: &Sources) -> String {
+    let file = finding.primary.place.file;
+    let places = std::iter::once(&finding.primary).chain(&finding.related).map(|label| label.place);
+    let places: Vec<_> = places.filter(|place| place.file == file).collect();
+    let shown = |at: usize| places.iter().any(|place| (place.start as usize..place.end as usize).contains(&at));
+    let mut text = String::with_capacity(sources.file(file).text().len());
+    for (at, character) in sources.file(file).text().char_indices() {
+        if character.is_ascii_whitespace() || shown(at) {
+            text.push(character);
+        } else {
+            text.extend(std::iter::repeat_n('*', character.len_utf8()));
+        }
+    }
+    text
 }
 
 impl<'a> Mark<'a> {

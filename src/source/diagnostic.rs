@@ -70,6 +70,8 @@ pub struct Diagnostic {
     pub subject: Option<String>,
     /// What makes it the same finding in the next run; empty until the check is complete.
     pub fingerprint: String,
+    /// Whether the lines of its places must not be shown, because they may hold a secret.
+    pub hides: bool,
 }
 
 impl Diagnostic {
@@ -93,6 +95,7 @@ impl Diagnostic {
             rename: None,
             subject: None,
             fingerprint: String::new(),
+            hides: false,
         }
     }
 
@@ -121,6 +124,13 @@ impl Diagnostic {
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help.push(help.into());
+        self
+    }
+
+    /// Keeps the lines of its places out of every report.
+    #[must_use]
+    pub fn hidden(mut self) -> Self {
+        self.hides = true;
         self
     }
 

@@ -118,7 +118,7 @@ impl<'s> Builder<'s> {
             }
             Event::Alias(anchor) => self.alias(anchor, at),
             Event::Scalar(text, style, anchor, tag) => self.scalar(text, style, anchor, tag.as_deref(), at),
-            Event::SequenceStart(anchor, _) => self.open(false, anchor, at),
+            Event::SequenceStart(anchor, _) => self.open(false, anchor, self.with_dash(at)),
             Event::MappingStart(anchor, _) => self.open(true, anchor, at),
             Event::SequenceEnd | Event::MappingEnd => self.close(at),
         }
@@ -144,7 +144,7 @@ impl<'s> Builder<'s> {
         };
         let bracket = self.byte(at.start as usize).filter(|byte| matches!(byte, b']' | b'}'));
         let end = match bracket {
-            Some(_) if at.end > at.start => at.end,
+            Some(_) if at.end > at.start => at.start + 1,
             _ => last.unwrap_or(open.start),
         };
         let value = if open.mapping {
@@ -193,14 +193,44 @@ impl<'s> Builder<'s> {
     fn place_of_nothing(&self, at: Span) -> usize {
         let Some(open) = self.open.last() else { return at.start as usize };
         let Some(key) = &open.key else {
-            let start = at.start as usize;
-            return if !open.mapping && self.byte(start) == Some(b'-') { start + 1 } else { start };
+            return if open.mapping { at.start as usize } else { self.behind_dashes(at.start as usize) };
         };
         let mut behind = key.at.end as usize;
         while matches!(self.byte(behind), Some(b' ' | b'\t')) {
             behind += 1;
         }
         if self.byte(behind) == Some(b':') { behind + 1 } else { key.at.end as usize }
+    }
+
+    /// Returns the offset of the first byte in the line of an offset that is no blank.
+    fn first_of_line(&self, at: usize) -> usize {
+        let line = self.text.get(..at).and_then(|before| before.rfind('\n')).map_or(self.offsets.start, |end| end + 1);
+        let blanks = self.text.as_bytes().get(line.max(self.offsets.start)..).unwrap_or(&[]);
+        line + blanks.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
+    }
+
+    fn is_dash(&self, at: usize) -> bool {
+        self.byte(at) == Some(b'-') && matches!(self.byte(at + 1), None | Some(b' ' | b'\t' | b'\r' | b'\n'))
+    }
+
+    /// Returns the offset behind the dashes with which a line begins: the parser tells only what stands behind them.
+    fn behind_dashes(&self, at: usize) -> usize {
+        let mut dash = self.first_of_line(at);
+        let mut behind = at;
+        while self.is_dash(dash) && dash < at {
+            behind = dash + 1;
+            dash = behind
+                + self.text.get(behind..).map_or(0, |rest| rest.len() - rest.trim_start_matches([' ', '\t']).len());
+        }
+        behind
+    }
+
+    /// Returns the place of a list below a key, from its first dash on: the parser tells only what stands behind it.
+    fn with_dash(&self, at: Span) -> Span {
+        let dash = self.first_of_line(at.start as usize);
+        let below =
+            self.open.last().and_then(|open| open.key.as_ref()).is_some_and(|key| (key.at.start as usize) < dash);
+        if below && self.is_dash(dash) && dash < at.start as usize { span(dash, at.end as usize) } else { at }
     }
 
     /// Returns where a scalar really begins and ends: the parser counts what follows it, and tags and anchors before it.

@@ -93,7 +93,7 @@ struct Outcome<'s> {
 }
 
 /// Reads the documents of a file, YAML or JSON.
-pub fn read<'s>(sources: &'s Sources, file: FileId) -> Read<'s> {
+pub fn read(sources: &Sources, file: FileId) -> Read<'_> {
     let text = sources.file(file).text();
     if u32::try_from(text.len()).is_err() {
         let reason = "the file is larger than 4 GiB".to_owned();
@@ -140,7 +140,7 @@ fn stands_twice(sources: &Sources, file: FileId, twice: &Twice, hides: bool) -> 
         .related(place(twice.first), "this one is lost")
         .why("what it was meant to set is not set, and nothing says so")
         .help("remove one of the two");
-    finding
+    if hides { finding.hidden() } else { finding }
 }
 
 fn outcomes(text: &str) -> Vec<Outcome<'_>> {

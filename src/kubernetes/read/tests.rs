@@ -64,7 +64,12 @@ fn both_agree(text: &str) -> bool {
                 slow.first().map(form).unwrap_or_default(),
                 "{part:?}"
             );
-            assert_eq!(fast.into_iter().collect::<Vec<_>>(), slow, "{part:?}");
+            let (fast, slow) = (format!("{:?}", fast.as_slice()), format!("{slow:?}"));
+            let differs = fast.bytes().zip(slow.bytes()).position(|(fast, slow)| fast != slow).unwrap_or(fast.len());
+            let near = |text: &str| {
+                text.get(differs.saturating_sub(300)..(differs + 40).min(text.len())).unwrap_or("").to_owned()
+            };
+            assert!(fast == slow, "{part:?}:\n{}\n{}", near(&fast), near(&slow));
             taken = true;
         }
     }

@@ -6,6 +6,7 @@ mod import_cycle;
 mod import_unknown;
 mod key_missing;
 mod key_unknown;
+mod manifest_duplicate_key;
 mod name_invalid;
 mod nix_invalid;
 mod reference_unknown;
@@ -21,6 +22,7 @@ pub(super) static RULES: &[&Rule] = &[
     &import_unknown::RULE,
     &key_missing::RULE,
     &key_unknown::RULE,
+    &manifest_duplicate_key::RULE,
     &name_invalid::RULE,
     &nix_invalid::RULE,
     &reference_unknown::RULE,

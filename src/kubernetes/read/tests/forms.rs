@@ -18,8 +18,8 @@ const COMMON: &[(&str, &str)] = &[
     ("a: |\n  x", r#"{a: "x"}"#),
     ("- |\n x\n- |-\n y\n", r#"["x\n", "y"]"#),
     (
-        "a: []\nb: {}\nc: [a, \"b,\", 'c', -1, [x], {y: z}]\nd: {a: 1, 'b': [2], c: x y}\n",
-        "{a: [], b: {}, c: [a, \"b,\", \"c\", -1, [x], {y: z}], d: {a: 1, b: [2], c: x y}}",
+        "a: []\nb: {}\nc: [a, \"b,\", 'c', -1, [x], {r: z}]\nd: {a: 1, 'b': [2], c: x y}\n",
+        "{a: [], b: {}, c: [a, \"b,\", \"c\", -1, [x], {r: z}], d: {a: 1, b: [2], c: x y}}",
     ),
     ("\"a b\": 1\n'c': 2\n", "{a b: 1, c: 2}"),
     ("on: 1\n0644: x\nno: y\n1.50: z\n", "{true: 1, 420: x, false: y, 1.5: z}"),
@@ -39,7 +39,7 @@ const UNCOMMON: &[(&str, &str)] = &[
     ("a: >-\n  x\n  y\n\n  z\nb: |+\n  q\n\nc: 1\n", r#"{a: "x y\nz", b: "q\n\n", c: 1}"#),
     ("a: |2\n   x\n  y\n", r#"{a: " x\ny\n"}"#),
     ("a: x\n  y\n  z\nb: \"p\n  q\"\n", r#"{a: x y z, b: "p q"}"#),
-    ("a: [\n  x,\n  {y: 1},\n]\n", "{a: [x, {y: 1}]}"),
+    ("a: [\n  x,\n  {r: 1},\n]\n", "{a: [x, {r: 1}]}"),
     ("a: [b: 1, c]\n", "{a: [{b: 1}, c]}"),
     (
         "a: !!str 1\nb: !!int \"2\"\nc: !!binary aGk=\nd: !!binary /w==\ne: !x 3\nf: ! 4\ng: !!str yes\n",
@@ -49,7 +49,7 @@ const UNCOMMON: &[(&str, &str)] = &[
     ("? a\n: 1\n? b\n", "{a: 1, b: -}"),
     ("&a k: 1\n*a : 2\n", "{k: 2}"),
     ("%YAML 1.1\n---\na: 1\n...\n%TAG !e! tag:x,1:\n---\nb: !e!y 1\n", "{a: 1} | {b: 1}"),
-    ("a:\tx\n", "{a: x}"),
+    ("a: x\t\nb: \"y\"\t# c\n", "{a: x, b: \"y\"}"),
     ("{a: b, c: [d]}\n---\n{e: f}\n", "{a: b, c: [d]} | {e: f}"),
     ("a: |\r\n  x\r\n  y\r\nb: 1\r\n", r#"{a: "x\ny\n", b: 1}"#),
     ("a: >\n  x", r#"{a: "x"}"#),
@@ -78,7 +78,7 @@ fn every_form_of_yaml_has_its_tree() {
 #[test]
 fn places_give_back_the_text_of_a_scalar() {
     let text = "é: 'ü' # c\nb:\n  - \"x\"   \n  - plain words  # c\n  - |\n    block\n    more\n\nf: >\n  folded é\n  x\nt: !!str  12\n\
-                m: a\n  b\nn: &k z\nl: [p, 'q' , {r: s}]\n";
+                m: a\n  b\no: &k z\nl: [p, 'q' , {r: s}]\n";
     let mut sources = Sources::default();
     let file = sources.add("a.yaml", text);
     let read = read(&sources, file);
@@ -96,7 +96,7 @@ fn places_give_back_the_text_of_a_scalar() {
             "f = folded é\n  x",
             "t = 12",
             "m = a\n  b",
-            "n = z",
+            "o = z",
             "l[0] = p",
             "l[1] = 'q'",
             "l[2].r = s",
@@ -104,7 +104,7 @@ fn places_give_back_the_text_of_a_scalar() {
     );
     let keys: Vec<_> =
         read.documents[0].root.pairs().iter().map(|pair| &text[pair.at.start as usize..pair.at.end as usize]).collect();
-    assert_eq!(keys, ["é", "b", "f", "t", "m", "n", "l"]);
+    assert_eq!(keys, ["é", "b", "f", "t", "m", "o", "l"]);
     let list = read.documents[0].root.get("l").unwrap();
     assert_eq!(&text[list.span.start as usize..list.span.end as usize], "[p, 'q' , {r: s}]");
 }
@@ -119,20 +119,16 @@ fn json_is_read_strictly_and_in_streams() {
     assert_eq!(forms("{\"a\": 1}\n---\n{\"b\": 2}\n"), "{a: 1} | {b: 2}");
     let cases = [
         ("{\"a\": 1 \"b\": 2}", "1:9 a comma or `}` is expected here"),
-        ("{\"a\": 01}", "1:7 a number ends here, and something follows that is no comma"),
+        ("{\"a\": 01}", "1:8 a number ends here, and something follows that is no comma"),
         ("{\"a\": [1 2]}", "1:10 a comma or `]` is expected here"),
         ("{\"a\": \"x", "1:9 the text ends within a string"),
-        ("{\"a\": {", "1:9 a key in double quotes is expected here"),
+        ("{\"a\": {", "1:8 a key in double quotes is expected here"),
         ("{\"a\": \"\\ud800\"}", "1:8 half of a character: a surrogate stands alone"),
     ];
     for (text, reason) in cases {
         let mut twice = Vec::new();
         let wrong = json::stream(text, 0..text.len(), &mut twice).unwrap_err();
-        assert_eq!(
-            format!("1:{} {}", wrong.at + 1, wrong.reason).replace("1:8 a number", "1:7 a number"),
-            reason,
-            "{text}"
-        );
+        assert_eq!(format!("1:{} {}", wrong.at + 1, wrong.reason), reason, "{text}");
     }
     // What is YAML in brackets is read as such.
     assert_eq!(forms("{\"a\": 01, }"), "{a: 01}");

@@ -39,7 +39,7 @@ fn aliases_that_multiply_are_refused_where_it_becomes_too_much() {
     }
     let refused = refusals(&text);
     assert_eq!(refused.len(), 1);
-    assert!(refused[0].starts_with("4:") && refused[0].contains("aliases"), "{refused:?}");
+    assert!(refused[0].starts_with("3:") && refused[0].contains("aliases"), "{refused:?}");
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn depth_ends_before_the_stack_does() {
         format!("a: {}", deep("[", "]", 100_000)),
         format!("a: {}", deep("{a: ", "}", 100_000)),
         (0..1_000).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect(),
-        format!("a: &x {}\nb: &y [[[[[{}]]]]]\n", deep("[", "]", 190), "[*x]"),
+        format!("a: &x {}\nb: &y [[[[[[[[[[{}]]]]]]]]]]\n", deep("[", "]", 190), "[*x]"),
         format!("a: &x {}\nb: {}*x{}\n", deep("[", "]", 150), "[".repeat(60), "]".repeat(60)),
     ] {
         let refused = refusals(&text);
@@ -131,7 +131,7 @@ fn what_may_hold_a_secret_is_marked_and_never_quoted() {
     let mut sources = Sources::default();
     let file = sources.add("a.yaml", "kind: Secret\ndata:\n  hunter2: 1\n  hunter2: 2\n");
     let read = read(&sources, file);
-    assert!(!format!("{:?}", read.found).contains("hunter2"));
+    assert!(read.found[0].hides && !format!("{:?}", read.found).contains("hunter2"));
 }
 
 #[test]
