@@ -319,33 +319,18 @@ pub(super) fn translate<'w, 's>(
     }
 }
 
-/// Settles an element of `envFrom` that gave no variable, and the keys of its ConfigMap that are none.
+/// Settles an element of `envFrom`.
 fn source<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>, container: &Container<'w, 's>, from: &'w Node<'s>) {
     let namespace = workload.object.namespace();
-    let prefix = from.str_at("prefix").unwrap_or("");
     if let Some(name) = from.at(&["configMapRef", "name"]).and_then(Node::text)
-        && let Some(map) = cx.take("ConfigMap", namespace, name, &container.service, "environment")
+        && cx.take("ConfigMap", namespace, name, &container.service, "environment").is_some()
     {
-        for pair in map.tree().map("data").iter().filter(|pair| !is_variable(&format!("{prefix}{}", pair.key))) {
-            // A file that mounts it still reads it.
-            if !cx.books.is_settled(&pair.node) && !is_mounted(workload, name) {
-                cx.books.dropped(&pair.node, "its key is no name of a variable, and nothing else reads it");
-            }
-        }
         cx.books.translated(from, container.key("environment"));
     }
     if let Some(name) = from.at(&["secretRef", "name"]).and_then(Node::text) {
         cx.take("Secret", namespace, name, &container.service, "secrets");
         cx.books.translated(from, container.key("secrets"));
     }
-}
-
-fn is_mounted(workload: &Workload<'_, '_>, config: &str) -> bool {
-    workload.spec.list("volumes").iter().any(|volume| {
-        let direct = volume.at(&["configMap", "name"]).and_then(Node::text) == Some(config);
-        let parts = volume.at(&["projected", "sources"]).map_or(&[][..], Node::items);
-        direct || parts.iter().any(|part| part.at(&["configMap", "name"]).and_then(Node::text) == Some(config))
-    })
 }
 
 /// Settles a variable.

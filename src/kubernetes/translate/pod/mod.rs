@@ -18,6 +18,8 @@ mod resources;
 mod scheduling;
 pub mod secrets;
 mod security;
+#[cfg(test)]
+mod tests;
 mod volumes;
 mod words;
 
