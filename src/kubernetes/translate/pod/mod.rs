@@ -12,6 +12,8 @@ mod lifecycle;
 mod metadata;
 mod native;
 mod network;
+#[cfg(test)]
+mod podman_tests;
 pub mod ports;
 mod probes;
 mod resources;

@@ -204,6 +204,48 @@ fn variables_come_from_config_maps_secrets_and_the_pod() {
 }
 
 #[test]
+fn an_answer_about_a_variable_is_what_arguments_hold() {
+    let yaml = deployment(
+        "env:\n- name: IP\n  valueFrom: {fieldRef: {fieldPath: status.podIP}}\nargs: [\"--listen=$(IP):80\"]",
+        "",
+    );
+    assert_eq!(asked(&translated(&yaml)), ["apps/Deployment/web#env.IP"]);
+    let answered = with(&yaml, |target| {
+        target.answers.insert("apps/Deployment/web#env.IP".to_owned(), "0.0.0.0".to_owned());
+    });
+    let text = shown(&answered);
+    assert!(text.contains("args = [\"--listen=0.0.0.0:80\"]\nenv IP = \"0.0.0.0\""), "{text}");
+}
+
+#[test]
+fn variables_that_grow_without_end_and_fields_of_the_wrong_kind_do_no_harm() {
+    let mut env = String::from("env:\n- {name: A0, value: xxxxxxxxxxxxxxxx}\n");
+    for level in 1..60 {
+        writeln!(env, "- {{name: A{level}, value: $(A{0})$(A{0})$(A{0})}}", level - 1).unwrap();
+    }
+    let inventory = of(&format!("{env}args: [$(A59)]"), "");
+    assert!(shown(&inventory).len() < 2_000_000);
+    assert!(asked(&inventory).contains(&"apps/Deployment/web#env.A12"), "{:?}", asked(&inventory));
+    for odd in ["3", "text", "[]", "{}", "[null, 3, [x], {name: [y], value: {a: b}}]", "{a: {b: [c]}}", "null"] {
+        for key in
+            ["env", "envFrom", "ports", "resources", "securityContext", "lifecycle", "command", "args", "workingDir"]
+        {
+            assert!(of(&format!("{key}: {odd}"), "").host.services.contains_key("web"), "{key}: {odd}");
+        }
+        for key in ["livenessProbe", "readinessProbe", "startupProbe", "imagePullPolicy"] {
+            assert!(of(&format!("{key}: {odd}"), "").host.services.contains_key("web"), "{key}: {odd}");
+        }
+        for key in
+            ["initContainers", "securityContext", "hostAliases", "affinity", "nodeSelector", "dnsConfig", "hostname"]
+        {
+            assert!(of("", &format!("{key}: {odd}")).host.services.contains_key("web"), "{key}: {odd}");
+        }
+        translated(&format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: x}}\nspec: {{containers: {odd}}}\n"));
+        translated(&format!("apiVersion: batch/v1\nkind: CronJob\nmetadata: {{name: x}}\nspec: {odd}\n"));
+    }
+}
+
+#[test]
 fn a_literal_that_looks_like_a_secret_becomes_one_and_is_never_repeated() {
     let yaml =
         deployment("env:\n- {name: DB_PASSWORD, value: hunter2horse}\n- {name: API_TOKEN, value: \"${TOKEN}\"}", "");
