@@ -21,6 +21,8 @@ mod scheduling;
 pub mod secrets;
 mod security;
 #[cfg(test)]
+mod shown;
+#[cfg(test)]
 mod tests;
 mod volumes;
 mod words;
