@@ -81,7 +81,8 @@ pub(super) fn of<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>) -> Ve
             _ => free_name(cx, &format!("{}-{name}", workload.service), &taken),
         };
         taken.push(service.clone());
-        let environment = env::resolve(cx, workload, node);
+        let prefix = if role == Role::Main { String::new() } else { format!("{name}.") };
+        let environment = env::resolve(cx, workload, node, &prefix);
         let (command, args) = words::resolve(node, &environment);
         all.push(Container { node, name, service, role, environment, command, args });
     }

@@ -18,8 +18,21 @@ pub struct Variable<'w, 's> {
     pub name: String,
     /// Where its value comes from.
     pub origin: Origin,
+    /// What a person answered, where only a person knows.
+    pub answer: Option<String>,
     /// The values of the manifests that say so.
     pub nodes: Vec<&'w Node<'s>>,
+}
+
+impl Variable<'_, '_> {
+    /// Returns its value, where that is known and no secret of the cluster.
+    pub fn text(&self) -> Option<&str> {
+        match &self.origin {
+            Origin::Text { value, .. } => Some(value),
+            Origin::Unknown(_) => self.answer.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 /// Where the value of a variable comes from.
@@ -66,11 +79,16 @@ impl Origin {
     }
 }
 
-/// Returns the variables of a container, each name once, in the order in which the kubelet sets them.
+/// The longest text that a variable or an argument may be (execve(2), `MAX_ARG_STRLEN`).
+const LONGEST: usize = 128 * 1024;
+
+/// Returns the variables of a container, each name once, in the order in which the kubelet sets them. `prefix` goes before the keys of
+/// questions.
 pub(super) fn resolve<'w, 's>(
     cx: &Cx<'w, 's>,
     workload: &Workload<'w, 's>,
     container: &'w Node<'s>,
+    prefix: &str,
 ) -> Vec<Variable<'w, 's>> {
     let mut all: Vec<Variable<'w, 's>> = Vec::new();
     for from in container.list("envFrom") {
@@ -90,7 +108,10 @@ pub(super) fn resolve<'w, 's>(
         };
         let mut nodes: Vec<&Node<'_>> = vec![entry];
         nodes.extend(from.and_then(|from| config_leaf(cx, workload, from)));
-        put(&mut all, Variable { name: name.to_owned(), origin, nodes });
+        let question = format!("{}#{prefix}env.{name}", workload.object.identity());
+        let is_unknown = matches!(origin, Origin::Unknown(_));
+        let answer = cx.target.answers.get(&question).filter(|_| is_unknown).cloned();
+        put(&mut all, Variable { name: name.to_owned(), origin, answer, nodes });
     }
     all
 }
@@ -127,12 +148,19 @@ pub(super) struct Held {
 /// Returns a text with its variables expanded, and those that have no text, which stay as they are.
 pub(super) fn lookup(text: &str, variables: &[Variable<'_, '_>]) -> (String, Held) {
     let mut held = Held::default();
+    let mut length = text.len();
     let text = expand(text, &mut |name| {
         let variable = variables.iter().find(|variable| variable.name == name)?;
+        length = length.saturating_add(variable.text().map_or(0, str::len));
+        if length > LONGEST {
+            held.unknown = Some(name.to_owned());
+            return None;
+        }
         match &variable.origin {
             Origin::Text { value, .. } if secrets::is_secret(name, value) => held.secrets.push(name.to_owned()),
             Origin::Text { value, .. } => return Some(value.clone()),
             Origin::Secret { .. } | Origin::Secrets { .. } | Origin::Composed(_) => held.secrets.push(name.to_owned()),
+            Origin::Unknown(_) if variable.answer.is_some() => return variable.answer.clone(),
             Origin::Unknown(_) => held.unknown = held.unknown.take().or_else(|| Some(name.to_owned())),
             Origin::Absent(_) => {}
         }
@@ -145,7 +173,7 @@ pub(super) fn lookup(text: &str, variables: &[Variable<'_, '_>]) -> (String, Hel
 fn of_source<'w, 's>(cx: &Cx<'w, 's>, workload: &Workload<'w, 's>, from: &'w Node<'s>) -> Vec<Variable<'w, 's>> {
     let prefix = from.str_at("prefix").unwrap_or("");
     let namespace = workload.object.namespace();
-    let one = |origin| vec![Variable { name: String::new(), origin, nodes: vec![from] }];
+    let one = |origin| vec![Variable { name: String::new(), origin, answer: None, nodes: vec![from] }];
     if let Some(reference) = from.get("configMapRef") {
         let name = reference.get("name").and_then(Node::text).unwrap_or("");
         let Some(map) = cx.world.find("ConfigMap", namespace, name) else {
@@ -159,7 +187,7 @@ fn of_source<'w, 's>(cx: &Cx<'w, 's>, workload: &Workload<'w, 's>, from: &'w Nod
             .map(|pair| {
                 let value = pair.node.text().unwrap_or("").to_owned();
                 let origin = Origin::Text { value, how: None, config: Some(name.to_owned()) };
-                Variable { name: format!("{prefix}{}", pair.key), origin, nodes: vec![from, &pair.node] }
+                Variable { name: format!("{prefix}{}", pair.key), origin, answer: None, nodes: vec![from, &pair.node] }
             })
             .collect();
     }
@@ -174,6 +202,7 @@ fn of_source<'w, 's>(cx: &Cx<'w, 's>, workload: &Workload<'w, 's>, from: &'w Nod
             kept.map(|key| Variable {
                 name: format!("{prefix}{key}"),
                 origin: Origin::Secret { secret: secret.to_owned(), key },
+                answer: None,
                 nodes: vec![from],
             })
             .collect()
@@ -319,33 +348,18 @@ pub(super) fn translate<'w, 's>(
     }
 }
 
-/// Settles an element of `envFrom` that gave no variable, and the keys of its ConfigMap that are none.
+/// Settles an element of `envFrom`.
 fn source<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>, container: &Container<'w, 's>, from: &'w Node<'s>) {
     let namespace = workload.object.namespace();
-    let prefix = from.str_at("prefix").unwrap_or("");
     if let Some(name) = from.at(&["configMapRef", "name"]).and_then(Node::text)
-        && let Some(map) = cx.take("ConfigMap", namespace, name, &container.service, "environment")
+        && cx.take("ConfigMap", namespace, name, &container.service, "environment").is_some()
     {
-        for pair in map.tree().map("data").iter().filter(|pair| !is_variable(&format!("{prefix}{}", pair.key))) {
-            // A file that mounts it still reads it.
-            if !cx.books.is_settled(&pair.node) && !is_mounted(workload, name) {
-                cx.books.dropped(&pair.node, "its key is no name of a variable, and nothing else reads it");
-            }
-        }
         cx.books.translated(from, container.key("environment"));
     }
     if let Some(name) = from.at(&["secretRef", "name"]).and_then(Node::text) {
         cx.take("Secret", namespace, name, &container.service, "secrets");
         cx.books.translated(from, container.key("secrets"));
     }
-}
-
-fn is_mounted(workload: &Workload<'_, '_>, config: &str) -> bool {
-    workload.spec.list("volumes").iter().any(|volume| {
-        let direct = volume.at(&["configMap", "name"]).and_then(Node::text) == Some(config);
-        let parts = volume.at(&["projected", "sources"]).map_or(&[][..], Node::items);
-        direct || parts.iter().any(|part| part.at(&["configMap", "name"]).and_then(Node::text) == Some(config))
-    })
 }
 
 /// Settles a variable.

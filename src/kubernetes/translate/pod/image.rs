@@ -33,7 +33,7 @@ pub(super) fn translate<'w, 's>(
     let Some(policy) = policy else { return };
     match (pull, is_pinned) {
         ("Always", true) => {
-            cx.books.dropped(policy, "the digest names one image, which does not have to be asked for again")
+            cx.books.dropped(policy, "the digest names one image, which does not have to be asked for again");
         }
         ("Always", false) => cx.books.translated(policy, container.key("pull")),
         ("Never", _) => {

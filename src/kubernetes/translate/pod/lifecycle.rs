@@ -37,7 +37,7 @@ pub(super) fn translate<'w, 's>(
             work.oneshot = true;
             work.restart = (policy == "Never").then_some("no");
         }
-        (Role::Beside, Running::Always) | (Role::Main, Running::Always) => {
+        (Role::Beside | Role::Main, Running::Always) => {
             work.restart = match policy {
                 "Never" => Some("no"),
                 "OnFailure" => None,

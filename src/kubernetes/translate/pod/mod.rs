@@ -12,12 +12,18 @@ mod lifecycle;
 mod metadata;
 mod native;
 mod network;
+#[cfg(test)]
+mod podman_tests;
 pub mod ports;
 mod probes;
 mod resources;
 mod scheduling;
 pub mod secrets;
 mod security;
+#[cfg(test)]
+mod shown;
+#[cfg(test)]
+mod tests;
 mod volumes;
 mod words;
 

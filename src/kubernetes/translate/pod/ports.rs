@@ -74,7 +74,11 @@ pub(super) fn translate<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>
         {
             service.ports.push(draft);
         }
-        cx.books.translated(node, shown);
+        if outside.is_some() {
+            cx.books.translated(node, shown);
+        } else {
+            cx.books.translated_as(node, shown, "the firewall opens it, since everybody reaches it at the node");
+        }
     }
 }
 

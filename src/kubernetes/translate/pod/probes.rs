@@ -43,7 +43,7 @@ pub(super) fn translate<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>
             if let Some(draft) = cx.host.services.get_mut(&container.service) {
                 draft.ready = Some(ready);
             }
-            times.settle(cx, node, &key, false);
+            settle_times(cx, node, &key, false);
         }
     }
     if let Some(node) = startup {
@@ -70,7 +70,7 @@ pub(super) fn translate<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>
             if let Some(draft) = cx.host.services.get_mut(&container.service) {
                 draft.health = Some(health);
             }
-            times.settle(cx, node, &key, true);
+            settle_times(cx, node, &key, true);
         }
     }
 }
@@ -98,28 +98,24 @@ impl Times {
             failures: at_least("failureThreshold", 1, 3),
         }
     }
+}
 
-    /// Settles the fields that say when a probe asks.
-    fn settle(&self, cx: &mut Cx<'_, '_>, probe: &Node<'_>, key: &str, is_health: bool) {
-        let failures = if is_health { "retries" } else { "timeout" };
-        let fields =
-            [("initialDelaySeconds", "timeout"), ("periodSeconds", "interval"), ("failureThreshold", failures)];
-        for (field, to) in fields {
-            if let Some(node) = probe.get(field) {
-                cx.books.translated(node, format!("{key}.{to}"));
-            }
+/// Settles the fields that say when a probe asks.
+fn settle_times(cx: &mut Cx<'_, '_>, probe: &Node<'_>, key: &str, is_health: bool) {
+    let failures = if is_health { "retries" } else { "timeout" };
+    let fields = [("initialDelaySeconds", "timeout"), ("periodSeconds", "interval"), ("failureThreshold", failures)];
+    for (field, to) in fields {
+        if let Some(node) = probe.get(field) {
+            cx.books.translated(node, format!("{key}.{to}"));
         }
-        for (field, reason) in [
-            ("timeoutSeconds", "one question over HTTP or TCP may take five seconds, a command as long as it needs"),
-            ("successThreshold", "one answer is enough"),
-            (
-                "terminationGracePeriodSeconds",
-                "a service that does not answer gets as long to stop as in every other case",
-            ),
-        ] {
-            if let Some(node) = probe.get(field) {
-                cx.books.dropped(node, reason);
-            }
+    }
+    for (field, reason) in [
+        ("timeoutSeconds", "one question over HTTP or TCP may take five seconds, a command as long as it needs"),
+        ("successThreshold", "one answer is enough"),
+        ("terminationGracePeriodSeconds", "a service that does not answer gets as long to stop as in every other case"),
+    ] {
+        if let Some(node) = probe.get(field) {
+            cx.books.dropped(node, reason);
         }
     }
 }

@@ -48,7 +48,9 @@ pub fn keys(cx: &Cx<'_, '_>, namespace: &str, name: &str) -> Option<Vec<String>>
     }
     if let Some(sealed) = cx.world.find("SealedSecret", namespace, name) {
         let sealed = sealed.tree().at(&["spec", "encryptedData"]).map_or(&[][..], |data| data.pairs());
-        sealed.iter().for_each(|pair| add(&pair.key));
+        for pair in sealed {
+            add(&pair.key);
+        }
         return Some(keys);
     }
     let makes = |object: &&crate::kubernetes::object::Object<'_>| {
@@ -63,7 +65,21 @@ pub fn keys(cx: &Cx<'_, '_>, namespace: &str, name: &str) -> Option<Vec<String>>
 
 /// Tells whether the value of a variable looks like a secret: by the variable's name, or by its own form.
 pub fn is_secret(name: &str, value: &str) -> bool {
-    inline::is_called_secret(name, value) || is_secret_text(value)
+    let name = name.to_ascii_uppercase();
+    let is_switch = ["yes", "no", "on", "off"].contains(&value.to_ascii_lowercase().as_str());
+    // Sums of files and versions of programs look as if they were drawn at random, too.
+    let is_sum = ["REF", "COMMIT", "SHA", "SHA256", "DIGEST", "CHECKSUM", "REVISION", "VERSION", "HASH"];
+    !is_switch && (is_called_secret(&name, value) || is_plain_secret(value))
+        || is_random(value) && !is_sum.iter().any(|end| name.ends_with(end))
+}
+
+/// Tells whether a variable is called a secret here, where more names than in a definition count: a question costs less than a secret
+/// that everybody reads.
+fn is_called_secret(name: &str, value: &str) -> bool {
+    let is_pass = name.ends_with("PASS") && !name.ends_with("BYPASS") && inline::is_called_secret("PASSWORD", value);
+    let is_key = name.ends_with("_KEY") && !name.ends_with("PUBLIC_KEY") && value.len() >= 12;
+    let is_word = !value.starts_with('/') && !value.contains(char::is_whitespace);
+    inline::is_called_secret(name, value) || is_pass || is_key && is_word
 }
 
 /// Tells whether a word of a command line, behind the word before it, holds a secret: by the flag's name, or by its own form.
@@ -84,7 +100,12 @@ pub fn is_secret_word(before: Option<&str>, word: &str) -> bool {
 
 /// Tells whether a text has the form of a secret, whatever it is called.
 pub fn is_secret_text(text: &str) -> bool {
-    inline::find(text).is_some() || text.split_whitespace().any(holds_password) || is_random(text)
+    is_plain_secret(text) || is_random(text)
+}
+
+/// Tells whether a text is a secret by a form that nothing else has.
+fn is_plain_secret(text: &str) -> bool {
+    inline::find(text).is_some() || text.split_whitespace().any(holds_password)
 }
 
 /// Tells whether an address holds a password that stands there itself, not as a variable.
@@ -135,6 +156,8 @@ mod tests {
             ("X", "q3fJ8sKz0PvXw7LmN2bTgYhR"),
             ("X", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
             ("X", "ghp_0123456789abcdefghijABCDEFGHIJ012345"),
+            ("WORKERPASS", "horse"),
+            ("OPENAI_KEY", "sk-horse-battery"),
         ] {
             assert!(is_secret(name, value), "{name}={value}");
         }
@@ -145,6 +168,10 @@ mod tests {
             ("URL", "https://git.example.org/a/b"),
             ("X", "/var/lib/postgresql/data/Pgdata16"),
             ("X", "default-http-backend-service-1"),
+            ("ALLOW_EMPTY_PASSWORD", "yes"),
+            ("GIT_REF", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"),
+            ("SSH_PUBLIC_KEY", "ssh-ed25519"),
+            ("SORT_KEY", "created"),
             ("TZ", "Europe/Berlin"),
             ("X", "this is a text of several words, 1 of them Large"),
         ] {

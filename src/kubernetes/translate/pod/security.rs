@@ -195,7 +195,7 @@ fn seccomp<'w, 's>(
         let Some(profile) = context.get(key) else { continue };
         match profile.str_at("type") {
             Some("RuntimeDefault") => {
-                cx.books.replaced(profile, format!("podman's own profile of {name}, where the host has it"))
+                cx.books.replaced(profile, format!("podman's own profile of {name}, where the host has it"));
             }
             Some("Unconfined") => {
                 cx.books.dropped(

@@ -109,8 +109,8 @@ fn one<'w, 's>(
     let question = container.question(&format!("{}.{}", place.key, place.at));
     let object = workload.object;
     if let Some(name) = &word.unknown {
-        let text = format!("it holds `$({name})`, which is not known: what should stand there?");
-        return cx.ask(object, word.node, &question, text, true).map_or_else(|| word.text.clone(), str::to_owned);
+        cx.books.needs_you(word.node, format!("it holds `$({name})`, which is asked about"));
+        return word.text.clone();
     }
     if !word.secrets.is_empty() {
         let names: Vec<String> = word.secrets.iter().map(|name| format!("`$({name})`")).collect();
