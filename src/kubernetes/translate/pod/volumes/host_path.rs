@@ -140,10 +140,10 @@ pub(super) fn mount<'w, 's>(
         }
         What::OfTheNode(question) => ask(cx, site, volume, mount, format!("`{path}` of the node: {question}"), draft),
         What::Device if mount.path == path && mount.sub.is_none() => {
-            if let Some(container) = draft.as_container_mut() {
-                if !container.devices.iter().any(|known| known == path) {
-                    container.devices.push(path.to_owned());
-                }
+            if let Some(container) = draft.as_container_mut()
+                && !container.devices.iter().any(|known| known == path)
+            {
+                container.devices.push(path.to_owned());
             }
             let how = "the device has to be plugged into the host, and may have another name there";
             cx.books.translated_as(volume, site.key("devices"), how);

@@ -472,6 +472,42 @@ fn keys_of_an_unknown_secret_are_asked_for_and_the_answer_makes_the_files() {
 }
 
 #[test]
+fn a_claim_is_bound_to_the_only_volume_of_its_class_or_labels_and_to_none_where_two_would_do() {
+    let yaml =
+        pod("{ name: data, mountPath: /data }", "{ name: data, persistentVolumeClaim: { claimName: data } }", "");
+    let volume = |name: &str, labels: &str, class: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: PersistentVolume\nmetadata: {{ name: {name}, labels: {{ {labels} }} }}\nspec: {{ storageClassName: '{class}', capacity: {{ storage: 30Gi }}, persistentVolumeReclaimPolicy: Retain, hostPath: {{ path: /{name} }} }}\n"
+        )
+    };
+    let bound = |claim: &str, volumes: &[String]| {
+        let inventory = translated(&format!("{yaml}{claim}{}", volumes.concat()));
+        inventory.claims.first().unwrap().volume.clone()
+    };
+    let (manual, labelled) = (
+        CLAIM.replace("local-path", "manual"),
+        CLAIM.replace("storageClassName: local-path", "storageClassName: '', selector: { matchLabels: { app: web } }"),
+    );
+    let one = volume("one", "", "manual");
+    let two = volume("two", "app: web", "");
+    let three = volume("three", "", "manual");
+    assert_eq!(bound(&manual, &[one.clone(), two.clone()]).as_deref(), Some("one"));
+    assert_eq!(bound(&labelled, &[one.clone(), two.clone()]).as_deref(), Some("two"));
+    assert_eq!(bound(&manual, &[one.clone(), three]), None);
+    assert_eq!(bound(&manual, &[one.replace("30Gi", "5Gi")]), None);
+}
+
+#[test]
+fn a_claim_that_nobody_mounts_makes_no_dataset_whatever_it_is_bound_to() {
+    let volume = "---\napiVersion: v1\nkind: PersistentVolume\nmetadata: { name: pv }\nspec: { claimRef: { namespace: apps, name: data }, hostPath: { path: /x } }\n";
+    let inventory = translated(&format!("{CLAIM}{volume}"));
+    assert!(inventory.host.datasets.is_empty());
+    assert_eq!(inventory.claims.first().unwrap().volume.as_deref(), Some("pv"));
+    let said = leaf(&inventory, "PersistentVolume", "spec.hostPath.path");
+    assert_eq!(said, "needs-you what becomes of its claim apps/data is a question of its own");
+}
+
+#[test]
 fn a_device_without_a_file_system_is_a_question() {
     let yaml =
         pod("{ name: data, mountPath: /data }", "{ name: data, persistentVolumeClaim: { claimName: data } }", "");
