@@ -85,7 +85,7 @@ pub(in crate::kubernetes) fn settle<'w, 's>(
             }
             "volumeAttributesClassName" => cx.books.dropped(value, "a class of speed of the cluster's storage"),
             "resources" => {
-                for limits in value.get("limits") {
+                if let Some(limits) = value.get("limits") {
                     cx.books.dropped(limits, "what the claim asks for is its quota");
                 }
             }

@@ -177,10 +177,11 @@ fn data<'w, 's>(
     bind(draft, &mount.below(path), mount);
     let is_file = matches!(kind, "File" | "FileOrCreate" | "Socket") || kind.is_empty() && looks_like_file(path);
     let is_shared = matches!(path, "/mnt" | "/opt" | "/srv" | "/tmp");
-    if !is_file && !is_shared {
-        let made = ownership::made_by_init(site.workload, &mount.volume);
-        let root = made.iter().find(|owned| owned.below.is_empty()).map(|owned| owned.rights.clone());
-        let rights = root.unwrap_or_default().over(&site.rights);
+    let made = ownership::made_by_init(site.workload, &mount.volume);
+    let root = made.iter().find(|owned| owned.below.is_empty()).map(|owned| owned.rights.clone());
+    let rights = root.unwrap_or_default().over(&site.rights);
+    // A directory whose owner is not known would be given to root at every boot; one that Kubernetes makes is root's.
+    if !is_file && !is_shared && (rights.owner.is_some() || kind == "DirectoryOrCreate") {
         // fsGroup does not touch paths of the node.
         let group = rights.group.filter(|_| site.rights.mode.is_none());
         let mode = Some("0755".to_owned());

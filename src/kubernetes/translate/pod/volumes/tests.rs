@@ -121,6 +121,20 @@ fn a_claim_becomes_a_dataset_of_its_size_with_the_owner_of_the_pod() {
 }
 
 #[test]
+fn a_part_of_a_claim_whose_owner_is_not_known_comes_with_its_data() {
+    let yaml = pod(
+        "{ name: data, mountPath: /data, subPath: sub }",
+        "{ name: data, persistentVolumeClaim: { claimName: data } }",
+        "",
+    );
+    let inventory = translated(&format!("{yaml}{CLAIM}"));
+    let draft = &inventory.host.services["web"];
+    assert_eq!(draft.as_container().unwrap().volumes[0].source, "/var/lib/web/sub");
+    let paths: Vec<&str> = draft.state.iter().map(|state| state.path.as_str()).collect();
+    assert_eq!(paths, ["/var/lib/web"]);
+}
+
+#[test]
 fn without_datasets_a_claim_becomes_a_directory() {
     let yaml =
         pod("{ name: data, mountPath: /data }", "{ name: data, persistentVolumeClaim: { claimName: data } }", "");
@@ -332,7 +346,6 @@ fn paths_of_the_node_are_data_devices_or_questions() {
     volume /srv/x:/x
     device /dev/ttyUSB0
     state /mnt/media -:- 0755
-    state /srv/x -:- 0755
     ?! apps/Deployment/web#volume-c: `/var/run/docker.sock` of the node: the program drives the containers of the node through this socket: what does it do there, and does it have to on the host? Whoever has the socket has the host
     ?! apps/Deployment/web#volume-e: `/` of the node: the program gets the whole node: does it need the whole host? What for?
     ?! apps/Deployment/web#volume-f: `/dev/ttyACM0` of the node is a device that the container finds under another name, which is not carried over: can the program be told the device's own name?
