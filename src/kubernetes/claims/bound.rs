@@ -1,8 +1,10 @@
 //! What a claim is bound to: the volume of the input, or what its storage class says of where data lies and how it is read.
 
+use std::collections::BTreeMap;
+
 use indexmap::IndexMap;
 
-use super::super::object::{Object, ObjectId};
+use super::super::object::Object;
 use super::super::tree::Node;
 use super::super::world::World;
 use super::{Claim, Key, bytes};
@@ -75,51 +77,41 @@ pub(in crate::kubernetes) struct Bound {
 }
 
 /// Finds the volumes of claims, as Kubernetes does: by the claim's `volumeName`, the volume's `claimRef`, or as the only one of the
-/// claim's class and labels.
-pub(super) fn bind(world: &World<'_>, all: &mut IndexMap<Key, Claim>) {
-    let mut taken: Vec<ObjectId> = Vec::new();
-    let mut chosen: Vec<(Key, ObjectId)> = Vec::new();
-    for (key, claim) in all.iter() {
-        if let Some(volume) = named(world, key, claim) {
-            taken.push(volume.id);
-            chosen.push((key.clone(), volume.id));
-        }
-    }
-    for (key, claim) in all.iter() {
-        if chosen.iter().any(|(known, _)| known == key) {
-            continue;
-        }
-        let free: Vec<&Object<'_>> = world
-            .of_kind("PersistentVolume")
-            .filter(|volume| !taken.contains(&volume.id) && fits(world, claim, volume))
-            .collect();
-        if let [only] = free.as_slice() {
-            taken.push(only.id);
-            chosen.push((key.clone(), only.id));
+/// claim's class and labels. Returns claims by their volumes.
+pub(super) fn bind(world: &World<'_>, all: &mut IndexMap<Key, Claim>) -> BTreeMap<String, Key> {
+    let mut by_volume: BTreeMap<String, Key> = BTreeMap::new();
+    let mut by_ref: BTreeMap<Key, &str> = BTreeMap::new();
+    let mut free: Vec<&Object<'_>> = Vec::new();
+    for volume in world.of_kind("PersistentVolume") {
+        match volume.tree().at(&["spec", "claimRef"]).filter(|claim| !claim.is_null()) {
+            Some(claim) => {
+                let text = |key: &str| claim.get(key).and_then(Node::text);
+                let key = (text("namespace").unwrap_or("default").to_owned(), text("name").unwrap_or("").to_owned());
+                by_ref.insert(key, volume.name());
+            }
+            None => free.push(volume),
         }
     }
     for (key, claim) in all.iter_mut() {
-        let volume = chosen.iter().find(|(known, _)| known == key).and_then(|(_, id)| world.object(*id));
-        claim.bound = match volume {
-            Some(volume) => of_volume(volume),
-            None => of_class(world, claim.class.as_deref()),
+        let named =
+            claim_spec(world, claim).and_then(|spec| spec.get("volumeName")?.text()).filter(|name| !name.is_empty());
+        let name = named.or_else(|| by_ref.get(key).copied());
+        if let Some(volume) = name.and_then(|name| world.find("PersistentVolume", "", name)) {
+            claim.bound = of_volume(volume);
+            by_volume.insert(volume.name().to_owned(), key.clone());
+        }
+    }
+    for (key, claim) in all.iter_mut().filter(|(_, claim)| claim.bound.volume.is_none()) {
+        let fitting = free.iter().filter(|volume| !by_volume.contains_key(volume.name()) && fits(world, claim, volume));
+        claim.bound = match fitting.collect::<Vec<_>>().as_slice() {
+            [only] => {
+                by_volume.insert(only.name().to_owned(), key.clone());
+                of_volume(only)
+            }
+            _ => of_class(world, claim.class.as_deref()),
         };
     }
-}
-
-/// Returns the volume that a claim names, or that names the claim.
-fn named<'w, 's>(world: &'w World<'s>, key: &Key, claim: &Claim) -> Option<&'w Object<'s>> {
-    let spec = claim_spec(world, claim);
-    let by_claim =
-        spec.and_then(|spec| spec.get("volumeName")?.text()).and_then(|name| world.find("PersistentVolume", "", name));
-    by_claim.or_else(|| {
-        world.of_kind("PersistentVolume").find(|volume| {
-            let Some(claim_ref) = volume.tree().at(&["spec", "claimRef"]) else { return false };
-            let name = claim_ref.get("name").and_then(Node::text);
-            let namespace = claim_ref.get("namespace").and_then(Node::text).unwrap_or("default");
-            name == Some(key.1.as_str()) && namespace == key.0
-        })
-    })
+    by_volume
 }
 
 /// Returns `spec` of a claim that is an object.
@@ -131,7 +123,7 @@ fn claim_spec<'w, 's>(world: &'w World<'s>, claim: &Claim) -> Option<&'w Node<'s
 /// Tells whether Kubernetes might bind a claim to a volume that neither names the other.
 fn fits(world: &World<'_>, claim: &Claim, volume: &Object<'_>) -> bool {
     let Some(spec) = volume.tree().get("spec") else { return false };
-    if spec.get("claimRef").is_some_and(|node| !node.is_null()) || claim.object.is_none() {
+    if claim.object.is_none() {
         return false;
     }
     let class = spec.get("storageClassName").and_then(Node::text).unwrap_or("");

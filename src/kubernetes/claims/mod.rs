@@ -10,14 +10,13 @@ mod bound;
 mod entry;
 mod place;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 
 use super::context::Cx;
 use super::object::{Object, ObjectId};
 use super::tree::Node;
-use super::world::World;
 use crate::units::Quantity;
 
 pub(super) use bound::{Bound, Export, Via, of_claim, of_class, of_volume};
@@ -34,6 +33,16 @@ pub struct Claims {
     all: IndexMap<Key, Claim>,
     /// Paths that modules keep the data of claims at, instead of the usual place.
     redirected: BTreeMap<Key, String>,
+    /// Names of datasets and mount points that claims have.
+    taken: BTreeSet<String>,
+    /// How many claims each workload has as volumes.
+    of_user: BTreeMap<ObjectId, usize>,
+    /// Claims by the volume that they are bound to.
+    by_volume: BTreeMap<String, Key>,
+    /// The StatefulSet of each `template-name`, with its namespace.
+    sets: BTreeMap<Key, ObjectId>,
+    /// Directories with an owner that services have.
+    kept: BTreeSet<String>,
 }
 
 /// A claim: an object, one that a StatefulSet makes, or one that is only mentioned.
@@ -130,6 +139,7 @@ const PODS: &[(&str, &[&str])] = &[
 pub(super) fn find(cx: &mut Cx<'_, '_>) {
     let world = cx.world;
     let mut all: IndexMap<Key, Claim> = IndexMap::new();
+    let mut sets = BTreeMap::new();
     for object in world.of_kind("PersistentVolumeClaim").filter(|object| !cx.is_attributed(object)) {
         if let Some(spec) = object.tree().get("spec") {
             all.insert(key(object.namespace(), object.name()), Claim::of(object, spec));
@@ -143,6 +153,7 @@ pub(super) fn find(cx: &mut Cx<'_, '_>) {
             }
             claim.template = Some(name.to_owned());
             claim.users.push(set.id);
+            sets.insert(key(set.namespace(), &format!("{name}-{}", set.name())), set.id);
         }
     }
     for (kind, route) in PODS {
@@ -155,8 +166,12 @@ pub(super) fn find(cx: &mut Cx<'_, '_>) {
             }
         }
     }
-    bound::bind(world, &mut all);
-    cx.claims.all = all;
+    let by_volume = bound::bind(world, &mut all);
+    let mut of_user: BTreeMap<ObjectId, usize> = BTreeMap::new();
+    for user in all.values().flat_map(|claim| &claim.users) {
+        *of_user.entry(*user).or_default() += 1;
+    }
+    cx.claims = Claims { all, of_user, by_volume, sets, ..Claims::default() };
 }
 
 /// Returns the claims that the volumes of a pod mention.
@@ -175,26 +190,27 @@ pub(super) fn claim_of_template(set: &Object<'_>, template: &str) -> String {
     format!("{template}-{}-0", set.name())
 }
 
-/// Returns the StatefulSet that makes a claim for one of its further replicas.
-pub(super) fn set_of_replica<'w, 's>(world: &'w World<'s>, (namespace, name): &Key) -> Option<&'w Object<'s>> {
-    world.of_kind("StatefulSet").filter(|set| set.namespace() == namespace).find(|set| {
-        templates(set).any(|(_, template)| {
-            let ordinal = name.strip_prefix(&format!("{template}-{}-", set.name()));
-            ordinal.is_some_and(|ordinal| ordinal.parse::<u32>().is_ok_and(|ordinal| ordinal > 0))
-        })
-    })
-}
-
 /// Returns a claim's key.
 pub(super) fn key(namespace: &str, name: &str) -> Key {
     (namespace.to_owned(), name.to_owned())
 }
 
 impl Claims {
+    /// Tells whether a directory gets an owner for the first time, and notes that it has one.
+    pub(super) fn keep(&mut self, path: &str) -> bool {
+        self.kept.insert(path.to_owned())
+    }
+
+    /// Returns the StatefulSet that makes a claim for one of its further replicas.
+    pub(super) fn set_of_replica(&self, (namespace, name): &Key) -> Option<ObjectId> {
+        let (start, ordinal) = name.rsplit_once('-')?;
+        let is_further = ordinal.parse::<u32>().is_ok_and(|ordinal| ordinal > 0);
+        self.sets.get(&key(namespace, start)).copied().filter(|_| is_further)
+    }
+
     /// Returns the claim that is bound to a volume.
     pub(super) fn bound_to(&self, volume: &str) -> Option<Key> {
-        let (key, _) = self.all.iter().find(|(_, claim)| claim.bound.volume.as_deref() == Some(volume))?;
-        Some(key.clone())
+        self.by_volume.get(volume).cloned()
     }
 }
 

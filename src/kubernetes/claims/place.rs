@@ -12,6 +12,9 @@ impl Cx<'_, '_> {
             return place;
         }
         let place = self.new_place(key);
+        if let Place::Dataset { mount, .. } | Place::Directory(mount) = &place {
+            self.claims.taken.insert(mount.clone());
+        }
         self.claims.all.entry(key.clone()).or_default().place = Some(place.clone());
         place
     }
@@ -28,6 +31,7 @@ impl Cx<'_, '_> {
         }
         match &self.target.datasets {
             Some(above) => {
+                self.claims.taken.insert(name.clone());
                 let (pool, below) = above.split_once('/').map_or((above.as_str(), ""), |(pool, below)| (pool, below));
                 let name = if below.is_empty() { name } else { format!("{below}/{name}") };
                 Place::Dataset { pool: pool.to_owned(), name, mount }
@@ -49,8 +53,7 @@ impl Cx<'_, '_> {
         };
         let mut words: Vec<(String, String)> = Vec::new();
         if let (Some(service), [user]) = (&service, users.as_slice()) {
-            let claims_of_user = self.claims.all.values().filter(|claim| claim.users.contains(user)).count();
-            if claims_of_user < 2 {
+            if self.claims.of_user.get(user).is_none_or(|count| *count < 2) {
                 words.push((service.clone(), service.clone()));
             }
             let short = match &template {
@@ -69,18 +72,9 @@ impl Cx<'_, '_> {
             (numbered.clone(), numbered)
         }));
         let free = words.into_iter().map(|(name, below)| (name, format!("/var/lib/{below}")));
-        let mut free = free.filter(|(name, mount)| self.is_free(name, mount));
+        let mut free =
+            free.filter(|(name, mount)| !self.claims.taken.contains(name) && !self.claims.taken.contains(mount));
         free.next().unwrap_or_else(|| (with_namespace.clone(), format!("/var/lib/{with_namespace}")))
-    }
-
-    /// Tells whether no other claim has a dataset of this name or is mounted there.
-    fn is_free(&self, dataset: &str, path: &str) -> bool {
-        let last = |name: &str| name.rsplit('/').next().unwrap_or(name).to_owned();
-        !self.claims.all.values().filter_map(|claim| claim.place.as_ref()).any(|place| match place {
-            Place::Dataset { name, mount, .. } => last(name) == dataset || mount == path,
-            Place::Directory(mount) => mount == path,
-            Place::Export(_) | Place::Unknown => false,
-        })
     }
 
     /// Returns where an export of a file server is mounted: once, however many use it.

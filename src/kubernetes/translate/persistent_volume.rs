@@ -1,7 +1,7 @@
 //! PersistentVolumes: where the data of claims lies, and what becomes of it when the claim goes.
 
 use super::{Stage, Translator};
-use crate::kubernetes::claims::{Key, of_volume};
+use crate::kubernetes::claims::of_volume;
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::ledger::Disposition;
 use crate::kubernetes::object::Object;
@@ -13,20 +13,26 @@ pub(super) static PERSISTENT_VOLUME: Translator =
 fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
     let Some(spec) = object.tree().get("spec") else { return };
     let bound = of_volume(object);
-    let claim = cx.claim_of_volume(object.name());
-    let Some(claim) = claim else {
+    let Some(claim) = cx.claims.bound_to(object.name()) else {
         unclaimed(cx, object, spec);
         return;
     };
+    let (is_used, left) = cx.claim(&claim).map_or((false, None), |claim| (!claim.users.is_empty(), claim.left.clone()));
+    if let Some(reason) = left {
+        cx.books.dropped(spec, reason);
+        return;
+    }
+    if !is_used {
+        cx.books.needs_you(spec, format!("what becomes of its claim {}/{} is a question of its own", claim.0, claim.1));
+        return;
+    }
     let to = cx.claim_goes_to(&claim);
-    let is_mounted = cx.claim(&claim).is_some_and(|claim| !claim.users.is_empty());
     for (name, value) in spec.pairs().iter().map(|pair| (pair.key.as_ref(), &pair.node)) {
         match name {
             "persistentVolumeReclaimPolicy" => reclaim(cx, value),
             "capacity" => cx.books.dropped(value, "what its claim asks for counts"),
-            "accessModes" => cx.books.replaced(value, to.clone()),
             "claimRef" => cx.books.replaced(value, format!("the claim {}/{}", claim.0, claim.1)),
-            "storageClassName" | "volumeMode" => cx.books.replaced(value, to.clone()),
+            "accessModes" | "storageClassName" | "volumeMode" => cx.books.replaced(value, to.clone()),
             "volumeAttributesClassName" => cx.books.dropped(value, "a class of speed of the cluster's storage"),
             "mountOptions" if bound.export.is_some() => cx.books.translated(value, format!("{to}.options")),
             "mountOptions" => cx.books.dropped(value, "its data moves to a file system of the host"),
@@ -37,8 +43,7 @@ fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
                 };
                 cx.books.dropped(value, how);
             }
-            "nfs" if bound.export.is_some() => cx.books.translated(value, to.clone()),
-            "csi" if bound.export.is_some() => cx.books.translated(value, to.clone()),
+            "nfs" | "csi" if bound.export.is_some() => cx.books.translated(value, to.clone()),
             "hostPath" | "local" => {
                 let lies = bound.lies.clone().unwrap_or_default();
                 replaced_as(cx, value, &to, format!("its data is copied from where it lies, {lies}"));
@@ -57,7 +62,7 @@ fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
             | "cinder"
             | "vsphereVolume"
             | "flexVolume" => {
-                source(cx, object, value, &bound.lies, &to, is_mounted);
+                source(cx, object, value, bound.lies.as_deref(), &to);
             }
             _ => {}
         }
@@ -65,15 +70,8 @@ fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
 }
 
 /// Settles a source that only a driver reads.
-fn source<'w, 's>(
-    cx: &mut Cx<'w, 's>,
-    object: &'w Object<'s>,
-    value: &'w Node<'s>,
-    lies: &Option<String>,
-    to: &str,
-    is_mounted: bool,
-) {
-    let lies = lies.clone().unwrap_or_else(|| "where only the cluster finds it".to_owned());
+fn source<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, value: &'w Node<'s>, lies: Option<&str>, to: &str) {
+    let lies = lies.unwrap_or("where only the cluster finds it");
     let driver = value.get("driver").and_then(Node::text).unwrap_or("");
     // Volumes that a driver made for a claim are read by a pod, as all that the cluster makes.
     if !driver.is_empty() && !lies.starts_with("where the driver") {
@@ -84,7 +82,7 @@ fn source<'w, 's>(
         "the data of this volume lies {lies}: may a pod of the cluster read it while its workload is stopped, or does the host \
          have a way to it? (`pod`, or the path of the host)"
     );
-    cx.ask(object, value, "read", text, is_mounted);
+    cx.ask(object, value, "read", text, true);
 }
 
 fn replaced_as(cx: &mut Cx<'_, '_>, value: &Node<'_>, to: &str, how: String) {
@@ -115,11 +113,4 @@ fn unclaimed<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, spec: &'w Node
     }
     let text = "no claim of the input is bound to this volume: does it hold data that has to come along, and for whom?";
     cx.ask(object, spec, "unclaimed", text, false);
-}
-
-impl Cx<'_, '_> {
-    /// Returns the claim that is bound to a volume.
-    fn claim_of_volume(&self, volume: &str) -> Option<Key> {
-        self.claims.bound_to(volume)
-    }
 }

@@ -1,7 +1,7 @@
 //! PersistentVolumeClaims: what workloads keep.
 
 use super::{Stage, Translator};
-use crate::kubernetes::claims::{Key, bytes, of_claim, set_of_replica};
+use crate::kubernetes::claims::{Claim, Key, bytes, of_claim};
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::ledger::Disposition;
 use crate::kubernetes::object::Object;
@@ -20,7 +20,7 @@ fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
         return;
     }
     if !is_used {
-        match set_of_replica(cx.world, &key) {
+        match cx.claims.set_of_replica(&key).and_then(|set| cx.world.object(set)) {
             Some(set) => {
                 let text = format!(
                     "it belongs to a further replica of the StatefulSet {}: whether the data of the first is enough is a question of \
@@ -60,7 +60,7 @@ pub(in crate::kubernetes) fn settle<'w, 's>(
     let lies = bound.lies.map_or_else(String::new, |lies| format!("its data lies {lies}"));
     for (name, value) in spec.pairs().iter().map(|pair| (pair.key.as_ref(), &pair.node)) {
         match name {
-            "accessModes" if cx.claim(key).is_some_and(|claim| claim.is_shared()) => {
+            "accessModes" if cx.claim(key).is_some_and(Claim::is_shared) => {
                 cx.books.translated_as(value, to.clone(), "whoever mounts it on the host shares it");
             }
             "accessModes" => cx.books.translated(value, to.clone()),
@@ -85,7 +85,7 @@ pub(in crate::kubernetes) fn settle<'w, 's>(
             }
             "volumeAttributesClassName" => cx.books.dropped(value, "a class of speed of the cluster's storage"),
             "resources" => {
-                for limits in value.get("limits").into_iter() {
+                if let Some(limits) = value.get("limits") {
                     cx.books.dropped(limits, "what the claim asks for is its quota");
                 }
             }

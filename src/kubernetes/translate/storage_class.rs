@@ -30,13 +30,13 @@ fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
                 _ => cx.books.replaced(value, "the step `retain` of the plan, before anything is stopped"),
             },
             "parameters" => {
-                cx.books.dropped(value, "they say how the cluster makes volumes: a dataset has properties of its own")
+                cx.books.dropped(value, "they say how the cluster makes volumes: a dataset has properties of its own");
             }
             "mountOptions" => {
-                cx.books.dropped(value, "they say how the cluster mounts volumes: data moves to datasets of the host")
+                cx.books.dropped(value, "they say how the cluster mounts volumes: data moves to datasets of the host");
             }
             "volumeBindingMode" | "allowedTopologies" => {
-                cx.books.dropped(value, "there is one place for volumes: the host")
+                cx.books.dropped(value, "there is one place for volumes: the host");
             }
             "allowVolumeExpansion" => cx.books.dropped(value, "the quota of a dataset can be changed at any time"),
             _ => {}

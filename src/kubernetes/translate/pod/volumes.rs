@@ -176,9 +176,8 @@ fn bind(draft: &mut Draft, source: &str, mount: &Mount<'_, '_>) {
 }
 
 /// Adds a directory with an owner, unless another service of the host has it.
-fn keep(cx: &Cx<'_, '_>, draft: &mut Draft, state: StateDraft) {
-    let known = cx.host.services.values().any(|other| other.state.iter().any(|known| known.path == state.path));
-    if !known && !draft.state.iter().any(|known| known.path == state.path) {
+fn keep(cx: &mut Cx<'_, '_>, draft: &mut Draft, state: StateDraft) {
+    if cx.claims.keep(&state.path) {
         draft.state.push(state);
     }
 }

@@ -103,8 +103,13 @@ fn put<'w, 's>(
         let rights = owned.rights.over(&rights);
         keep(cx, draft, directory(format!("{path}/{}", owned.below), rights));
     }
-    if let Some(sub) = mount.sub.as_ref().filter(|sub| !is_file(sub, &mount.path)) {
+    // A directory whose owner is not known would be given to root at every boot: it comes with the claim's data.
+    let is_known = rights.owner.is_some() || rights.group.is_some();
+    if let Some(sub) = mount.sub.as_ref().filter(|sub| is_known && !is_file(sub, &mount.path)) {
         keep(cx, draft, directory(format!("{path}/{sub}"), rights));
+    } else if let (false, Some(sub)) = (is_known, mount.node.get("subPath")) {
+        let how = "the directory comes with the claim's data, and keeps the owner that it has there";
+        cx.books.translated_as(sub, site.key("volumes"), how);
     }
     true
 }

@@ -140,10 +140,10 @@ pub(super) fn mount<'w, 's>(
         }
         What::OfTheNode(question) => ask(cx, site, volume, mount, format!("`{path}` of the node: {question}"), draft),
         What::Device if mount.path == path && mount.sub.is_none() => {
-            if let Some(container) = draft.as_container_mut() {
-                if !container.devices.iter().any(|known| known == path) {
-                    container.devices.push(path.to_owned());
-                }
+            if let Some(container) = draft.as_container_mut()
+                && !container.devices.iter().any(|known| known == path)
+            {
+                container.devices.push(path.to_owned());
             }
             let how = "the device has to be plugged into the host, and may have another name there";
             cx.books.translated_as(volume, site.key("devices"), how);
@@ -177,10 +177,11 @@ fn data<'w, 's>(
     bind(draft, &mount.below(path), mount);
     let is_file = matches!(kind, "File" | "FileOrCreate" | "Socket") || kind.is_empty() && looks_like_file(path);
     let is_shared = matches!(path, "/mnt" | "/opt" | "/srv" | "/tmp");
-    if !is_file && !is_shared {
-        let made = ownership::made_by_init(site.workload, &mount.volume);
-        let root = made.iter().find(|owned| owned.below.is_empty()).map(|owned| owned.rights.clone());
-        let rights = root.unwrap_or_default().over(&site.rights);
+    let made = ownership::made_by_init(site.workload, &mount.volume);
+    let root = made.iter().find(|owned| owned.below.is_empty()).map(|owned| owned.rights.clone());
+    let rights = root.unwrap_or_default().over(&site.rights);
+    // A directory whose owner is not known would be given to root at every boot; one that Kubernetes makes is root's.
+    if !is_file && !is_shared && (rights.owner.is_some() || kind == "DirectoryOrCreate") {
         // fsGroup does not touch paths of the node.
         let group = rights.group.filter(|_| site.rights.mode.is_none());
         let mode = Some("0755".to_owned());

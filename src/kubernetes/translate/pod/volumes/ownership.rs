@@ -69,10 +69,7 @@ pub(in crate::kubernetes::translate::pod) fn is_ownership_only(container: &Node<
     let name = program.rsplit('/').next().unwrap_or(program);
     let mut owned: Vec<Owned> = Vec::new();
     if matches!(name, "sh" | "bash" | "ash" | "dash") {
-        let (flags, script) = match rest {
-            [flags, script] => (flags, script),
-            _ => return None,
-        };
+        let [flags, script] = rest else { return None };
         if !flags.starts_with('-') || !flags.ends_with('c') || script.contains("||") {
             return None;
         }

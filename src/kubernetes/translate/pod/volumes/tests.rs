@@ -121,6 +121,20 @@ fn a_claim_becomes_a_dataset_of_its_size_with_the_owner_of_the_pod() {
 }
 
 #[test]
+fn a_part_of_a_claim_whose_owner_is_not_known_comes_with_its_data() {
+    let yaml = pod(
+        "{ name: data, mountPath: /data, subPath: sub }",
+        "{ name: data, persistentVolumeClaim: { claimName: data } }",
+        "",
+    );
+    let inventory = translated(&format!("{yaml}{CLAIM}"));
+    let draft = &inventory.host.services["web"];
+    assert_eq!(draft.as_container().unwrap().volumes[0].source, "/var/lib/web/sub");
+    let paths: Vec<&str> = draft.state.iter().map(|state| state.path.as_str()).collect();
+    assert_eq!(paths, ["/var/lib/web"]);
+}
+
+#[test]
 fn without_datasets_a_claim_becomes_a_directory() {
     let yaml =
         pod("{ name: data, mountPath: /data }", "{ name: data, persistentVolumeClaim: { claimName: data } }", "");
@@ -332,7 +346,6 @@ fn paths_of_the_node_are_data_devices_or_questions() {
     volume /srv/x:/x
     device /dev/ttyUSB0
     state /mnt/media -:- 0755
-    state /srv/x -:- 0755
     ?! apps/Deployment/web#volume-c: `/var/run/docker.sock` of the node: the program drives the containers of the node through this socket: what does it do there, and does it have to on the host? Whoever has the socket has the host
     ?! apps/Deployment/web#volume-e: `/` of the node: the program gets the whole node: does it need the whole host? What for?
     ?! apps/Deployment/web#volume-f: `/dev/ttyACM0` of the node is a device that the container finds under another name, which is not carried over: can the program be told the device's own name?
@@ -469,6 +482,42 @@ fn keys_of_an_unknown_secret_are_asked_for_and_the_answer_makes_the_files() {
     let sealed = "apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata: { name: gone, namespace: apps }\nspec: { encryptedData: { key: AgBy3i4OJSWK } }\n";
     let sealed = translated(&format!("{yaml}{sealed}"));
     assert_eq!(sealed.host.services["web"].secrets[0].name, "apps-gone-key");
+}
+
+#[test]
+fn a_claim_is_bound_to_the_only_volume_of_its_class_or_labels_and_to_none_where_two_would_do() {
+    let yaml =
+        pod("{ name: data, mountPath: /data }", "{ name: data, persistentVolumeClaim: { claimName: data } }", "");
+    let volume = |name: &str, labels: &str, class: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: PersistentVolume\nmetadata: {{ name: {name}, labels: {{ {labels} }} }}\nspec: {{ storageClassName: '{class}', capacity: {{ storage: 30Gi }}, persistentVolumeReclaimPolicy: Retain, hostPath: {{ path: /{name} }} }}\n"
+        )
+    };
+    let bound = |claim: &str, volumes: &[String]| {
+        let inventory = translated(&format!("{yaml}{claim}{}", volumes.concat()));
+        inventory.claims.first().unwrap().volume.clone()
+    };
+    let (manual, labelled) = (
+        CLAIM.replace("local-path", "manual"),
+        CLAIM.replace("storageClassName: local-path", "storageClassName: '', selector: { matchLabels: { app: web } }"),
+    );
+    let one = volume("one", "", "manual");
+    let two = volume("two", "app: web", "");
+    let three = volume("three", "", "manual");
+    assert_eq!(bound(&manual, &[one.clone(), two.clone()]).as_deref(), Some("one"));
+    assert_eq!(bound(&labelled, &[one.clone(), two.clone()]).as_deref(), Some("two"));
+    assert_eq!(bound(&manual, &[one.clone(), three]), None);
+    assert_eq!(bound(&manual, &[one.replace("30Gi", "5Gi")]), None);
+}
+
+#[test]
+fn a_claim_that_nobody_mounts_makes_no_dataset_whatever_it_is_bound_to() {
+    let volume = "---\napiVersion: v1\nkind: PersistentVolume\nmetadata: { name: pv }\nspec: { claimRef: { namespace: apps, name: data }, hostPath: { path: /x } }\n";
+    let inventory = translated(&format!("{CLAIM}{volume}"));
+    assert!(inventory.host.datasets.is_empty());
+    assert_eq!(inventory.claims.first().unwrap().volume.as_deref(), Some("pv"));
+    let said = leaf(&inventory, "PersistentVolume", "spec.hostPath.path");
+    assert_eq!(said, "needs-you what becomes of its claim apps/data is a question of its own");
 }
 
 #[test]
