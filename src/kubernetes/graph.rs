@@ -266,7 +266,7 @@ fn rewritten(cx: &mut Cx<'_, '_>, word: &Word, texts: &[Text], hint: &str) -> Op
                 (None, _) => {
                     let same = service.ports.iter().all(|port| real(port) == port.port);
                     if let Some((key, number)) = port_beside(texts, hint, &service) {
-                        let target = service.ports.iter().find(|port| port.port == number).map(real).unwrap_or(number);
+                        let target = service.ports.iter().find(|port| port.port == number).map_or(number, real);
                         done.port = Some(target);
                         done.beside = (target != number).then_some((key, number, target));
                     } else if same {
@@ -365,7 +365,7 @@ fn is_store(cx: &Cx<'_, '_>, service: &str) -> bool {
 fn order(cx: &mut Cx<'_, '_>, edges: &[Edge]) {
     let mut wanted: Vec<(bool, &str, &str)> =
         edges.iter().map(|edge| (!is_store(cx, &edge.to), &*edge.from, &*edge.to)).collect();
-    wanted.sort();
+    wanted.sort_unstable();
     wanted.dedup();
     for (_, from, to) in wanted {
         if leads_to(cx, to, from) {

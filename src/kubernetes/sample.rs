@@ -24,6 +24,7 @@ pub(crate) fn with(yaml: &str, change: impl FnOnce(&mut Target<'_>)) -> Inventor
 /// A workload with the label `native` becomes that module; one with `host-network` has the host's.
 pub(crate) fn reached(yaml: &str, answers: &[(&str, &str)]) -> Inventory {
     use super::draft::{Draft, FileDraft, NativeDraft, SecretDraft, SecretTo, WorkDraft};
+    use super::inventory::close;
     use super::translate::{Stage, run_from};
     let change = |target: &mut Target<'_>| {
         target.answers = answers.iter().map(|(id, answer)| ((*id).to_owned(), (*answer).to_owned())).collect();
@@ -60,7 +61,7 @@ pub(crate) fn reached(yaml: &str, answers: &[(&str, &str)]) -> Inventory {
             cx.add(&name, draft);
         }
         run_from(&mut cx, Stage::Names);
-        super::inventory::close(cx, true)
+        close(cx, true)
     })
 }
 

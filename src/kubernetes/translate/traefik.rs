@@ -438,11 +438,11 @@ fn middleware<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
             for pair in spec.pairs() {
                 match &*pair.key {
                     "redirectScheme" => {
-                        cx.books.replaced(&pair.node, "each virtual host redirects plain HTTP itself (`redirect`)")
+                        cx.books.replaced(&pair.node, "each virtual host redirects plain HTTP itself (`redirect`)");
                     }
                     "compress" => cx.books.replaced(&pair.node, "services.nginx.recommendedGzipSettings"),
                     "retry" | "contentType" => {
-                        cx.books.dropped(&pair.node, "the program answers on the same machine, and as it sees fit")
+                        cx.books.dropped(&pair.node, "the program answers on the same machine, and as it sees fit");
                     }
                     "ipAllowList" | "ipWhiteList" => cx.books.translated(&pair.node, "vhost.allow"),
                     "basicAuth" => cx.books.translated(&pair.node, "vhost.auth"),
