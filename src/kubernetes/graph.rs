@@ -6,6 +6,7 @@
 //!
 //! Invariant: a word that only looks like a Service's name is left alone, and what starts after what has no cycle.
 
+mod order;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,7 +56,7 @@ pub(super) fn run(cx: &mut Cx<'_, '_>) -> (Vec<Edge>, BTreeMap<String, Vec<Way>>
     }
     spoken.edges.sort();
     spoken.edges.dedup();
-    order(cx, &spoken.edges);
+    order::order(cx, &spoken.edges);
     settle_ports(cx, &spoken);
     (spoken.edges, ways(cx))
 }
@@ -266,7 +267,7 @@ fn rewritten(cx: &mut Cx<'_, '_>, word: &Word, texts: &[Text], hint: &str) -> Op
                 (None, _) => {
                     let same = service.ports.iter().all(|port| real(port) == port.port);
                     if let Some((key, number)) = port_beside(texts, hint, &service) {
-                        let target = service.ports.iter().find(|port| port.port == number).map(real).unwrap_or(number);
+                        let target = service.ports.iter().find(|port| port.port == number).map_or(number, real);
                         done.port = Some(target);
                         done.beside = (target != number).then_some((key, number, target));
                     } else if same {
@@ -318,91 +319,6 @@ fn place(cx: &Cx<'_, '_>, object: &Object<'_>, text: &str) -> (String, u32) {
     let file = cx.world.object(owner).map_or(object.file, |owner| owner.file);
     let place = cx.world.sources.place(file, start, start);
     (cx.world.sources.file(file).path().to_owned(), cx.world.sources.position(place).line)
-}
-
-/// Images of what others wait for: databases, caches, queues.
-const STORES: &[&str] = &[
-    "postgres",
-    "mysql",
-    "mariadb",
-    "mongo",
-    "redis",
-    "valkey",
-    "keydb",
-    "dragonfly",
-    "memcached",
-    "rabbitmq",
-    "nats",
-    "kafka",
-    "mosquitto",
-    "elasticsearch",
-    "opensearch",
-    "influxdb",
-    "clickhouse",
-    "minio",
-    "etcd",
-    "couchdb",
-    "cassandra",
-    "meilisearch",
-    "typesense",
-    "pgbouncer",
-    "emqx",
-];
-
-fn is_store(cx: &Cx<'_, '_>, service: &str) -> bool {
-    let Some(draft) = cx.host.services.get(service) else { return false };
-    let what = match &draft.work {
-        WorkDraft::Container(container) => {
-            let image = container.image.split(['@']).next().unwrap_or_default();
-            image.rsplit('/').next().unwrap_or_default().split(':').next().unwrap_or_default().to_owned()
-        }
-        WorkDraft::Native(native) => native.module.clone(),
-    };
-    STORES.iter().any(|store| what.contains(store))
-}
-
-/// Lets those that speak start after those they speak with, stores first, without a cycle.
-fn order(cx: &mut Cx<'_, '_>, edges: &[Edge]) {
-    let mut wanted: Vec<(bool, &str, &str)> =
-        edges.iter().map(|edge| (!is_store(cx, &edge.to), &*edge.from, &*edge.to)).collect();
-    wanted.sort();
-    wanted.dedup();
-    for (_, from, to) in wanted {
-        if leads_to(cx, to, from) {
-            let note = format!(
-                "speaks with {to}, which speaks with it too: {to} starts after it, so the first words may fail"
-            );
-            if let Some(draft) = cx.host.services.get_mut(from)
-                && !draft.comments.contains(&note)
-            {
-                draft.comments.push(note);
-            }
-            continue;
-        }
-        if let Some(draft) = cx.host.services.get_mut(from)
-            && !draft.after.iter().chain(&draft.requires).any(|known| known == to)
-        {
-            draft.after.push(to.to_owned());
-        }
-    }
-}
-
-/// Tells whether a service starts, perhaps by way of others, after another one.
-fn leads_to(cx: &Cx<'_, '_>, from: &str, to: &str) -> bool {
-    let mut known: BTreeSet<&str> = BTreeSet::new();
-    let mut open = vec![from];
-    while let Some(next) = open.pop() {
-        if next == to {
-            return true;
-        }
-        if !known.insert(next) {
-            continue;
-        }
-        let Some(draft) = cx.host.services.get(next) else { continue };
-        let shared = draft.as_container().and_then(|container| container.network_of.as_ref());
-        open.extend(draft.after.iter().chain(&draft.requires).chain(shared).map(String::as_str));
-    }
-    false
 }
 
 /// Settles the ports of all Services that are not settled by what they open.

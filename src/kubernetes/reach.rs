@@ -203,31 +203,15 @@ pub fn connect(cx: &mut Cx<'_, '_>, route: Route, backend: &Backend) -> Result<S
             let to = publish(cx, &service, *port, Protocol::Tcp, None, false)?;
             (service, to.map(|port| port.to_string()))
         }
-        Backend::Elsewhere(_) => {
-            return Err(
-                "it leads to another machine; a virtual host belongs to a service of this one: write it into `nixos` \
-                 (`services.nginx.virtualHosts`), or let the name lead to that machine itself"
-                    .to_owned(),
-            );
-        }
+        Backend::Elsewhere(address) => return elsewhere(cx, &route, &name, address),
     };
     if cx.host.services.get(&service).is_none() {
         return Err(format!("`{service}` is not translated"));
     }
-    let key = (name.clone(), route.path.clone());
     let taken = Taken { by: route.by, to: to.clone(), service: service.clone() };
-    match cx.reach.routes.get(&key) {
-        Some(other) if other.service == taken.service && other.to == taken.to => {
-            return Ok(format!("services.{service}.vhost"));
-        }
-        Some(other) => {
-            return Err(format!(
-                "`{name}{}` leads to the service `{}` already, by {}: which one should answer there?",
-                key.1, other.service, other.by
-            ));
-        }
-        None => cx.reach.routes.insert(key, taken),
-    };
+    if !claim(cx, &name, &route.path, taken)? {
+        return Ok(format!("services.{service}.vhost"));
+    }
     let own = is_own_vhost(cx, &service);
     let manners = route.manners;
     if manners.tls && !is_private_name(&name) {
@@ -262,6 +246,73 @@ pub fn connect(cx: &mut Cx<'_, '_>, route: Route, backend: &Backend) -> Result<S
         headers: manners.headers.into_iter().collect(),
     });
     Ok(format!("services.{service}.vhost"))
+}
+
+/// Gives a path of a public name to what leads there; false where it leads there already. An error says what else has it.
+fn claim(cx: &mut Cx<'_, '_>, name: &str, path: &str, taken: Taken) -> Result<bool, String> {
+    let key = (name.to_owned(), path.to_owned());
+    match cx.reach.routes.get(&key) {
+        Some(other) if other.service == taken.service && other.to == taken.to => Ok(false),
+        Some(other) => Err(format!(
+            "`{name}{path}` leads to {} already, by {}: which one should answer there?",
+            other.shown(),
+            other.by
+        )),
+        None => {
+            cx.reach.routes.insert(key, taken);
+            Ok(true)
+        }
+    }
+}
+
+/// Lets a public name lead to another machine. A virtual host of a definition belongs to a service of this host, so that this one is
+/// written in the words of NixOS.
+fn elsewhere(cx: &mut Cx<'_, '_>, route: &Route, name: &str, address: &str) -> Result<String, String> {
+    let Manners { max_body, auth, allow, headers, .. } = &route.manners;
+    if max_body.is_some() || auth.is_some() || !allow.is_empty() || !headers.is_empty() {
+        return Err("it leads to another machine, and who may enter or how large requests may be is not carried over for those: which of \
+                    it is still wanted (`nixos.services.nginx.virtualHosts`)?"
+            .to_owned());
+    }
+    let taken = Taken { by: route.by.clone(), to: Some(address.to_owned()), service: String::new() };
+    let host = format!("services.nginx.virtualHosts.\"{name}\"");
+    if !claim(cx, name, &route.path, taken)? {
+        return Ok(format!("nixos.{host}"));
+    }
+    let mut set = |path: String, value: serde_json::Value| {
+        cx.host.nixos.entry(path).or_insert(value);
+    };
+    set("services.nginx.enable".to_owned(), true.into());
+    let locations = match route.path.as_str() {
+        "/" => vec!["/".to_owned()],
+        path => vec![format!("= {path}"), format!("{path}/")],
+    };
+    for location in locations {
+        set(format!("{host}.locations.{}.proxyPass", quoted(&location)), format!("http://{address}").into());
+        set(format!("{host}.locations.{}.proxyWebsockets", quoted(&location)), true.into());
+    }
+    if route.manners.tls && !is_private_name(name) {
+        set(format!("{host}.enableACME"), true.into());
+        let redirect = if route.manners.redirect == Some(false) { "addSSL" } else { "forceSSL" };
+        set(format!("{host}.{redirect}"), true.into());
+        set("security.acme.acceptTerms".to_owned(), true.into());
+        cx.reach.proved.insert(name.to_owned());
+    }
+    Ok(format!("nixos.{host}"))
+}
+
+/// Returns a key of TOML in quotes.
+fn quoted(key: &str) -> String {
+    serde_json::Value::from(key).to_string()
+}
+
+impl Taken {
+    fn shown(&self) -> String {
+        match (&self.to, self.service.is_empty()) {
+            (Some(address), true) => address.clone(),
+            _ => format!("the service `{}`", self.service),
+        }
+    }
 }
 
 /// Returns the service whose network a service has: its own, or that of the container whose network it shares.
@@ -373,5 +424,77 @@ pub fn listed<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
         None => String::new(),
         Some(last) if names.is_empty() => last,
         Some(last) => format!("{} and {last}", names.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kubernetes::sample::{reached, vhosts, workload};
+
+    /// Another machine, and an Ingress of two paths that lead there.
+    const NAS: &str = "apiVersion: v1\nkind: Service\nmetadata: { name: nas }\nspec: { ports: [{ name: web, port: 80 }] }\n---\napiVersion: v1\nkind: Endpoints\nmetadata: { name: nas }\nsubsets: [{ addresses: [{ ip: 192.0.2.7 }], ports: [{ name: web, port: 5000 }] }]\n---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: { name: nas }\nspec:\n  tls: [{ secretName: x }]\n  rules:\n    - host: nas.example.org\n      http:\n        paths:\n          - { path: /, backend: { service: { name: nas, port: { number: 80 } } } }\n          - { path: /dav/, backend: { service: { name: nas, port: { name: web } } } }\n";
+
+    #[test]
+    fn a_name_may_lead_to_another_machine() {
+        let inventory = reached(NAS, &[]);
+        assert!(inventory.questions.is_empty(), "{:?}", inventory.questions);
+        let lines: Vec<String> = inventory.host.nixos.iter().map(|(path, value)| format!("{path} = {value}")).collect();
+        let nas = "services.nginx.virtualHosts.\"nas.example.org\"";
+        for line in [
+            format!("{nas}.locations.\"/\".proxyPass = \"http://192.0.2.7:5000\""),
+            format!("{nas}.locations.\"= /dav\".proxyPass = \"http://192.0.2.7:5000\""),
+            format!("{nas}.locations.\"/dav/\".proxyPass = \"http://192.0.2.7:5000\""),
+            format!("{nas}.enableACME = true"),
+            format!("{nas}.forceSSL = true"),
+            "services.nginx.enable = true".to_owned(),
+        ] {
+            assert!(lines.contains(&line), "{line}: {lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_port_of_the_host_has_one_owner() {
+        let mut all = String::new();
+        for name in ["a", "b", "c"] {
+            all.push_str(
+                &workload(name)
+                    .replace("port: 80,", "port: 8080,")
+                    .replace("spec:\n  selector", "spec:\n  type: LoadBalancer\n  selector"),
+            );
+        }
+        let inventory = reached(&all, &[]);
+        let public: Vec<&str> = inventory
+            .host
+            .services
+            .iter()
+            .filter(|(_, draft)| !draft.ports.is_empty())
+            .map(|(name, _)| name.as_str())
+            .collect();
+        assert_eq!(public, ["a"]);
+        let ids: Vec<(&str, bool)> =
+            inventory.questions.iter().map(|question| (question.id.as_str(), question.blocks)).collect();
+        assert_eq!(ids, [("default/Service/b#port-8080", true), ("default/Service/c#port-8080", true)]);
+        let question = &inventory.questions.first().unwrap().question;
+        assert_eq!(
+            question,
+            "clients reach `b` at port 8080, but port 8080 of the host belongs to `a` already: which port should it have?"
+        );
+    }
+
+    #[test]
+    fn names_of_ones_own_network_have_no_acme_provider() {
+        for (name, private) in [
+            ("a.lan", true),
+            ("a.home.arpa", true),
+            ("nas", true),
+            ("a.LOCAL.", true),
+            ("a.example.org", false),
+            ("lan.example.org", false),
+        ] {
+            assert_eq!(is_private_name(name), private, "{name}");
+        }
+        assert_eq!(path_below("/a/"), Some("/a".to_owned()));
+        assert_eq!(vhosts(&reached(&workload("a"), &[])), Vec::<String>::new());
     }
 }

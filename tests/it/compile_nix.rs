@@ -254,7 +254,9 @@ fn hostile_text_reaches_nix_as_the_same_text() {
         assert_eq!(read["services"]["services"]["gitea"]["appName"], text);
         assert_eq!(read["services"]["services"]["gitea"]["settings"][&name]["a"], lines.as_str());
         let locations = &read["services"]["services"]["nginx"]["virtualHosts"]["x.org"]["locations"];
-        assert!(locations[&path].is_object(), "{locations}");
+        for location in [format!("= {path}"), format!("{path}/")] {
+            assert!(locations[&location].is_object(), "{locations}");
+        }
         assert_eq!(read["nixos"]["users"]["motd"], lines.as_str());
         assert_eq!(read["nixos"]["environment"]["etc"][&name]["text"], lines.as_str());
         assert_eq!(read["nixos"]["boot"]["kernelParams"][0], text);

@@ -39,11 +39,8 @@ fn pool<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
 }
 
 fn advertisement<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
-    match object.tree().get("spec") {
-        Some(spec) => {
-            cx.books.dropped(spec, "the host answers for its own addresses, as every machine of a network does")
-        }
-        None => {}
+    if let Some(spec) = object.tree().get("spec") {
+        cx.books.dropped(spec, "the host answers for its own addresses, as every machine of a network does");
     }
 }
 

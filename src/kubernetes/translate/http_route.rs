@@ -43,7 +43,7 @@ fn http<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
             Some(key) => cx.books.translated(node, format!("{key}.name")),
             None if redirects => cx.books.replaced(node, "each virtual host redirects plain HTTP itself"),
             None => {
-                cx.books.needs_you(node, "nothing answers at this name yet: see the question about what it leads to")
+                cx.books.needs_you(node, "nothing answers at this name yet: see the question about what it leads to");
             }
         }
     }

@@ -61,7 +61,7 @@ impl Tls {
     fn of(spec: &Node<'_>) -> Self {
         let entries = spec.list("tls");
         let names = entries.iter().flat_map(|entry| entry.list("hosts")).filter_map(Node::text);
-        let names = names.map(|name| name.to_ascii_lowercase()).collect();
+        let names = names.map(str::to_ascii_lowercase).collect();
         Self { names, all: entries.iter().any(|entry| entry.list("hosts").is_empty()) }
     }
 

@@ -37,7 +37,7 @@ fn kubernetes<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
     // Without `policyTypes` a policy is about what comes in, and about what goes out where it has rules for that.
     let incoming = types.is_empty() || types.contains(&"Ingress");
     let outgoing = if types.is_empty() { spec.get("egress").is_some() } else { types.contains(&"Egress") };
-    let open = |key: &str| spec.list(key).iter().any(|rule| rule.is_leaf());
+    let open = |key: &str| spec.list(key).iter().any(Node::is_leaf);
     let forbids = Forbids { incoming: incoming && !open("ingress"), outgoing: outgoing && !open("egress") };
     settle(cx, object, spec, spec.get("podSelector"), forbids);
 }
