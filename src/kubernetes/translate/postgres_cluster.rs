@@ -96,7 +96,6 @@ fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
     draft.migration = Some(MigrationDraft {
         image: spec.get("imageName").and_then(Node::text).map(str::to_owned),
         volumes: vec![moved],
-        leave: Vec::new(),
         ..MigrationDraft::default()
     });
     cx.add(&name, draft);
