@@ -26,9 +26,15 @@
             extraConfig = "client_max_body_size 1073741824;\n";
           };
         };
-        "plain.example.org".locations."/git" = {
-          proxyPass = "http://[::1]:3002";
-          proxyWebsockets = true;
+        "plain.example.org".locations = {
+          "= /git" = {
+            proxyPass = "http://[::1]:3002";
+            proxyWebsockets = true;
+          };
+          "/git/" = {
+            proxyPass = "http://[::1]:3002";
+            proxyWebsockets = true;
+          };
         };
         "open.example.org" = {
           enableACME = true;
