@@ -59,6 +59,7 @@ pub(crate) fn reached(yaml: &str, answers: &[(&str, &str)]) -> Inventory {
                 draft.work = WorkDraft::Native(NativeDraft { module: module.to_owned(), ..NativeDraft::default() });
             }
             cx.add(&name, draft);
+            cx.books.translated(object.tree(), "services");
         }
         run_from(&mut cx, Stage::Names);
         close(cx, true)

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use toml_edit::{DocumentMut, Item, Table, TomlError};
 
-use self::toml::{commented, inline, item_of, list, string, strings, value_of};
+use self::toml::{commented, inline, item_of, keys, list, string, strings, value_of};
 use super::draft::{DatasetDraft, FilesystemDraft, HostDraft, Protocol};
 
 /// What a host.toml becomes.
@@ -55,7 +55,8 @@ pub fn write(text: &str, draft: &HostDraft, host: &str, pool: Option<&str>) -> R
         service::add(&mut out, name, service);
     }
     for (option, value) in &draft.nixos {
-        let route: Vec<&str> = std::iter::once("nixos").chain(option.split('.')).collect();
+        let keys = keys(option);
+        let route: Vec<&str> = std::iter::once("nixos").chain(keys.iter().map(String::as_str)).collect();
         out.add_value(&route, value_of(value), "");
     }
     let Writer { files, added, kept, .. } = out;

@@ -3,7 +3,7 @@
 use toml_edit::{Item, Table, Value};
 
 use super::Writer;
-use super::toml::{inline, item_of, list, string, strings, value_of};
+use super::toml::{inline, item_of, keys, list, string, strings, value_of};
 use crate::kubernetes::draft::{
     AskDraft, ContainerDraft, Draft, FileDraft, MigrationDraft, NativeDraft, PortDraft, ProbeDraft, Protocol,
     SecretDraft, SecretTo, StateDraft, VhostDraft, WorkDraft,
@@ -33,8 +33,8 @@ pub(super) fn add(out: &mut Writer<'_>, name: &str, draft: &Draft) {
     if limits.iter().any(|(_, value)| value.is_some()) {
         table.set("limits", Some(inline(limits.map(|(key, value)| (key, value.as_deref().map(string))))));
     }
-    table.set("ready", draft.ready.as_ref().map(probe));
-    table.set("health", draft.health.as_ref().map(probe));
+    table.set("ready", draft.ready.as_ref().map(|asked| probe(name, draft, asked)));
+    table.set("health", draft.health.as_ref().map(|asked| probe(name, draft, asked)));
     match draft.vhosts.as_slice() {
         [only] => table.set("vhost", Some(vhost(only))),
         several => table.list("vhost", several.iter().map(vhost)),
@@ -48,7 +48,7 @@ pub(super) fn add(out: &mut Writer<'_>, name: &str, draft: &Draft) {
         let options = native.options.iter().map(|(key, value)| (key.as_str(), value));
         let mut below = Table::new();
         for (route, value) in options {
-            insert_below(&mut below, route, value_of(value));
+            insert_below(&mut below, &keys(route), value_of(value));
         }
         if !below.is_empty() {
             table.insert("options", Item::Table(below));
@@ -168,13 +168,14 @@ fn below<'k>(table: &mut Table, key: &str, values: impl Iterator<Item = (&'k str
     }
 }
 
-/// Adds a value at a dotted route, as dotted keys.
-fn insert_below(table: &mut Table, route: &str, value: Value) {
-    match route.split_once('.') {
-        None => {
-            table.insert(route, Item::Value(value));
+/// Adds a value at a route of keys, as dotted keys.
+fn insert_below(table: &mut Table, route: &[String], value: Value) {
+    match route {
+        [] => {}
+        [last] => {
+            table.insert(last, Item::Value(value));
         }
-        Some((first, rest)) => {
+        [first, rest @ ..] => {
             let inner = table.entry(first).or_insert_with(|| {
                 let mut inner = Table::new();
                 inner.set_dotted(true);
@@ -245,11 +246,16 @@ fn file(out: &mut Writer<'_>, service: &str, file: &FileDraft) -> Value {
     inline([("path", Some(string(&file.path))), (key, Some(value)), ("mode", file.mode.as_deref().map(string))])
 }
 
-fn probe(probe: &ProbeDraft) -> Value {
+fn probe(name: &str, draft: &Draft, probe: &ProbeDraft) -> Value {
     let (key, value) = match &probe.ask {
         AskDraft::Http(url) => ("http", string(url)),
         AskDraft::Tcp(port) => ("tcp", i64::from(*port).into()),
-        AskDraft::Command(words) => ("command", strings(words)),
+        AskDraft::Command(words) => {
+            // A probe's command runs on the host.
+            let inside = ["podman", "exec", name].map(str::to_owned);
+            let words = inside.into_iter().filter(|_| draft.as_container().is_some()).chain(words.iter().cloned());
+            ("command", strings(&words.collect::<Vec<_>>()))
+        }
     };
     let retries = probe.retries.and_then(|retries| i64::try_from(retries).ok()).map(Value::from);
     inline([
@@ -272,6 +278,7 @@ fn vhost(vhost: &VhostDraft) -> Value {
         ("max-body", vhost.max_body.as_deref().map(string)),
         ("timeout", vhost.timeout.map(span)),
         ("auth", vhost.auth.as_deref().map(string)),
+        ("allow", (!vhost.allow.is_empty()).then(|| strings(&vhost.allow))),
         ("headers", (!vhost.headers.is_empty()).then(|| inline(headers))),
     ])
 }

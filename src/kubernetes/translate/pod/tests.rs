@@ -93,7 +93,10 @@ fn variables_come_from_config_maps_secrets_and_the_pod() {
         shown(&inventory),
         "[web]\nmemory = 1536MiB\ncpu = 1.5\nsecret apps-db-password = DB_password\nsecret apps-db-user = DB_user\nsecret apps-gone = EnvFile\nsecret apps-db-password = PW\nsecret apps-web-url = URL\nimage = docker.io/library/nginx:1.27\nenv MODE = \"prod\"\nenv LEVEL = \"debug\"\nenv TZ = \"Europe/Berlin\"\nenv MODE2 = \"prod\"\nenv NODE = \"lufta\"\nenv NS = \"apps\"\nenv CPU = \"2\"\nenv MEM = \"1536\"\nrestart = always\n"
     );
-    assert_eq!(asked(&inventory), ["apps/Deployment/web#env.MISSING", "apps/Deployment/web#env.IP"]);
+    assert_eq!(
+        asked(&inventory),
+        ["apps/Secret/db#keys", "apps/Deployment/web#env.MISSING", "apps/Deployment/web#env.IP"]
+    );
     assert_eq!(leaf(&inventory, "ConfigMap", "data.MODE"), "translated services.web.environment.MODE");
     for planted in ["aHVudGVyMg==", "hunter2", "cm9vdA=="] {
         assert!(!format!("{inventory:?}").contains(planted), "{planted}");

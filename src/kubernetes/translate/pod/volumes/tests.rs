@@ -317,15 +317,16 @@ fn containers_of_a_pod_share_what_begins_empty_and_init_containers_that_only_giv
     );
     let inventory = translated(&format!("{yaml}{CLAIM}"));
     insta::assert_snapshot!(kept(&inventory), @r#"
-    [web-seed]
-    volume /var/cache/web/shared:/out
-    state /var/cache/web/shared -:- 0777 rebuildable
     [web]
     volume /var/cache/web/shared:/shared
     volume /var/lib/web:/data
+    state /var/cache/web/shared -:- 0777 rebuildable
     state /var/lib/web/sub 1000:1000 0700
     state /var/lib/web 1000:1000 -
     moves data to /var/lib/web used None owner Some("1000")
+    [web-seed]
+    # Runs to its end before each start of web, in the same networks but not at its address.
+    volume /var/cache/web/shared:/out
     dataset safe/web /var/lib/web quota 20GiB of apps/data
     "#);
 }
