@@ -12,7 +12,7 @@ use crate::facts::Facts;
 use crate::fleet::Module;
 use crate::fleet::schema::migration::Answer;
 use crate::kubernetes::context::Target;
-use crate::kubernetes::ledger::{Definitions, RefusedEntry};
+use crate::kubernetes::ledger::{CapacityEntry, Definitions, RefusedEntry};
 use crate::kubernetes::read::decode;
 use crate::kubernetes::write::{Written, write};
 use crate::kubernetes::{inventory, load, metrics};
@@ -175,6 +175,14 @@ fn metrics_of(args: &Args, of_cluster: Option<PathBuf>) -> Result<BTreeMap<Strin
         .map_err(|why| Failure::new(format!("cannot read the used bytes in {}: {}", shown(&path), printable(&why))))
 }
 
+/// The pool that claims go to.
+#[derive(Debug)]
+struct Room {
+    name: String,
+    usable: Option<u64>,
+    promised: u64,
+}
+
 /// The place that workloads move to.
 #[derive(Debug)]
 struct Place {
@@ -182,7 +190,7 @@ struct Place {
     release: Option<crate::units::Release>,
     cluster: String,
     is_new_cluster: bool,
-    pool: Option<String>,
+    pool: Option<Room>,
     datasets: Option<String>,
     moved: BTreeMap<String, String>,
     taken: BTreeSet<String>,
@@ -219,11 +227,15 @@ impl Place {
         paths: &[PathBuf],
     ) -> Self {
         let def = host.def;
-        let pool = def.zfs.as_ref().and_then(|zfs| zfs.pools.iter().next()).map(|(name, _)| name.as_str().to_owned());
+        let pool = host.pools.first().map(|pool| Room {
+            name: pool.name.to_owned(),
+            usable: crate::check::usable_bytes(pool),
+            promised: crate::check::planned_bytes(host, pool),
+        });
         let mut place = Self {
             host: Some(host.name.to_owned()),
             release: Some(host.channel.channel.release.value),
-            datasets: pool.as_ref().map(|pool| format!("{pool}/safe")),
+            datasets: pool.as_ref().map(|pool| format!("{}/safe", pool.name)),
             pool,
             modules,
             facts,
@@ -318,7 +330,10 @@ impl Run<'_> {
         {
             add_cluster(folder, &place.cluster, self.paths)?;
         }
-        let ledger = inventory.into_ledger(files, refused, definitions);
+        let capacity = place.pool.as_ref();
+        let capacity =
+            capacity.map(|pool| CapacityEntry::of(&pool.name, pool.usable, pool.promised, &inventory.claims));
+        let ledger = inventory.into_ledger(files, refused, capacity, definitions);
         let words: Vec<String> = self.paths.iter().map(|path| shown(path)).chain(host_words(args)).collect();
         let options = MigrateOptions {
             color: terminal.color,
@@ -355,7 +370,7 @@ fn definitions_of(
 ) -> Result<Written, Failure> {
     let path = folder.join("hosts").join(host).join("host.toml");
     let text = if wanted { output::read_text(&path)? } else { String::new() };
-    let written = write(&text, draft, host, place.pool.as_deref())
+    let written = write(&text, draft, host, place.pool.as_ref().map(|pool| pool.name.as_str()))
         .map_err(|_| Failure::new(format!("{} is no TOML", shown(&path))).help("`hostwright check` says why"))?;
     if wanted {
         for (file, bytes) in &written.files {

@@ -142,7 +142,7 @@ impl<'w, 's> Cx<'w, 's> {
         question: impl Into<Said>,
         blocks: bool,
     ) -> Option<&'w str> {
-        let (id, text) = (format!("{}#{key}", object.identity()), question.into());
+        let (id, text) = (question_id(object, key), question.into());
         let [first, rest @ ..] = nodes else { return None };
         if let Some(answer) = self.target.answers.get(&id) {
             let how = format!("answered: {text}");
@@ -219,4 +219,11 @@ pub(super) fn as_name(word: &str) -> String {
     let cut: String = plain.trim_matches('-').chars().take(63).collect();
     let name = cut.trim_matches('-');
     if name.is_empty() { "service".to_owned() } else { name.to_owned() }
+}
+
+/// Returns what an answer is filed under. What an id cannot hold, such as `${NAME}` in a name, stands in it as `_`.
+fn question_id(object: &Object<'_>, key: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._:/-#".contains(c);
+    let id = format!("{}#{key}", object.identity());
+    id.chars().take(300).map(|c| if fits(c) { c } else { '_' }).collect()
 }
