@@ -82,6 +82,8 @@ pub struct Cx<'w, 's> {
     pub uses: BTreeMap<ObjectId, BTreeSet<Use>>,
     /// The main service of each workload.
     pub services: BTreeMap<ObjectId, String>,
+    /// The names of those.
+    names: BTreeSet<String>,
     /// Claims: what they ask for, who mounts them, where they go.
     pub(super) claims: Claims,
     /// How workloads are reached.
@@ -106,6 +108,7 @@ impl<'w, 's> Cx<'w, 's> {
             found: Diagnostics::new(),
             uses: BTreeMap::new(),
             services: BTreeMap::new(),
+            names: BTreeSet::new(),
             claims: Claims::default(),
             reach: Reach::default(),
             attributed: BTreeSet::new(),
@@ -174,15 +177,14 @@ impl<'w, 's> Cx<'w, 's> {
             None => self.free_name(&[object.name(), &format!("{}-{}", object.namespace(), object.name())]),
         };
         self.services.insert(object.id, name.clone());
+        self.names.insert(name.clone());
         name
     }
 
     /// Returns the first of some words, made a name of a service, that no other service has; with a number where all are taken.
     pub fn free_name(&self, words: &[&str]) -> String {
         let is_free = |name: &String| {
-            !self.target.taken.contains(name)
-                && !self.host.services.contains_key(name)
-                && !self.services.values().any(|other| other == name)
+            !self.target.taken.contains(name) && !self.host.services.contains_key(name) && !self.names.contains(name)
         };
         let names: Vec<String> = words.iter().map(|word| as_name(word)).collect();
         names.iter().find(|name| is_free(name)).cloned().unwrap_or_else(|| {
