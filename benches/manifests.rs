@@ -25,7 +25,9 @@ impl Dump {
             first = false;
             text.push_str(&indented(&object));
         }
-        text.push_str("\n    ],\n    \"kind\": \"List\",\n    \"metadata\": {\n        \"resourceVersion\": \"\"\n    }\n}\n");
+        text.push_str(
+            "\n    ],\n    \"kind\": \"List\",\n    \"metadata\": {\n        \"resourceVersion\": \"\"\n    }\n}\n",
+        );
         Self::new("json", &text)
     }
 
@@ -104,9 +106,7 @@ fn workload(number: usize) -> [Value; 5] {
     let selector = json!({ "matchLabels": { "app": name } });
     let condition = json!({ "lastTransitionTime": "2026-01-02T03:04:05Z", "message": "Deployment has minimum availability.",
         "reason": "MinimumReplicasAvailable", "status": "True", "type": "Available" });
-    let made_by = |kind: &str, name: &str| {
-        json!({ "apiVersion": "apps/v1", "kind": kind, "name": name, "uid": "7d0f3c0e", "controller": true, "blockOwnerDeletion": true })
-    };
+    let made_by = |kind: &str, name: &str| json!({ "apiVersion": "apps/v1", "kind": kind, "name": name, "uid": "7d0f3c0e", "controller": true, "blockOwnerDeletion": true });
     let set = format!("{name}-6d4b75cb6d");
     [
         json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata(&name, None),
@@ -126,7 +126,8 @@ fn workload(number: usize) -> [Value; 5] {
 
 fn indented(object: &Value) -> String {
     let mut bytes = Vec::new();
-    let mut writer = serde_json::Serializer::with_formatter(&mut bytes, serde_json::ser::PrettyFormatter::with_indent(b"    "));
+    let mut writer =
+        serde_json::Serializer::with_formatter(&mut bytes, serde_json::ser::PrettyFormatter::with_indent(b"    "));
     serde::Serialize::serialize(object, &mut writer).unwrap();
     let text = String::from_utf8(bytes).unwrap();
     text.lines().map(|line| format!("        {line}")).collect::<Vec<_>>().join("\n")
