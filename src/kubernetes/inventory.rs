@@ -7,6 +7,7 @@ use super::ledger::{
     WorkloadEntry,
 };
 use super::object::Object;
+use super::tree::Leaf;
 use super::world::World;
 use super::{attribution, fields, translate};
 use crate::source::Diagnostics;
@@ -32,14 +33,16 @@ pub struct Inventory {
 /// program.
 pub fn inventory(world: &World<'_>, target: &Target<'_>, fields: bool) -> Result<Inventory, Unsettled> {
     let mut cx = Cx::new(world, target);
+    world.notes.settle(&mut cx);
     attribution::run(&mut cx);
     translate::run(&mut cx);
+    world.notes.follow(&mut cx);
     for object in world.objects() {
         fields::settle_rest(&mut cx, object);
     }
     let mut totals = Totals::default();
     let mut objects = Vec::with_capacity(world.objects().len());
-    for object in world.objects() {
+    for object in world.objects().iter().filter(|object| object.made_from.is_none()) {
         let sums = cx.books.close(object.id.0 as usize)?;
         totals += sums;
         objects.push(entry(&cx, object, sums, fields));
@@ -134,7 +137,7 @@ fn questions(cx: &Cx<'_, '_>) -> Vec<QuestionEntry> {
         let Some(place) = cx.world.place(question.node) else { continue };
         let position = cx.world.sources.position(place);
         let mut leaves = 0;
-        question.node.each_leaf(&mut |_, _| leaves += 1);
+        question.node.each_leaf(&mut |_, leaf| leaves += usize::from(leaf.leaf().number != Leaf::MADE));
         all.push(QuestionEntry {
             id: question.id.clone(),
             file: cx.world.sources.file(place.file).path().to_owned(),

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::app_template;
 use super::ledger::RefusedEntry;
 use super::object::expand;
 use super::read::{Read, Refusal, read};
@@ -43,8 +44,14 @@ pub fn load<'s>(sources: &'s Sources, files: &[FileId]) -> Loaded<'s> {
             }
         }
     }
-    loaded.world.index();
+    arrange(&mut loaded.world);
     loaded
+}
+
+/// Puts objects together that stand in several places, and makes all of them findable.
+pub(super) fn arrange(world: &mut World<'_>) {
+    app_template::expand(world);
+    world.index();
 }
 
 impl Loaded<'_> {

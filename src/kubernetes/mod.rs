@@ -6,6 +6,7 @@
 //!
 //! Invariant: every leaf of every object has exactly one disposition.
 
+mod app_template;
 mod attribution;
 pub mod context;
 pub mod draft;
@@ -14,6 +15,7 @@ mod inventory;
 pub mod ledger;
 pub mod load;
 pub mod metrics;
+mod notes;
 pub mod object;
 pub mod read;
 #[cfg(test)]

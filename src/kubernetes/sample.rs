@@ -25,7 +25,18 @@ pub(crate) fn with(yaml: &str, change: impl FnOnce(&mut Target<'_>)) -> Inventor
             world.add(file, version, kind, root);
         }
     }
-    world.index();
+    super::load::arrange(&mut world);
+    inventory_of(&world, change)
+}
+
+/// Translates manifests in several files, by path and text, as the program reads them; every leaf is listed.
+pub(crate) fn translated_files(files: &[(&str, &str)]) -> Inventory {
+    let mut sources = Sources::default();
+    let ids: Vec<_> = files.iter().map(|(path, text)| sources.add(*path, *text)).collect();
+    inventory_of(&super::load::load(&sources, &ids).world, |_| {})
+}
+
+fn inventory_of(world: &World<'_>, change: impl FnOnce(&mut Target<'_>)) -> Inventory {
     let (modules, facts) = (modules(), Facts::embedded());
     let mut target = Target {
         host: Some("lufta"),
@@ -40,7 +51,7 @@ pub(crate) fn with(yaml: &str, change: impl FnOnce(&mut Target<'_>)) -> Inventor
         used: BTreeMap::new(),
     };
     change(&mut target);
-    let inventory = inventory(&world, &target, true).unwrap();
+    let inventory = inventory(world, &target, true).unwrap();
     let listed: usize = inventory.objects.iter().map(|object| object.fields.as_ref().map_or(0, Vec::len)).sum();
     assert_eq!(listed, inventory.totals.leaves, "every leaf is listed");
     inventory

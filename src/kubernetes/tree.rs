@@ -61,10 +61,34 @@ pub struct Pair<'s> {
     pub node: Node<'s>,
 }
 
+impl Leaf {
+    /// The number of what no object wrote.
+    pub const MADE: u32 = u32::MAX;
+}
+
 impl<'s> Node<'s> {
     /// Returns a value whose leaves are not numbered yet.
     pub fn new(value: Value<'s>, span: Span) -> Self {
         Self { value, span, leaf: Leaf::default() }
+    }
+
+    /// Returns a value that nobody has to account for: it stands for what `like` says, and is shown where that stands.
+    pub fn made(value: Value<'s>, like: &Self) -> Self {
+        Self { value, span: like.span, leaf: Leaf { owner: like.leaf.owner, number: Leaf::MADE } }
+    }
+
+    /// Returns it with another value, for which the same leaf is accounted.
+    pub fn with(&self, value: Value<'s>) -> Self {
+        Self { value, span: self.span, leaf: self.leaf }
+    }
+
+    /// Returns the leaf with a number of an object, looked for from the object's root.
+    pub fn find_leaf(&self, wanted: Leaf) -> Option<&Self> {
+        if self.is_leaf() {
+            return (self.leaf == wanted).then_some(self);
+        }
+        let below = self.items().iter().chain(self.pairs().iter().map(|pair| &pair.node));
+        below.into_iter().find_map(|node| node.find_leaf(wanted))
     }
 
     /// Numbers all leaves below, from 0, as those of an object, and returns how many there are. A leaf is a scalar, or an empty
