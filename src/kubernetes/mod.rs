@@ -12,6 +12,7 @@ pub mod context;
 pub mod draft;
 mod fields;
 mod inventory;
+pub mod kustomize;
 pub mod ledger;
 pub mod load;
 pub mod metrics;

@@ -49,6 +49,11 @@ impl Notes {
         });
     }
 
+    /// Notes that something took the place of a leaf.
+    pub(super) fn lost(&mut self, leaf: Leaf, by: String) {
+        self.settled.push(Settled { leaf, disposition: Disposition::Replaced, to: Some(by.into()), reason: None });
+    }
+
     /// Notes a question about what is said below a value; questions of one object with one key are one.
     pub(super) fn ask(&mut self, object: ObjectId, node: &Node<'_>, key: &str, text: impl Into<String>, blocks: bool) {
         let mut leaves = Vec::new();

@@ -25,7 +25,7 @@ pub(crate) fn with(yaml: &str, change: impl FnOnce(&mut Target<'_>)) -> Inventor
             world.add(file, version, kind, root);
         }
     }
-    super::load::arrange(&mut world);
+    super::load::arrange(&mut world, &[file]);
     inventory_of(&world, change)
 }
 
@@ -64,6 +64,20 @@ pub(crate) fn leaf(inventory: &Inventory, kind: &str, path: &str) -> String {
     let field = fields.find(|field| field.path == path).unwrap_or_else(|| panic!("{kind} has no leaf {path}"));
     let said = [field.to.as_deref(), field.reason.as_deref()];
     format!("{} {}", field.disposition.as_str(), said.into_iter().flatten().collect::<Vec<_>>().join("|"))
+}
+
+/// Returns a value in one line, by its meaning, keys sorted.
+pub(crate) fn flow(node: &Node<'_>) -> String {
+    if !node.items().is_empty() {
+        return format!("[{}]", node.items().iter().map(flow).collect::<Vec<_>>().join(", "));
+    }
+    if !node.pairs().is_empty() {
+        let mut all: Vec<String> =
+            node.pairs().iter().map(|pair| format!("{}: {}", pair.key, flow(&pair.node))).collect();
+        all.sort();
+        return format!("{{{}}}", all.join(", "));
+    }
+    format!("{:?}", node.plain())
 }
 
 /// Returns the service modules that the program carries.

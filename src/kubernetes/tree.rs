@@ -82,6 +82,26 @@ impl<'s> Node<'s> {
         Self { value, span: self.span, leaf: self.leaf }
     }
 
+    /// Returns it as what another value stands for: whatever is said below is accounted for by the leaf of that one.
+    pub fn carried_by<'o>(self, carrier: &Node<'_>) -> Node<'o> {
+        let owned = |text: Cow<'s, str>| Cow::Owned(text.into_owned());
+        let value = match self.value {
+            Value::Plain(text) => Value::Plain(owned(text)),
+            Value::Text(text) => Value::Text(owned(text)),
+            Value::Sequence(items) => Value::Sequence(items.into_iter().map(|item| item.carried_by(carrier)).collect()),
+            Value::Mapping(pairs) => {
+                let pairs = pairs.into_iter();
+                let pair = |pair: Pair<'s>| Pair {
+                    key: owned(pair.key),
+                    at: carrier.span,
+                    node: pair.node.carried_by(carrier),
+                };
+                Value::Mapping(pairs.map(pair).collect())
+            }
+        };
+        Node { value, span: carrier.span, leaf: carrier.leaf }
+    }
+
     /// Returns the leaf with a number of an object, looked for from the object's root.
     pub fn find_leaf(&self, wanted: Leaf) -> Option<&Self> {
         if self.is_leaf() {

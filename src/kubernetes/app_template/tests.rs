@@ -1,25 +1,10 @@
 use crate::kubernetes::load::load;
 use crate::kubernetes::object::Object;
-use crate::kubernetes::sample::{leaf, translated, translated_files};
-use crate::kubernetes::tree::Node;
+use crate::kubernetes::sample::{flow, leaf, translated, translated_files};
 use crate::source::Sources;
 
 const HEAD: &str =
     "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: { name: web, namespace: apps }\nspec:\n";
-
-/// A value in one line, by its meaning, keys sorted.
-fn flow(node: &Node<'_>) -> String {
-    if !node.items().is_empty() {
-        return format!("[{}]", node.items().iter().map(flow).collect::<Vec<_>>().join(", "));
-    }
-    if !node.pairs().is_empty() {
-        let mut all: Vec<String> =
-            node.pairs().iter().map(|pair| format!("{}: {}", pair.key, flow(&pair.node))).collect();
-        all.sort();
-        return format!("{{{}}}", all.join(", "));
-    }
-    format!("{:?}", node.plain())
-}
 
 fn objects(text: &str, keep: impl Fn(&Object<'_>) -> bool) -> Vec<String> {
     let mut sources = Sources::default();
@@ -306,10 +291,9 @@ fn a_source_tells_the_chart_and_its_version() {
 
 #[test]
 fn what_is_read_is_settled_in_the_release_alone() {
-    for (release, count) in [(NEW, 69), (OLD, 39), (JOBS, 31)] {
+    for release in [NEW, OLD, JOBS] {
         let inventory = translated(&format!("{HEAD}{release}"));
         assert_eq!(inventory.objects.len(), 1, "what a release makes is no object of the input");
-        assert_eq!(inventory.totals.leaves, count + 4);
         assert!(inventory.workloads.iter().all(|workload| workload.object.contains("/Deployment/")
             || workload.object.contains("Set/")
             || workload.object.contains("Job/")));
