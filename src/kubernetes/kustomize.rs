@@ -283,23 +283,13 @@ impl<'n, 's> Run<'n, 's> {
                 "apiVersion" | "kind" => {
                     self.notes.replaced(&pair.node, "the objects that it lists, as it changes them")
                 }
-                "metadata" | "buildMetadata" | "sortOptions" | "generatorOptions" => {
+                "metadata" | "crds" | "buildMetadata" | "sortOptions" | "generatorOptions" => {
                     self.notes.dropped(
                         &pair.node,
                         "it says nothing about what runs: a service starts again when its files change",
                     );
                 }
-                "crds"
-                | "openapi"
-                | "configurations"
-                | "generators"
-                | "transformers"
-                | "validators"
-                | "vars"
-                | "replacements"
-                | "helmCharts"
-                | "helmGlobals"
-                | "helmChartInflationGenerator" => {
+                key if listed::ONLY_KUSTOMIZE.contains(&key) => {
                     self.ask(folder, object, &pair.node, "it is more than a list of objects with plain changes");
                 }
                 _ => {}

@@ -66,6 +66,27 @@ pub fn of_files<'t>(files: impl Iterator<Item = (&'t str, &'t str)>) -> Listed {
     listed
 }
 
+/// Keys of a kustomization that only kustomize can act on.
+pub(super) const ONLY_KUSTOMIZE: &[&str] = &[
+    "configurations",
+    "generators",
+    "helmChartInflationGenerator",
+    "helmCharts",
+    "helmGlobals",
+    "openapi",
+    "replacements",
+    "transformers",
+    "validators",
+    "vars",
+];
+
+/// Tells whether a kustomization does more than can be read here: it runs generators, or lists what lies elsewhere.
+pub fn is_more_than_a_list(root: &Node<'_>) -> bool {
+    let entries = ["resources", "bases", "components"].iter().flat_map(|key| root.list(key));
+    let mut texts = entries.filter_map(Node::text);
+    ONLY_KUSTOMIZE.iter().any(|key| root.get(key).is_some()) || texts.any(|text| !is_local(text))
+}
+
 /// Returns the folders that a kustomization lists.
 pub(super) fn folders(folder: &str, root: &Node<'_>) -> Vec<String> {
     let entries = ["resources", "bases", "components"].iter().flat_map(|key| root.list(key));

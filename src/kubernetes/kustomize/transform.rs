@@ -37,6 +37,10 @@ impl<'n, 's> Run<'n, 's> {
             self.notes.replaced(node, "the namespace of the objects that it lists");
             move_to(items, node.text().unwrap_or_default());
         }
+        // Workloads are counted by the names that they have where they are written.
+        for entry in tree.list("replicas") {
+            self.replicas(folder, object, entry, items);
+        }
         let word = |key: &str| tree.get(key).and_then(Node::text).unwrap_or_default();
         rename(items, word("namePrefix"), word("nameSuffix"));
         for key in ["namePrefix", "nameSuffix"] {
@@ -76,9 +80,6 @@ impl<'n, 's> Run<'n, 's> {
         }
         for entry in tree.list("images") {
             self.image(entry, items);
-        }
-        for entry in tree.list("replicas") {
-            self.replicas(folder, object, entry, items);
         }
     }
 
