@@ -131,7 +131,7 @@ fn merge_list<'s>(
 ) -> Node<'s> {
     let like = base.with(Value::Plain("".into()));
     let Value::Sequence(mut items) = base.value else { return base };
-    let mut added = Vec::new();
+    let mut added: Vec<Node<'s>> = Vec::new();
     for change in patch {
         let wanted = change.get(key).and_then(Node::text);
         let at = items.iter().position(|item| wanted.is_some() && item.get(key).and_then(Node::text) == wanted);
@@ -143,18 +143,16 @@ fn merge_list<'s>(
             (None, Some("delete")) => did.removes.push(change.clone()),
             (Some(at), _) => {
                 did.names.extend(change.get(key).cloned());
-                if let Some(item) = items.get_mut(at) {
-                    let own = std::mem::replace(item, like.clone());
-                    // The key is the same on both sides: the object's own stays.
-                    let bare: Vec<Pair<'s>> = change.pairs().iter().filter(|pair| pair.key != key).cloned().collect();
-                    let bare = change.with(Value::Mapping(bare));
-                    *item = if bare.pairs().is_empty() { own } else { merge_value(own, &bare, route, true, did) };
-                }
+                let own = items.remove(at);
+                // The key is the same on both sides: the object's own stays.
+                let bare: Vec<Pair<'s>> = change.pairs().iter().filter(|pair| pair.key != key).cloned().collect();
+                let bare = change.with(Value::Mapping(bare));
+                added.push(if bare.pairs().is_empty() { own } else { merge_value(own, &bare, route, true, did) });
             }
             (None, _) => added.push(without_directives(change, did)),
         }
     }
-    // New elements stand before those that are there, as kustomize has it.
+    // What the patch names stands first, in its order, as kustomize has it.
     added.append(&mut items);
     like.with(Value::Sequence(added))
 }
