@@ -343,7 +343,7 @@ impl Run<'_> {
 }
 
 /// Returns the files at and below some paths with what their kustomizations name, by path and text, and what cannot be read.
-fn texts(paths: &[PathBuf]) -> Result<(Vec<(String, String)>, Vec<RefusedEntry>), Failure> {
+fn texts(paths: &[PathBuf]) -> Result<(render::Texts, Vec<RefusedEntry>), Failure> {
     let mut read = source::load_manifests(paths).map_err(|error| Failure::new(printable(&error.to_string())))?;
     let (mut all, mut refused, mut known) = (Vec::new(), Vec::new(), BTreeSet::new());
     while !read.is_empty() {

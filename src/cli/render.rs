@@ -15,10 +15,13 @@ use crate::source::quoted;
 use crate::text::ShellCommand;
 
 /// How long a program may take.
-const LONGEST: Duration = Duration::from_secs(300);
+const LONGEST: Duration = Duration::from_mins(5);
 
 /// How much a program may print, in bytes.
 const MOST: u64 = 1_000_000_000;
+
+/// Files by path and text.
+pub(super) type Texts = Vec<(String, String)>;
 
 /// What has to be rendered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,9 +33,9 @@ enum Rendered {
 }
 
 /// Renders what cannot be read as it is, and returns the files with the results in place of what they were made of.
-pub(super) fn render(texts: Vec<(String, String)>) -> Result<Vec<(String, String)>, Failure> {
+pub(super) fn render(texts: Texts) -> Result<Texts, Failure> {
     let (wanted, gone) = wanted(&texts);
-    let mut all: Vec<(String, String)> = texts.into_iter().filter(|(path, _)| !gone.contains(path)).collect();
+    let mut all: Texts = texts.into_iter().filter(|(path, _)| !gone.contains(path)).collect();
     for rendered in wanted {
         let (name, text) = match &rendered {
             Rendered::Kustomization(folder) => (format!("{folder} (kustomize build)"), kustomize(folder)?),
@@ -60,7 +63,9 @@ fn wanted(texts: &[(String, String)]) -> (Vec<Rendered>, BTreeSet<String>) {
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
         let mut named = Listed::default();
         let roots = inline(text).unwrap_or_default();
-        roots.iter().for_each(|root| named.add(folder, root));
+        for root in &roots {
+            named.add(folder, root);
+        }
         folders.insert(folder, (named, roots.iter().any(listed::is_more_than_a_list)));
     }
     let listed: BTreeSet<&String> = folders.values().flat_map(|(named, _)| &named.objects).collect();

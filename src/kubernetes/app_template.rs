@@ -169,7 +169,6 @@ impl<'n, 's> Release<'n, 's> {
                 "serviceAccount" | "rbac" => {
                     self.notes.dropped(&pair.node, "an account for the cluster's API, which a host does not have");
                 }
-                "serviceMonitor" | "podMonitor" => {}
                 "podDisruptionBudget" => {
                     self.notes.dropped(&pair.node, "how many pods may go at a time: there is one process");
                 }
@@ -205,7 +204,7 @@ impl<'n, 's> Release<'n, 's> {
         for pair in pairs.iter().filter(|pair| counts(&pair.node)) {
             match pair.node.get("enabled") {
                 Some(off) if off.bool() == Some(false) => {
-                    self.notes.dropped(&pair.node, "it is switched off in the release")
+                    self.notes.dropped(&pair.node, "it is switched off in the release");
                 }
                 on => {
                     if let Some(on) = on {
@@ -273,9 +272,10 @@ impl<'n, 's> Release<'n, 's> {
     /// Returns the value of an expression of helm's: the names of the release, and scalars among its values.
     fn expression(&self, expression: &str) -> Option<String> {
         match expression {
-            ".Release.Name" | "$.Release.Name" => Some(self.name.clone()),
             ".Release.Namespace" | "$.Release.Namespace" => self.namespace.clone(),
-            "include \"bjw-s.common.lib.chart.names.fullname\" ."
+            ".Release.Name"
+            | "$.Release.Name"
+            | "include \"bjw-s.common.lib.chart.names.fullname\" ."
             | "include \"bjw-s.common.lib.chart.names.fullname\" $" => Some(self.name.clone()),
             _ => {
                 let route = expression.trim_start_matches('$').strip_prefix(".Values.")?;

@@ -88,7 +88,9 @@ pub(super) fn apply(world: &mut World<'_>, files: &[FileId]) {
     }
     let mut run = Run::new(world, files);
     let finished = run.roots();
-    let Run { notes, lost, patches, .. } = run;
+    let Run { notes, lost, mut patches, removed, .. } = run;
+    let kept: BTreeSet<ObjectId> = finished.iter().map(|item| item.from).collect();
+    patches.extend(removed.difference(&kept));
     finish(world, finished, notes, lost, &patches);
 }
 
@@ -108,8 +110,8 @@ struct Run<'n, 's> {
     files: BTreeMap<&'n str, FileId>,
     /// Objects that only change others.
     patches: BTreeSet<ObjectId>,
-    /// Files that another kustomization lists.
-    taken: BTreeSet<ObjectId>,
+    /// Objects that a patch takes away.
+    removed: BTreeSet<ObjectId>,
     /// Kustomizations whose leaves are noted.
     noted: BTreeSet<ObjectId>,
     /// Kustomizations that are being read.
@@ -128,7 +130,7 @@ impl<'n, 's> Run<'n, 's> {
             objects: BTreeMap::new(),
             files: files.iter().map(|id| (path(*id), *id)).collect(),
             patches: BTreeSet::new(),
-            taken: BTreeSet::new(),
+            removed: BTreeSet::new(),
             noted: BTreeSet::new(),
             open: Vec::new(),
             notes: Notes::default(),
@@ -257,9 +259,7 @@ impl<'n, 's> Run<'n, 's> {
         }
         self.notes.replaced(entry, format!("the objects in `{there}`, which are read"));
         let own = objects.into_iter().filter(|object| !self.patches.contains(&object.id) && !is_kustomization(object));
-        let own: Vec<&'n Object<'s>> = own.collect();
-        self.taken.extend(own.iter().map(|object| object.id));
-        own.into_iter().map(Item::of).collect()
+        own.map(Item::of).collect()
     }
 
     fn missing(&mut self, folder: &str, object: &'n Object<'s>, entry: &'n Node<'s>) {
@@ -281,7 +281,7 @@ impl<'n, 's> Run<'n, 's> {
         for pair in object.tree().pairs() {
             match pair.key.as_ref() {
                 "apiVersion" | "kind" => {
-                    self.notes.replaced(&pair.node, "the objects that it lists, as it changes them")
+                    self.notes.replaced(&pair.node, "the objects that it lists, as it changes them");
                 }
                 "metadata" | "crds" | "buildMetadata" | "sortOptions" | "generatorOptions" => {
                     self.notes.dropped(
@@ -326,8 +326,9 @@ fn finish<'s>(
         if item.is_made || first.is_some_and(|known| *known != identity) {
             // The same base under another name is another object.
             if let Some(id) = world.add_made(item.from, item.version, item.kind, item.tree) {
-                let at = id.0 as usize;
-                world.objects_mut().get_mut(at).into_iter().for_each(|object| object.moved_to = item.moved_to.clone());
+                if let Some(object) = world.objects_mut().get_mut(id.0 as usize) {
+                    object.moved_to = item.moved_to;
+                }
             }
             continue;
         }

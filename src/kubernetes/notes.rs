@@ -34,17 +34,17 @@ struct Asked {
 impl Notes {
     /// Notes that something else does what is said below a value.
     pub(super) fn replaced(&mut self, node: &Node<'_>, by: impl Into<Said>) {
-        self.all(node, Disposition::Replaced, Some(by.into()), None);
+        self.all(node, Disposition::Replaced, Some(&by.into()), None);
     }
 
     /// Notes that what is said below a value has no meaning on a host.
     pub(super) fn dropped(&mut self, node: &Node<'_>, reason: impl Into<Said>) {
-        self.all(node, Disposition::Dropped, None, Some(reason.into()));
+        self.all(node, Disposition::Dropped, None, Some(&reason.into()));
     }
 
-    fn all(&mut self, node: &Node<'_>, disposition: Disposition, to: Option<Said>, reason: Option<Said>) {
+    fn all(&mut self, node: &Node<'_>, disposition: Disposition, to: Option<&Said>, reason: Option<&Said>) {
         node.each_leaf(&mut |_, leaf| {
-            let (to, reason) = (to.clone(), reason.clone());
+            let (to, reason) = (to.cloned(), reason.cloned());
             self.settled.push(Settled { leaf: leaf.leaf(), disposition, to, reason });
         });
     }

@@ -31,7 +31,7 @@ pub struct Object<'s> {
     /// The object that it was made of, where no file holds it as it is: it has no leaves of its own, and says what it says in
     /// [`Self::tree`] alone.
     pub made_from: Option<ObjectId>,
-    /// Whether it only changes other objects, as a patch does; then it is none of the cluster's.
+    /// Whether it is none of the cluster's: it only changes other objects, as a patch does, or a patch takes it away.
     pub is_patch: bool,
 }
 

@@ -78,6 +78,7 @@ impl<'s> Node<'s> {
     }
 
     /// Returns it with another value, for which the same leaf is accounted.
+    #[must_use]
     pub fn with(&self, value: Value<'s>) -> Self {
         Self { value, span: self.span, leaf: self.leaf }
     }

@@ -233,7 +233,7 @@ impl<'n, 's> Release<'n, 's> {
     /// Returns a source of variables as Kubernetes has it.
     fn env_from(&mut self, source: &'n Node<'s>) -> Node<'s> {
         let mut map = Map::new(source).some("prefix", source.get("prefix").cloned());
-        let kind = source.get("type").or_else(|| source.get("identifier").filter(|_| false));
+        let kind = source.get("type");
         if let Some(kind) = kind {
             self.notes.replaced(kind, "the kind of what is named beside it");
         }
@@ -292,7 +292,7 @@ impl<'n, 's> Release<'n, 's> {
             let command = list_of(&self.fill(command));
             return Some(map.node("exec", Map::new(probe).node("command", command).end()).end());
         }
-        let Some(carrier) = probe.get("port").or(first) else { return None };
+        let carrier = probe.get("port").or(first)?;
         let port = match probe.get("port") {
             Some(port) => self.fill(port),
             None => match self.first_port(controller) {

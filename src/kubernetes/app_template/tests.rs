@@ -19,9 +19,8 @@ fn objects(text: &str, keep: impl Fn(&Object<'_>) -> bool) -> Vec<String> {
 fn makes(release: &str, plain: &str) {
     let made = objects(release, |object| object.made_from.is_some()).join("\n---\n");
     let plain = objects(plain, |_| true).join("\n---\n");
-    if made != plain {
-        panic!("{}", similar::TextDiff::from_lines(&plain, &made).unified_diff().header("plain", "made"));
-    }
+    let difference = similar::TextDiff::from_lines(&plain, &made);
+    assert!(made == plain, "{}", difference.unified_diff().header("plain", "made"));
 }
 
 const NEW: &str = "  chartRef: { kind: OCIRepository, name: app-template }

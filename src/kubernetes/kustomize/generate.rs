@@ -110,7 +110,9 @@ impl<'n, 's> Run<'n, 's> {
                     };
                     own.extend(data);
                     let by = format!("overridden by the kustomization at {}", self.world.at(name));
-                    gone.iter().for_each(|pair| self.lose(&pair.node, &by));
+                    for pair in &gone {
+                        self.lose(&pair.node, &by);
+                    }
                 }
                 _ => pairs.push(Pair {
                     key: field.into(),

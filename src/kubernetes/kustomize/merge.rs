@@ -160,7 +160,13 @@ fn merge_list<'s>(
 /// Returns the key by which elements of a list are told apart: `x-kubernetes-patch-merge-key` of the API.
 fn key_of(route: &[String], patch: &[Node<'_>]) -> Option<&'static str> {
     let keys: &[&'static str] = match route.last()?.as_str() {
-        "containers" | "initContainers" | "ephemeralContainers" | "env" | "imagePullSecrets" | "volumes" => &["name"],
+        "containers"
+        | "initContainers"
+        | "ephemeralContainers"
+        | "env"
+        | "imagePullSecrets"
+        | "secrets"
+        | "volumes" => &["name"],
         "volumeMounts" => &["mountPath"],
         "volumeDevices" => &["devicePath"],
         "ports" => &["containerPort", "port"],
@@ -168,7 +174,6 @@ fn key_of(route: &[String], patch: &[Node<'_>]) -> Option<&'static str> {
         "topologySpreadConstraints" => &["topologyKey"],
         "ownerReferences" => &["uid"],
         "conditions" => &["type"],
-        "secrets" => &["name"],
         _ => return None,
     };
     keys.iter().find(|key| patch.iter().all(|item| item.get(key).is_some())).copied()

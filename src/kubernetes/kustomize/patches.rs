@@ -178,9 +178,15 @@ impl<'n, 's> Run<'n, 's> {
             {
                 self.notes.replaced(says, "the object that the patch changes, without what it takes away");
             }
-            if let Some(tree) = merged {
-                item.tree = tree;
-                kept.push(item);
+            match merged {
+                Some(tree) => {
+                    item.tree = tree;
+                    kept.push(item);
+                }
+                None if item.is_made => {}
+                None => {
+                    self.removed.insert(item.from);
+                }
             }
         }
         *items = kept;

@@ -22,9 +22,8 @@ fn objects(files: &[(&str, &str)]) -> Vec<String> {
 /// Compares what kustomizations make of files with what a person would write.
 fn becomes(files: &[(&str, &str)], plain: &str) {
     let (made, plain) = (objects(files).join("\n---\n"), objects(&[("plain.yaml", plain)]).join("\n---\n"));
-    if made != plain {
-        panic!("{}", similar::TextDiff::from_lines(&plain, &made).unified_diff().header("plain", "made"));
-    }
+    let difference = similar::TextDiff::from_lines(&plain, &made);
+    assert!(made == plain, "{}", difference.unified_diff().header("plain", "made"));
 }
 
 const WEB: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: web }\nspec:\n  replicas: 1\n  selector: { matchLabels: { app: web } }\n  template:\n    metadata: { labels: { app: web } }\n    spec:\n      containers:\n        - { name: web, image: 'nginx:1', env: [{ name: A, value: a }, { name: B, value: b }], ports: [{ containerPort: 80 }] }\n        - { name: side, image: busybox }\n      volumes: [{ name: v, configMap: { name: settings } }]\n";
@@ -190,4 +189,15 @@ fn odd_kustomizations_are_no_reason_to_fall_over() {
     ] {
         translated_files(&[("k/kustomization.yaml", text), ("k/a.yaml", WEB)]);
     }
+}
+
+#[test]
+fn an_object_that_a_patch_takes_away_is_none() {
+    let kustomization = "resources: [web.yaml]\npatches: [{ path: gone.yaml }]\n";
+    let gone = "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: web }\n$patch: delete\n";
+    let files = [("k/kustomization.yaml", kustomization), ("k/web.yaml", WEB), ("k/gone.yaml", gone)];
+    assert!(objects(&files).is_empty());
+    let inventory = translated_files(&files);
+    assert!(inventory.workloads.is_empty());
+    assert_eq!(inventory.totals.needs_you, 0, "{:#?}", inventory.objects);
 }

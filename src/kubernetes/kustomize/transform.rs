@@ -89,7 +89,7 @@ impl<'n, 's> Run<'n, 's> {
         for item in items.iter_mut() {
             let counts =
                 ["Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"].contains(&item.kind.as_ref());
-            if !counts || !name.text().is_some_and(|name| name == item.name()) {
+            if !counts || name.text().is_none_or(|name| name != item.name()) {
                 continue;
             }
             found = true;
@@ -242,7 +242,7 @@ fn label<'s>(items: &mut [Item<'s>], pair: &Pair<'s>, selectors: bool, templates
         }
         match item.kind.as_ref() {
             "Service" if item.tree.at(&["spec", "selector"]).is_some() => {
-                set(&mut item.tree, &["spec", "selector"], pair)
+                set(&mut item.tree, &["spec", "selector"], pair);
             }
             "ReplicationController" => set(&mut item.tree, &["spec", "selector"], pair),
             "DaemonSet" | "Deployment" | "ReplicaSet" | "StatefulSet" => {
