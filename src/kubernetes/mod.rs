@@ -6,6 +6,7 @@
 //!
 //! Invariant: every leaf of every object has exactly one disposition.
 
+mod app_template;
 mod attribution;
 pub mod claims;
 pub mod context;
@@ -13,9 +14,11 @@ pub mod draft;
 mod fields;
 pub mod graph;
 mod inventory;
+pub mod kustomize;
 pub mod ledger;
 pub mod load;
 pub mod metrics;
+mod notes;
 pub mod object;
 pub mod reach;
 pub mod read;

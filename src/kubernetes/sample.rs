@@ -101,7 +101,10 @@ fn made(
     change: impl FnOnce(&mut Target<'_>),
     run: impl FnOnce(&World<'_>, &Target<'_>) -> Result<Inventory, super::ledger::Unsettled>,
 ) -> Inventory {
-    let inventory = on(yaml, change, |world, target| run(world, target).unwrap());
+    complete(on(yaml, change, |world, target| run(world, target).unwrap()))
+}
+
+fn complete(inventory: Inventory) -> Inventory {
     let listed: usize = inventory.objects.iter().map(|object| object.fields.as_ref().map_or(0, Vec::len)).sum();
     assert_eq!(listed, inventory.totals.leaves, "every leaf is listed");
     inventory
@@ -121,7 +124,23 @@ pub(crate) fn on<T>(
             world.add(file, version, kind, root);
         }
     }
-    world.index();
+    super::load::arrange(&mut world, &[file]);
+    in_world(&world, change, read)
+}
+
+/// Translates manifests in several files, by path and text, as the program reads them; every leaf is listed.
+pub(crate) fn translated_files(files: &[(&str, &str)]) -> Inventory {
+    let mut sources = Sources::default();
+    let ids: Vec<_> = files.iter().map(|(path, text)| sources.add(*path, *text)).collect();
+    let world = super::load::load(&sources, &ids).world;
+    complete(in_world(&world, |_| {}, |world, target| inventory(world, target, true).unwrap()))
+}
+
+fn in_world<T>(
+    world: &World<'_>,
+    change: impl FnOnce(&mut Target<'_>),
+    read: impl FnOnce(&World<'_>, &Target<'_>) -> T,
+) -> T {
     let (modules, facts) = (modules(), Facts::embedded());
     let mut target = Target {
         host: Some("lufta"),
@@ -136,7 +155,7 @@ pub(crate) fn on<T>(
         used: BTreeMap::new(),
     };
     change(&mut target);
-    read(&world, &target)
+    read(world, &target)
 }
 
 /// Returns `disposition to|reason` of a leaf, by the kind of its object and its path.
@@ -151,6 +170,20 @@ pub(crate) fn leaf(inventory: &Inventory, kind: &str, path: &str) -> String {
 /// Calls `read` with the first document of a text.
 pub(crate) fn parsed<T>(yaml: &str, read: impl FnOnce(&Node<'_>) -> T) -> T {
     read(documents(yaml).first().unwrap())
+}
+
+/// Returns a value in one line, by its meaning, keys sorted.
+pub(crate) fn flow(node: &Node<'_>) -> String {
+    if !node.items().is_empty() {
+        return format!("[{}]", node.items().iter().map(flow).collect::<Vec<_>>().join(", "));
+    }
+    if !node.pairs().is_empty() {
+        let mut all: Vec<String> =
+            node.pairs().iter().map(|pair| format!("{}: {}", pair.key, flow(&pair.node))).collect();
+        all.sort();
+        return format!("{{{}}}", all.join(", "));
+    }
+    format!("{:?}", node.plain())
 }
 
 /// Returns the service modules that the program carries.

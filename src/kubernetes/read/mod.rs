@@ -129,6 +129,15 @@ pub fn read(sources: &Sources, file: FileId) -> Read<'_> {
     read
 }
 
+/// Reads a text that stands within another one, such as a patch; none where it cannot be read.
+pub fn inline(text: &str) -> Option<Vec<Node<'_>>> {
+    let mut all = Vec::new();
+    for outcome in outcomes(text) {
+        all.extend(outcome.roots.ok()?);
+    }
+    Some(all)
+}
+
 fn stands_twice(sources: &Sources, file: FileId, twice: &Twice, hides: bool) -> Diagnostic {
     let place = |at: Span| sources.place(file, at.start as usize, at.end as usize);
     let message = match hides {
