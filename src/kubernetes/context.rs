@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::claims::Claims;
-use super::draft::{Draft, HostDraft};
+use super::draft::{Draft, HostDraft, Protocol};
 use super::ledger::{Books, Said};
 use super::object::{Object, ObjectId};
 use super::reach::Reach;
@@ -33,6 +33,12 @@ pub struct Target<'a> {
     pub moved: BTreeMap<String, String>,
     /// Names that services of other origin have.
     pub taken: BTreeSet<String>,
+    /// Names that further containers of workloads have that moved before.
+    pub parts: BTreeSet<String>,
+    /// Ports of the host, with the services that have them.
+    pub ports: BTreeMap<(u16, Protocol), String>,
+    /// Paths of virtual hosts, as (name, path), with the services that answer there.
+    pub vhosts: BTreeMap<(String, String), String>,
     /// Answers by id of the question.
     pub answers: BTreeMap<String, String>,
     /// Used bytes by claim, `namespace/name`.
@@ -190,6 +196,24 @@ impl<'w, 's> Cx<'w, 's> {
             let cut: String = last.chars().take(58).collect();
             (2..).map(|number: u32| format!("{cut}-{number}")).find(is_free).unwrap_or(cut.clone())
         })
+    }
+
+    /// Returns the name of a service that belongs to another one: the one it got when that moved, else a free one.
+    pub fn part_name(&self, word: &str) -> String {
+        let name = as_name(word);
+        if self.target.parts.contains(&name) { name } else { self.free_name(&[word]) }
+    }
+
+    /// Returns the ports of the host that belong to services which are not among those in the making, with these services.
+    pub fn ports_of_others(&self, protocol: Protocol) -> impl Iterator<Item = (u16, &str)> {
+        let others = self.target.ports.iter().filter(|(_, owner)| !self.host.services.contains_key(*owner));
+        others.filter(move |((_, of), _)| *of == protocol).map(|((port, _), owner)| (*port, owner.as_str()))
+    }
+
+    /// Returns the service that answers at a path of a virtual host, where it is not among those in the making.
+    pub fn vhost_of_other(&self, name: &str, path: &str) -> Option<&str> {
+        let owner = self.target.vhosts.get(&(name.to_owned(), path.to_owned()))?;
+        (!self.host.services.contains_key(owner)).then_some(owner)
     }
 
     /// Adds a service.

@@ -259,6 +259,11 @@ fn claim(cx: &mut Cx<'_, '_>, name: &str, path: &str, taken: Taken) -> Result<bo
             other.by
         )),
         None => {
+            if let Some(other) = cx.vhost_of_other(name, path) {
+                return Err(format!(
+                    "`{name}{path}` leads to the host's service `{other}` already: which one should answer there?"
+                ));
+            }
             cx.reach.routes.insert(key, taken);
             Ok(true)
         }
@@ -397,7 +402,7 @@ pub fn publish(
 }
 
 /// Returns who has which port of the host.
-fn owners(cx: &Cx<'_, '_>, protocol: Protocol) -> BTreeMap<u16, String> {
+pub fn owners(cx: &Cx<'_, '_>, protocol: Protocol) -> BTreeMap<u16, String> {
     let mut all = BTreeMap::new();
     if protocol == Protocol::Tcp {
         all.insert(22, "the host's own ssh".to_owned());
@@ -405,6 +410,7 @@ fn owners(cx: &Cx<'_, '_>, protocol: Protocol) -> BTreeMap<u16, String> {
         all.insert(443, "the host's web server".to_owned());
     }
     all.extend(cx.host.open.iter().filter(|(_, of)| *of == protocol).map(|(port, _)| (*port, "the host".to_owned())));
+    all.extend(cx.ports_of_others(protocol).map(|(port, owner)| (port, format!("`{owner}`"))));
     for (name, draft) in &cx.host.services {
         let ports = draft.ports.iter().filter(|port| port.protocol == protocol);
         all.extend(ports.map(|port| (port.port, format!("`{name}`"))));

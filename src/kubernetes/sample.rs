@@ -132,6 +132,9 @@ pub(crate) fn on<T>(
         datasets: Some("rpool/safe".to_owned()),
         moved: BTreeMap::new(),
         taken: BTreeSet::new(),
+        parts: BTreeSet::new(),
+        ports: BTreeMap::new(),
+        vhosts: BTreeMap::new(),
         answers: BTreeMap::new(),
         used: BTreeMap::new(),
     };
