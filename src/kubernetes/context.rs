@@ -204,16 +204,16 @@ impl<'w, 's> Cx<'w, 's> {
         if self.target.parts.contains(&name) { name } else { self.free_name(&[word]) }
     }
 
-    /// Returns the ports of the host that belong to services which are not among those in the making, with these services.
-    pub fn ports_of_others(&self, protocol: Protocol) -> impl Iterator<Item = (u16, &str)> {
-        let others = self.target.ports.iter().filter(|(_, owner)| !self.host.services.contains_key(*owner));
-        others.filter(move |((_, of), _)| *of == protocol).map(|((port, _), owner)| (*port, owner.as_str()))
+    /// Returns the ports that services of the host other than `service` have, with these services.
+    pub fn ports_of_others(&self, service: &str, protocol: Protocol) -> impl Iterator<Item = (u16, &str)> {
+        let others = self.target.ports.iter().filter(move |((_, of), owner)| *of == protocol && *owner != service);
+        others.map(|((port, _), owner)| (*port, owner.as_str()))
     }
 
-    /// Returns the service that answers at a path of a virtual host, where it is not among those in the making.
-    pub fn vhost_of_other(&self, name: &str, path: &str) -> Option<&str> {
+    /// Returns the service of the host other than `service` that answers at a path of a virtual host.
+    pub fn vhost_of_other(&self, service: &str, name: &str, path: &str) -> Option<&str> {
         let owner = self.target.vhosts.get(&(name.to_owned(), path.to_owned()))?;
-        (!self.host.services.contains_key(owner)).then_some(owner)
+        (owner != service).then_some(owner)
     }
 
     /// Adds a service.

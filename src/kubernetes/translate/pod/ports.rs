@@ -72,7 +72,7 @@ pub(super) fn translate<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>
         };
         let own = |known: &PortDraft| (known.port, known.protocol) == (port, protocol);
         let has_it = cx.host.services.get(owner).is_some_and(|service| service.ports.iter().any(own));
-        if let Some(other) = owners(cx, protocol).get(&port).filter(|_| !has_it) {
+        if let Some(other) = owners(cx, owner, protocol).get(&port).filter(|_| !has_it) {
             let text =
                 format!("port {port} of the host belongs to {other} already: at which one should this be reached?");
             let key = container.question(&format!("ports.{index}"));
@@ -111,7 +111,7 @@ pub fn reach(cx: &mut Cx<'_, '_>, service: &str, inside: u16) -> Option<(String,
         let address = known.listen.iter().find(|address| *address == "127.0.0.1").or_else(|| known.listen.first());
         return Some((address.cloned().unwrap_or_else(|| "127.0.0.1".to_owned()), known.port));
     }
-    let taken = owners(cx, Protocol::Tcp);
+    let taken = owners(cx, service, Protocol::Tcp);
     let first = 20_000 + inside % 10_000;
     let port = (first..30_000).chain(20_000..first).find(|port| !taken.contains_key(port))?;
     let added =
