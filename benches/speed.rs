@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark that cannot go on fails by a panic")]
 
 mod look_ups;
+mod manifests;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
             broken.push(format!("{hosts} hosts take {kib} KiB"));
         }
     }
+    broken.extend(migrate(&root));
     let checked = median(RUNS, || run(Path::new(BIN), &check, &one.folder));
     match evaluated(&root, &one.folder) {
         Some(took) => {
@@ -91,6 +93,36 @@ fn main() -> ExitCode {
     }
     if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
+
+/// Prints how fast dumps of a cluster are inventoried, and returns what breaks a promise.
+fn migrate(root: &Path) -> Vec<String> {
+    let mut broken = Vec::new();
+    let dumps = [
+        ("YAML", manifests::Dump::yaml(50_000_000), 25.0),
+        ("JSON as kubectl prints it", manifests::Dump::json(100_000_000), 100.0),
+    ];
+    for (name, dump, promise) in &dumps {
+        let arguments = ["migrate", "--summary", "--format", "json", dump.file.to_str().unwrap()];
+        let took = median(5, || run(Path::new(BIN), &arguments, root));
+        let megabytes = dump.bytes as f64 / 1e6;
+        let speed = megabytes / took.as_secs_f64();
+        let kib = peak(&arguments, root);
+        println!(
+            "  migrate, {megabytes:.0} MB of {name}: {speed:.0} MB/s  promised {promise} MB/s  ratio {:.2}; memory {kib} KiB",
+            promise / speed
+        );
+        if promise / speed > 2.0 {
+            broken.push(format!("more than twice the promise: migrate, {name}"));
+        }
+        if kib > MANIFESTS_KIB {
+            broken.push(format!("{megabytes:.0} MB of {name} take {kib} KiB"));
+        }
+    }
+    broken
+}
+
+/// What 100 MB of manifests may take at most, in KiB: 1 GB.
+const MANIFESTS_KIB: u64 = 1_000_000_000 / 1024;
 
 /// What 1,000 hosts may take at most, in KiB: 300 MB.
 const MEMORY_KIB: u64 = 300_000_000 / 1024;

@@ -55,3 +55,15 @@ pub use lint_nix::lint_nix;
 pub use rule::{Check, Finding, Findings, FleetCx, Group, HostCx, Rule, Unchecked};
 pub use scope::Scope;
 pub use settings::{Setting, Settings, options_set};
+
+use crate::resolve::{ResolvedHost, ResolvedPool};
+
+/// Returns how many bytes the datasets of a pool can have; none while the size of a disk is not known.
+pub fn usable_bytes(pool: &ResolvedPool<'_>) -> Option<u64> {
+    capacity::capacity(pool).map(capacity::Capacity::usable)
+}
+
+/// Returns how many bytes the datasets of a host's pool may come to hold together, by their quotas and by what they are promised.
+pub fn planned_bytes(host: &ResolvedHost<'_>, pool: &ResolvedPool<'_>) -> u64 {
+    u64::try_from(promises::planned(host, pool).bytes).unwrap_or(u64::MAX)
+}

@@ -15,7 +15,7 @@ use crate::fleet::schema::service_parts::Protocol;
 use crate::fleet::schema::services::Work;
 use crate::kubernetes::context::Target;
 use crate::kubernetes::draft;
-use crate::kubernetes::ledger::{Definitions, RefusedEntry};
+use crate::kubernetes::ledger::{CapacityEntry, Definitions, RefusedEntry};
 use crate::kubernetes::read::decode;
 use crate::kubernetes::write::{Written, write};
 use crate::kubernetes::{inventory, load, metrics};
@@ -178,6 +178,14 @@ fn metrics_of(args: &Args, of_cluster: Option<PathBuf>) -> Result<BTreeMap<Strin
         .map_err(|why| Failure::new(format!("cannot read the used bytes in {}: {}", shown(&path), printable(&why))))
 }
 
+/// The pool that claims go to.
+#[derive(Debug)]
+struct Room {
+    name: String,
+    usable: Option<u64>,
+    promised: u64,
+}
+
 /// The place that workloads move to.
 #[derive(Debug)]
 struct Place {
@@ -185,13 +193,14 @@ struct Place {
     release: Option<crate::units::Release>,
     cluster: String,
     is_new_cluster: bool,
-    pool: Option<String>,
+    pool: Option<Room>,
     datasets: Option<String>,
     moved: BTreeMap<String, String>,
     taken: BTreeSet<String>,
     parts: BTreeSet<String>,
     ports: BTreeMap<(u16, draft::Protocol), String>,
     vhosts: BTreeMap<(String, String), String>,
+    natives: BTreeMap<String, String>,
     answers: BTreeMap<String, String>,
     modules: BTreeMap<String, Module>,
     facts: Facts,
@@ -211,6 +220,7 @@ impl Default for Place {
             parts: BTreeSet::new(),
             ports: BTreeMap::new(),
             vhosts: BTreeMap::new(),
+            natives: BTreeMap::new(),
             answers: BTreeMap::new(),
             modules: BTreeMap::new(),
             facts: Facts::embedded(),
@@ -228,11 +238,15 @@ impl Place {
         paths: &[PathBuf],
     ) -> Self {
         let def = host.def;
-        let pool = def.zfs.as_ref().and_then(|zfs| zfs.pools.iter().next()).map(|(name, _)| name.as_str().to_owned());
+        let pool = host.pools.first().map(|pool| Room {
+            name: pool.name.to_owned(),
+            usable: crate::check::usable_bytes(pool),
+            promised: crate::check::planned_bytes(host, pool),
+        });
         let mut place = Self {
             host: Some(host.name.to_owned()),
             release: Some(host.channel.channel.release.value),
-            datasets: pool.as_ref().map(|pool| format!("{pool}/safe")),
+            datasets: pool.as_ref().map(|pool| format!("{}/safe", pool.name)),
             pool,
             modules,
             facts,
@@ -250,6 +264,9 @@ impl Place {
                     Protocol::Udp => draft::Protocol::Udp,
                 };
                 place.ports.insert((port.port, protocol), service.name.to_owned());
+            }
+            if let Some(module) = &service.module {
+                place.natives.insert(module.name.to_owned(), service.name.to_owned());
             }
             for vhost in &service.def.vhost.0 {
                 for name in std::iter::once(&vhost.name).chain(&vhost.aliases) {
@@ -352,6 +369,7 @@ impl Run<'_> {
             parts: place.parts.clone(),
             ports: place.ports.clone(),
             vhosts: place.vhosts.clone(),
+            natives: place.natives.clone(),
             answers: place.answers.clone(),
             used: self.used,
         };
@@ -374,7 +392,10 @@ impl Run<'_> {
         {
             add_cluster(folder, &place.cluster, self.paths)?;
         }
-        let ledger = inventory.into_ledger(files, refused, definitions);
+        let capacity = place.pool.as_ref();
+        let capacity =
+            capacity.map(|pool| CapacityEntry::of(&pool.name, pool.usable, pool.promised, &inventory.claims));
+        let ledger = inventory.into_ledger(files, refused, capacity, definitions);
         let words: Vec<String> = self.paths.iter().map(|path| shown(path)).chain(host_words(args)).collect();
         let options = MigrateOptions {
             color: terminal.color,
@@ -411,7 +432,7 @@ fn definitions_of(
 ) -> Result<Written, Failure> {
     let path = folder.join("hosts").join(host).join("host.toml");
     let text = if wanted { output::read_text(&path)? } else { String::new() };
-    let written = write(&text, draft, host, place.pool.as_deref())
+    let written = write(&text, draft, host, place.pool.as_ref().map(|pool| pool.name.as_str()))
         .map_err(|_| Failure::new(format!("{} is no TOML", shown(&path))).help("`hostwright check` says why"))?;
     if wanted {
         for (file, bytes) in &written.files {

@@ -36,6 +36,8 @@ enum Name {
     Check,
     /// The output of `plan --format json`, and out/hosts/HOST/plan.json
     Plan,
+    /// The output of `migrate --format json`
+    Migrate,
     /// The output of `rules --format json`
     Rules,
 }
@@ -63,6 +65,7 @@ pub(super) fn run(terminal: &Terminal, args: &Args) -> Result<ExitStatus, Failur
         Some(Name::Module) => pretty(&documents::module())? + "\n",
         Some(Name::Check) => include_str!("../../docs/schemas/check.json").to_owned(),
         Some(Name::Plan) => include_str!("../../docs/schemas/plan.json").to_owned(),
+        Some(Name::Migrate) => include_str!("../../docs/schemas/migrate.json").to_owned(),
         Some(Name::Rules) => include_str!("../../docs/schemas/rules.json").to_owned(),
         None => return Err(Failure::new("a schema's name is wanted").help("`hostwright schema --help` lists them")),
     };

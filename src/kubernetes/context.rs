@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::claims::Claims;
-use super::draft::{Draft, HostDraft, Protocol};
+use super::draft::{Draft, HostDraft, Protocol, WorkDraft};
 use super::ledger::{Books, Said};
 use super::object::{Object, ObjectId};
 use super::reach::Reach;
@@ -11,6 +11,7 @@ use super::tree::Node;
 use super::world::World;
 use crate::facts::Facts;
 use crate::fleet::Module;
+use crate::fleet::schema::migration::WorkloadRef;
 use crate::source::Diagnostics;
 use crate::units::{Release, Size};
 
@@ -39,6 +40,8 @@ pub struct Target<'a> {
     pub ports: BTreeMap<(u16, Protocol), String>,
     /// Paths of virtual hosts, as (name, path), with the services that answer there.
     pub vhosts: BTreeMap<(String, String), String>,
+    /// Modules that services of the host are of, with these services.
+    pub natives: BTreeMap<String, String>,
     /// Answers by id of the question.
     pub answers: BTreeMap<String, String>,
     /// Used bytes by claim, `namespace/name`.
@@ -88,6 +91,8 @@ pub struct Cx<'w, 's> {
     pub uses: BTreeMap<ObjectId, BTreeSet<Use>>,
     /// The main service of each workload.
     pub services: BTreeMap<ObjectId, String>,
+    /// The names of those.
+    names: BTreeSet<String>,
     /// Claims: what they ask for, who mounts them, where they go.
     pub(super) claims: Claims,
     /// How workloads are reached.
@@ -112,6 +117,7 @@ impl<'w, 's> Cx<'w, 's> {
             found: Diagnostics::new(),
             uses: BTreeMap::new(),
             services: BTreeMap::new(),
+            names: BTreeSet::new(),
             claims: Claims::default(),
             reach: Reach::default(),
             attributed: BTreeSet::new(),
@@ -148,7 +154,7 @@ impl<'w, 's> Cx<'w, 's> {
         question: impl Into<Said>,
         blocks: bool,
     ) -> Option<&'w str> {
-        let (id, text) = (format!("{}#{key}", object.identity()), question.into());
+        let (id, text) = (question_id(object, key), question.into());
         let [first, rest @ ..] = nodes else { return None };
         if let Some(answer) = self.target.answers.get(&id) {
             let how = format!("answered: {text}");
@@ -180,15 +186,14 @@ impl<'w, 's> Cx<'w, 's> {
             None => self.free_name(&[object.name(), &format!("{}-{}", object.namespace(), object.name())]),
         };
         self.services.insert(object.id, name.clone());
+        self.names.insert(name.clone());
         name
     }
 
     /// Returns the first of some words, made a name of a service, that no other service has; with a number where all are taken.
     pub fn free_name(&self, words: &[&str]) -> String {
         let is_free = |name: &String| {
-            !self.target.taken.contains(name)
-                && !self.host.services.contains_key(name)
-                && !self.services.values().any(|other| other == name)
+            !self.target.taken.contains(name) && !self.host.services.contains_key(name) && !self.names.contains(name)
         };
         let names: Vec<String> = words.iter().map(|word| as_name(word)).collect();
         names.iter().find(|name| is_free(name)).cloned().unwrap_or_else(|| {
@@ -214,6 +219,30 @@ impl<'w, 's> Cx<'w, 's> {
     pub fn vhost_of_other(&self, service: &str, name: &str, path: &str) -> Option<&str> {
         let owner = self.target.vhosts.get(&(name.to_owned(), path.to_owned()))?;
         (owner != service).then_some(owner)
+    }
+
+    /// Returns the service other than `service` that has a module already: NixOS has one of each.
+    pub fn native_of_other(&self, service: &str, module: &str) -> Option<String> {
+        let is_of = |draft: &Draft| matches!(&draft.work, WorkDraft::Native(native) if native.module == module);
+        let drafts = self.host.services.iter().filter(|(_, draft)| is_of(draft)).map(|(name, _)| name);
+        drafts.chain(self.target.natives.get(module)).find(|owner| *owner != service).cloned()
+    }
+
+    /// Tells whether an object has a name and namespace that Kubernetes would take, and asks for them where it has not: nothing could
+    /// refer to it.
+    pub fn is_named(&mut self, object: &'w Object<'s>) -> bool {
+        if object.identity().parse::<WorkloadRef>().is_ok() {
+            return true;
+        }
+        let named = ["name", "generateName", "namespace"].map(|key| object.tree().at(&["metadata", key]));
+        let mut named: Vec<&'w Node<'s>> = named.into_iter().flatten().collect();
+        if named.is_empty() {
+            named.push(object.tree());
+        }
+        let text =
+            "it has no name that Kubernetes would take, so nothing can refer to it: what is it called in the cluster?";
+        self.ask_once(object, &named, "name", text, true);
+        false
     }
 
     /// Adds a service.
@@ -243,4 +272,11 @@ pub(super) fn as_name(word: &str) -> String {
     let cut: String = plain.trim_matches('-').chars().take(63).collect();
     let name = cut.trim_matches('-');
     if name.is_empty() { "service".to_owned() } else { name.to_owned() }
+}
+
+/// Returns what an answer is filed under. What an id cannot hold, such as `${NAME}` in a name, stands in it as `_`.
+fn question_id(object: &Object<'_>, key: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._:/-#".contains(c);
+    let id = format!("{}#{key}", object.identity());
+    id.chars().take(300).map(|c| if fits(c) { c } else { '_' }).collect()
 }

@@ -7,8 +7,8 @@ use super::context::{Cx, Target};
 use super::draft::{HostDraft, WorkDraft};
 use super::graph::{self, Edge, Way};
 use super::ledger::{
-    Definitions, FieldEntry, Ledger, ObjectEntry, QuestionEntry, RefusedEntry, StateEntry, Totals, Unsettled,
-    WorkloadEntry,
+    CapacityEntry, Definitions, FieldEntry, Ledger, ObjectEntry, QuestionEntry, RefusedEntry, StateEntry, Totals,
+    Unsettled, WorkloadEntry,
 };
 use super::object::Object;
 use super::restorers::{self, Restorer};
@@ -75,7 +75,13 @@ pub(super) fn close(mut cx: Cx<'_, '_>, fields: bool) -> Result<Inventory, Unset
 
 impl Inventory {
     /// Returns it as it leaves the program.
-    pub fn into_ledger(self, files: usize, refused: Vec<RefusedEntry>, definitions: Option<Definitions>) -> Ledger {
+    pub fn into_ledger(
+        self,
+        files: usize,
+        refused: Vec<RefusedEntry>,
+        capacity: Option<CapacityEntry>,
+        definitions: Option<Definitions>,
+    ) -> Ledger {
         Ledger {
             version: 1,
             files,
@@ -83,6 +89,11 @@ impl Inventory {
             refused,
             questions: self.questions,
             workloads: self.workloads,
+            claims: self.claims,
+            talks: self.talks,
+            reached_by: self.reached_by,
+            restorers: self.restorers,
+            capacity,
             definitions,
             totals: self.totals,
         }

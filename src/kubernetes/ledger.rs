@@ -6,9 +6,13 @@
 //! Invariant: the dispositions of an object add up to its leaves. [`Books::close`] refuses anything else.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use indexmap::IndexSet;
 
+use super::claims::ClaimEntry;
+use super::graph::{Edge, Way};
+use super::restorers::Restorer;
 use super::tree::Node;
 
 /// What became of a leaf.
@@ -360,9 +364,53 @@ pub struct Ledger {
     pub questions: Vec<QuestionEntry>,
     /// What runs, and what it becomes.
     pub workloads: Vec<WorkloadEntry>,
+    /// Every claim: what it asks for, where its data lies, and where it goes.
+    pub claims: Vec<ClaimEntry>,
+    /// Which service speaks with which.
+    pub talks: Vec<Edge>,
+    /// How each service is reached from outside of its containers' network.
+    pub reached_by: BTreeMap<String, Vec<Way>>,
+    /// What would bring back what, outermost first.
+    pub restorers: Vec<Restorer>,
+    /// What the host has room for; absent in an inventory alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<CapacityEntry>,
     /// What is added to the host; absent in an inventory alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub definitions: Option<Definitions>,
     /// The sums.
     pub totals: Totals,
+}
+
+/// The pool that claims go to, and what they want of it, in bytes.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct CapacityEntry {
+    /// The pool.
+    pub pool: String,
+    /// What its datasets can have; none while the size of a disk is not known.
+    pub usable: Option<u64>,
+    /// What quotas and reservations of the host's datasets promise already.
+    pub promised: u64,
+    /// What the claims that move ask for.
+    pub requested: u64,
+    /// What they use, as far as it is known.
+    pub used: u64,
+    /// Claims that move whose used bytes are not known.
+    pub unknown: usize,
+}
+
+impl CapacityEntry {
+    /// Returns what a pool has room for when these claims move to it.
+    pub fn of(pool: &str, usable: Option<u64>, promised: u64, claims: &[ClaimEntry]) -> Self {
+        let moving = || claims.iter().filter(|claim| claim.dataset.is_some());
+        let sum = |bytes: fn(&ClaimEntry) -> Option<u64>| moving().filter_map(bytes).fold(0, u64::saturating_add);
+        Self {
+            pool: pool.to_owned(),
+            usable,
+            promised,
+            requested: sum(|claim| claim.requested),
+            used: sum(|claim| claim.used),
+            unknown: moving().filter(|claim| claim.used.is_none()).count(),
+        }
+    }
 }

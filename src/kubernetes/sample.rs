@@ -135,6 +135,7 @@ pub(crate) fn on<T>(
         parts: BTreeSet::new(),
         ports: BTreeMap::new(),
         vhosts: BTreeMap::new(),
+        natives: BTreeMap::new(),
         answers: BTreeMap::new(),
         used: BTreeMap::new(),
     };

@@ -1,19 +1,22 @@
 #!/usr/bin/env python3
 """Runs everything that needs a virtual machine, as many at once as there are processors, and keeps the figures for docs/evidence/.
 
-  everything.py --hostwright BIN [--kills sample|all] [--jobs N] [--only TEXT] [--list]
+  everything.py --hostwright BIN [--kills sample|all] [--jobs N] [--only TEXT] [--again] [--list]
 
 A line a part when it is over; what a failed part said follows. Parts are independent: `--only` runs those whose name holds the text.
+A part that passed with the same scripts, drivers and machines is `unchanged` and does not run (`proofs.py`); `--again` runs it.
 """
 import argparse
 import concurrent.futures
 import os
 import subprocess
 import sys
+import threading
 import time
 import typing
 
 sys.dont_write_bytecode = True
+import proofs  # noqa: E402
 from guest import HERE  # noqa: E402
 from kills import SCRIPTS  # noqa: E402
 
@@ -60,8 +63,17 @@ def killed(kills, script, *host):
     return ["layouts.py", "--kills", kills, "--killed", script, "--without", "refusals", "--without", "layout", "--record", *host]
 
 
-def run(part, hostwright):
+WRITING = threading.Lock()
+
+
+def run(part, hostwright, again):
+    """Runs a part unless it is proven; tells what came of it: passed, unchanged or failed."""
     began = time.monotonic()
+    key = proofs.key(part.words, hostwright)
+    proof = proofs.known().get(part.name)
+    if proof and proof["key"] == key and not again:
+        print(f"unchanged {part.name} (since {proof['day']}, {proof['commit']}): {proof['said']}", flush=True)
+        return "unchanged"
     driver, *words = part.words
     done = subprocess.run([sys.executable, "-B", os.path.join(HERE, driver), "--hostwright", hostwright, *words],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
@@ -70,7 +82,10 @@ def run(part, hostwright):
     failed = done.returncode != 0
     said = [f"{'FAILED' if failed else 'ok':8} {part.name} ({time.monotonic() - began:.0f} s): {last}"]
     print("\n".join(said + [f"  | {line}" for line in lines[-60:]] * failed), flush=True)
-    return failed
+    if not failed:
+        with WRITING:
+            proofs.keep(part.name, key, last)
+    return "failed" if failed else "passed"
 
 
 def main():
@@ -79,6 +94,7 @@ def main():
     parser.add_argument("--kills", choices=("sample", "all"), default="sample", help="at how many points the scripts are killed [sample]")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many parts run at once [processors]")
     parser.add_argument("--only", default="", help="the parts whose name holds this")
+    parser.add_argument("--again", action="store_true", help="run what is proven, too")
     parser.add_argument("--list", action="store_true", help="name the parts and end")
     options = parser.parse_args()
     chosen = [part for part in parts(options.kills) if options.only in part.name]
@@ -86,8 +102,9 @@ def main():
         print("\n".join(part.name for part in chosen))
         return 0
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        failed = sum(pool.map(lambda part: run(part, options.hostwright), chosen))
-    print(f"everything: {len(chosen) - failed} passed, {failed} failed")
+        ended = list(pool.map(lambda part: run(part, options.hostwright, options.again), chosen))
+    passed, unchanged, failed = (ended.count(word) for word in ("passed", "unchanged", "failed"))
+    print(f"everything: {passed + unchanged} passed, {failed} failed ({unchanged} unchanged since they passed)")
     return 1 if failed or not chosen else 0
 
 

@@ -167,16 +167,17 @@ pub struct QuestionKey;
 
 impl MapKey for QuestionKey {
     fn check(name: &str) -> Result<(), String> {
-        let fits = |b: u8| b.is_ascii_alphanumeric() || b"._:/-".contains(&b);
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b"._:/#-".contains(&b);
         if !name.is_empty() && name.len() <= 300 && name.bytes().all(fits) {
             Ok(())
         } else {
-            Err("the id of a question is letters, digits, `.`, `_`, `:`, `/`, `-`, as `migrate` prints it".to_owned())
+            Err("the id of a question is letters, digits, `.`, `_`, `:`, `/`, `-`, `#`, as `migrate` prints it"
+                .to_owned())
         }
     }
 
     fn pattern() -> &'static str {
-        "^[A-Za-z0-9._:/-]+$"
+        "^[A-Za-z0-9._:/#-]+$"
     }
 }
 

@@ -3,7 +3,7 @@
 use super::super::WIDTH;
 use super::super::pen::{DIM, EMPHASIS, Pen, level_style};
 use super::super::words::{count, width, wrap};
-use super::{MigrateOptions, by_kind, grouped, state, sums};
+use super::{MigrateOptions, by_kind, grouped, room, state, sums};
 use crate::kubernetes::ledger::{Ledger, QuestionEntry};
 use crate::source::{Level, printable};
 
@@ -31,6 +31,9 @@ pub(super) fn write(ledger: &Ledger, options: &MigrateOptions<'_>) -> String {
         for (kind, totals) in by_kind(ledger) {
             out.line("kind", &format!("{kind} ({}): {}", totals.objects, sums(&totals)));
         }
+    }
+    if let Some(capacity) = ledger.capacity.as_ref().filter(|_| !ledger.claims.is_empty()) {
+        out.line("capacity", &room(capacity));
     }
     questions(ledger, options, &mut out);
     if let Some(definitions) = &ledger.definitions

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{by_kind, grouped, state, sums};
+use super::{by_kind, grouped, room, state, sums};
 use crate::kubernetes::ledger::{Disposition, Ledger, ObjectEntry};
 use crate::text::Md;
+use crate::units::Size;
 
 pub(super) fn write(ledger: &Ledger) -> String {
     let mut out = String::from("# Off Kubernetes: the inventory\n\n");
@@ -36,6 +37,8 @@ pub(super) fn write(ledger: &Ledger) -> String {
         }
         out.push('\n');
     }
+    claims(ledger, &mut out);
+    connections(ledger, &mut out);
     questions(ledger, &mut out);
     out.push_str("## Where the fields went\n\n| kind | objects | translated | replaced | dropped | needs you |\n");
     out.push_str("| --- | ---: | ---: | ---: | ---: | ---: |\n");
@@ -50,6 +53,66 @@ pub(super) fn write(ledger: &Ledger) -> String {
         let _ = write!(out, "\n## For {}\n\n{}", Md::text(&definitions.host), Md::block("toml", &definitions.toml));
     }
     out
+}
+
+fn claims(ledger: &Ledger, out: &mut String) {
+    if ledger.claims.is_empty() {
+        return;
+    }
+    out.push_str("## What is kept\n\n| claim | asks for | uses | access | reclaim | goes to | mounted by |\n");
+    out.push_str("| --- | ---: | ---: | --- | --- | --- | --- |\n");
+    let size = |bytes: Option<u64>| bytes.map_or_else(|| "?".to_owned(), Size::human);
+    for claim in &ledger.claims {
+        let place = claim.mount.as_deref().or(claim.left.as_deref()).unwrap_or("");
+        let cells = [
+            &format!("{}/{}", claim.namespace, claim.name),
+            &size(claim.requested),
+            &size(claim.used),
+            &claim.access.join(", "),
+            claim.reclaim.as_deref().unwrap_or("?"),
+            place,
+            &claim.workloads.join(", "),
+        ];
+        let cells: Vec<String> = cells.iter().map(|cell| Md::text(cell).to_string()).collect();
+        let _ = writeln!(out, "| {} |", cells.join(" | "));
+    }
+    if let Some(capacity) = &ledger.capacity {
+        let _ = writeln!(out, "\n{}.", Md::text(&room(capacity)));
+    }
+    out.push('\n');
+}
+
+/// Writes who talks to whom, and what would bring back what.
+fn connections(ledger: &Ledger, out: &mut String) {
+    if !ledger.talks.is_empty() {
+        out.push_str("## Who talks to whom\n\n");
+        for edge in &ledger.talks {
+            let port = edge.port.map(|port| format!(" at {port}")).unwrap_or_default();
+            let place = Md::code(&format!("{}:{}", edge.file, edge.line));
+            let _ = writeln!(
+                out,
+                "- {} → {}{port}: {} {place}",
+                Md::text(&edge.from),
+                Md::text(&edge.to),
+                Md::code(&edge.key)
+            );
+        }
+        out.push('\n');
+    }
+    if !ledger.restorers.is_empty() {
+        out.push_str("## What would bring back what is deleted\n\n");
+        for restorer in &ledger.restorers {
+            let _ = writeln!(
+                out,
+                "- {}: {}. {}. ({} objects)",
+                Md::text(&restorer.by),
+                Md::text(restorer.behaviour),
+                Md::text(&restorer.suspend),
+                restorer.restores.len()
+            );
+        }
+        out.push('\n');
+    }
 }
 
 fn questions(ledger: &Ledger, out: &mut String) {

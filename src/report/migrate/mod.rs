@@ -10,8 +10,9 @@ mod markdown;
 
 use std::collections::BTreeMap;
 
-use crate::kubernetes::ledger::{Ledger, Totals};
+use crate::kubernetes::ledger::{CapacityEntry, Ledger, Totals};
 use crate::text::TemplateError;
+use crate::units::Size;
 
 /// The formats an inventory is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -90,4 +91,26 @@ fn state(workload: &crate::kubernetes::ledger::WorkloadEntry) -> String {
         None => format!("{} -> {}", entry.claim, entry.to),
     };
     workload.state.iter().map(of).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns what a pool has room for, in words: `rpool: 184 GiB of claims (12 GiB known used) and 3 GiB of others, of 3.5 TiB`.
+fn room(capacity: &CapacityEntry) -> String {
+    let human = Size::human;
+    let usable = capacity.usable.map_or_else(|| "an unknown size".to_owned(), human);
+    let unknown = match capacity.unknown {
+        0 => String::new(),
+        unknown => format!(", of {unknown} unknown"),
+    };
+    let full = capacity.usable.filter(|usable| *usable > 0).map(|usable| {
+        let planned = u128::from(capacity.requested) + u128::from(capacity.promised);
+        format!(" ({} %)", (planned * 100).div_ceil(u128::from(usable)))
+    });
+    format!(
+        "{}: claims ask for {} (used {}{unknown}), quotas of the host for {}, together of {usable}{}",
+        capacity.pool,
+        human(capacity.requested),
+        human(capacity.used),
+        human(capacity.promised),
+        full.unwrap_or_default()
+    )
 }

@@ -31,7 +31,6 @@ pub use containers::{Container, Role};
 pub use env::{Origin, Variable};
 pub use words::Word;
 
-use crate::fleet::schema::migration::WorkloadRef;
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::draft::{Draft, MigrationDraft};
 use crate::kubernetes::object::Object;
@@ -73,12 +72,7 @@ pub struct Workload<'w, 's> {
 impl<'w, 's> Workload<'w, 's> {
     /// Returns the workload of an object whose pod template stands below a route; none, with a question, where it has no pod.
     pub fn of_template(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, route: &[&str], running: Running) -> Option<Self> {
-        if object.identity().parse::<WorkloadRef>().is_err() {
-            let named = ["name", "generateName", "namespace"].map(|key| object.tree().at(&["metadata", key]));
-            let named: Vec<&'w Node<'s>> = named.into_iter().flatten().collect();
-            let named = if named.is_empty() { vec![object.tree()] } else { named };
-            let text = "it has no name that Kubernetes would take, so nothing can refer to it: what is it called in the cluster?";
-            cx.ask_once(object, &named, "name", text, true);
+        if !cx.is_named(object) {
             return None;
         }
         let template = object.tree().at(route);
