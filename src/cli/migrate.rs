@@ -11,7 +11,10 @@ use super::{ExitStatus, Failure, output, render};
 use crate::facts::Facts;
 use crate::fleet::Module;
 use crate::fleet::schema::migration::Answer;
+use crate::fleet::schema::service_parts::Protocol;
+use crate::fleet::schema::services::Work;
 use crate::kubernetes::context::Target;
+use crate::kubernetes::draft;
 use crate::kubernetes::kustomize::listed;
 use crate::kubernetes::ledger::{CapacityEntry, Definitions, RefusedEntry};
 use crate::kubernetes::read::decode;
@@ -198,6 +201,10 @@ struct Place {
     datasets: Option<String>,
     moved: BTreeMap<String, String>,
     taken: BTreeSet<String>,
+    parts: BTreeSet<String>,
+    ports: BTreeMap<(u16, draft::Protocol), String>,
+    vhosts: BTreeMap<(String, String), String>,
+    natives: BTreeMap<String, String>,
     answers: BTreeMap<String, String>,
     modules: BTreeMap<String, Module>,
     facts: Facts,
@@ -214,6 +221,10 @@ impl Default for Place {
             datasets: None,
             moved: BTreeMap::new(),
             taken: BTreeSet::new(),
+            parts: BTreeSet::new(),
+            ports: BTreeMap::new(),
+            vhosts: BTreeMap::new(),
+            natives: BTreeMap::new(),
             answers: BTreeMap::new(),
             modules: BTreeMap::new(),
             facts: Facts::embedded(),
@@ -249,6 +260,25 @@ impl Place {
             cluster.clone_into(&mut place.cluster);
             place.is_new_cluster = false;
         }
+        place.parts = parts(host);
+        for service in &host.services {
+            for port in &service.ports {
+                let protocol = match port.protocol {
+                    Protocol::Tcp => draft::Protocol::Tcp,
+                    Protocol::Udp => draft::Protocol::Udp,
+                };
+                place.ports.insert((port.port, protocol), service.name.to_owned());
+            }
+            if let Some(module) = &service.module {
+                place.natives.insert(module.name.to_owned(), service.name.to_owned());
+            }
+            for vhost in &service.def.vhost.0 {
+                for name in std::iter::once(&vhost.name).chain(&vhost.aliases) {
+                    let route = (name.as_str().to_ascii_lowercase(), vhost.path.as_str().to_owned());
+                    place.vhosts.insert(route, service.name.to_owned());
+                }
+            }
+        }
         for (name, service) in def.services.iter() {
             let name = name.as_str().to_owned();
             if let Some(from) = &service.value.migrates_from {
@@ -269,6 +299,34 @@ impl Place {
         }
         place
     }
+}
+
+/// Returns the services that further containers of workloads became which moved before: those that a moved service's name begins the
+/// name of, and that share its network (or both have the host's) or that it needs.
+fn parts(host: &ResolvedHost<'_>) -> BTreeSet<String> {
+    let services: Vec<_> = host.def.services.iter().map(|(name, service)| (name.as_str(), &service.value)).collect();
+    let mut parts = BTreeSet::new();
+    for (main, moved) in services.iter().filter(|(_, service)| service.migrates_from.is_some()) {
+        let mut needed: Vec<&str> = moved.requires.iter().map(|name| name.value.as_str()).collect();
+        let prefix = format!("{main}-");
+        let others =
+            || services.iter().filter(|(name, other)| name.starts_with(&prefix) && other.migrates_from.is_none());
+        let of_host = |work: &Work| matches!(work, Work::Container(container) if container.host_network.value);
+        for (name, other) in others() {
+            let Work::Container(container) = &other.work else { continue };
+            let shares = container.network_of.as_ref().is_some_and(|name| name.value.as_str() == *main);
+            if shares || of_host(&other.work) && of_host(&moved.work) {
+                parts.insert((*name).to_owned());
+            }
+        }
+        while let Some(name) = needed.pop() {
+            let Some((name, other)) = others().find(|(other, _)| *other == name) else { continue };
+            if parts.insert((*name).to_owned()) {
+                needed.extend(other.requires.iter().map(|name| name.value.as_str()));
+            }
+        }
+    }
+    parts
 }
 
 fn said(answer: &Answer) -> String {
@@ -309,6 +367,10 @@ impl Run<'_> {
             datasets: place.datasets.clone(),
             moved: place.moved.clone(),
             taken: place.taken.clone(),
+            parts: place.parts.clone(),
+            ports: place.ports.clone(),
+            vhosts: place.vhosts.clone(),
+            natives: place.natives.clone(),
             answers: place.answers.clone(),
             used: self.used,
         };
@@ -387,7 +449,7 @@ fn definitions_of(
     folder: &Path,
     host: &str,
     place: &Place,
-    draft: &crate::kubernetes::draft::HostDraft,
+    draft: &draft::HostDraft,
     wanted: bool,
 ) -> Result<Written, Failure> {
     let path = folder.join("hosts").join(host).join("host.toml");

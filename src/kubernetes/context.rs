@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::claims::Claims;
-use super::draft::{Draft, HostDraft};
+use super::draft::{Draft, HostDraft, Protocol, WorkDraft};
 use super::ledger::{Books, Said};
 use super::object::{Object, ObjectId};
 use super::reach::Reach;
@@ -11,6 +11,7 @@ use super::tree::Node;
 use super::world::World;
 use crate::facts::Facts;
 use crate::fleet::Module;
+use crate::fleet::schema::migration::WorkloadRef;
 use crate::source::Diagnostics;
 use crate::units::{Release, Size};
 
@@ -33,6 +34,14 @@ pub struct Target<'a> {
     pub moved: BTreeMap<String, String>,
     /// Names that services of other origin have.
     pub taken: BTreeSet<String>,
+    /// Names that further containers of workloads have that moved before.
+    pub parts: BTreeSet<String>,
+    /// Ports of the host, with the services that have them.
+    pub ports: BTreeMap<(u16, Protocol), String>,
+    /// Paths of virtual hosts, as (name, path), with the services that answer there.
+    pub vhosts: BTreeMap<(String, String), String>,
+    /// Modules that services of the host are of, with these services.
+    pub natives: BTreeMap<String, String>,
     /// Answers by id of the question.
     pub answers: BTreeMap<String, String>,
     /// Used bytes by claim, `namespace/name`.
@@ -192,6 +201,48 @@ impl<'w, 's> Cx<'w, 's> {
             let cut: String = last.chars().take(58).collect();
             (2..).map(|number: u32| format!("{cut}-{number}")).find(is_free).unwrap_or(cut.clone())
         })
+    }
+
+    /// Returns the name of a service that belongs to another one: the one it got when that moved, else a free one.
+    pub fn part_name(&self, word: &str) -> String {
+        let name = as_name(word);
+        if self.target.parts.contains(&name) { name } else { self.free_name(&[word]) }
+    }
+
+    /// Returns the ports that services of the host other than `service` have, with these services.
+    pub fn ports_of_others(&self, service: &str, protocol: Protocol) -> impl Iterator<Item = (u16, &str)> {
+        let others = self.target.ports.iter().filter(move |((_, of), owner)| *of == protocol && *owner != service);
+        others.map(|((port, _), owner)| (*port, owner.as_str()))
+    }
+
+    /// Returns the service of the host other than `service` that answers at a path of a virtual host.
+    pub fn vhost_of_other(&self, service: &str, name: &str, path: &str) -> Option<&str> {
+        let owner = self.target.vhosts.get(&(name.to_owned(), path.to_owned()))?;
+        (owner != service).then_some(owner)
+    }
+
+    /// Returns the service other than `service` that has a module already: NixOS has one of each.
+    pub fn native_of_other(&self, service: &str, module: &str) -> Option<String> {
+        let is_of = |draft: &Draft| matches!(&draft.work, WorkDraft::Native(native) if native.module == module);
+        let drafts = self.host.services.iter().filter(|(_, draft)| is_of(draft)).map(|(name, _)| name);
+        drafts.chain(self.target.natives.get(module)).find(|owner| *owner != service).cloned()
+    }
+
+    /// Tells whether an object has a name and namespace that Kubernetes would take, and asks for them where it has not: nothing could
+    /// refer to it.
+    pub fn is_named(&mut self, object: &'w Object<'s>) -> bool {
+        if object.identity().parse::<WorkloadRef>().is_ok() {
+            return true;
+        }
+        let named = ["name", "generateName", "namespace"].map(|key| object.tree().at(&["metadata", key]));
+        let mut named: Vec<&'w Node<'s>> = named.into_iter().flatten().collect();
+        if named.is_empty() {
+            named.push(object.tree());
+        }
+        let text =
+            "it has no name that Kubernetes would take, so nothing can refer to it: what is it called in the cluster?";
+        self.ask_once(object, &named, "name", text, true);
+        false
     }
 
     /// Adds a service.

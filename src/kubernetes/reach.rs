@@ -263,6 +263,11 @@ fn claim(cx: &mut Cx<'_, '_>, name: &str, path: &str, taken: Taken) -> Result<bo
             other.by
         )),
         None => {
+            if let Some(other) = cx.vhost_of_other(&taken.service, name, path) {
+                return Err(format!(
+                    "`{name}{path}` leads to the host's service `{other}` already: which one should answer there?"
+                ));
+            }
             cx.reach.routes.insert(key, taken);
             Ok(true)
         }
@@ -367,7 +372,7 @@ pub fn publish(
 ) -> Result<Option<u16>, String> {
     let on_host = is_on_host(cx, service);
     let real = real_port(cx, service, inside, protocol);
-    let owners = owners(cx, protocol);
+    let owners = owners(cx, service, protocol);
     let Some(draft) = cx.host.services.get_mut(service) else { return Err(format!("`{service}` is not translated")) };
     if let WorkDraft::Native(_) = draft.work {
         if public && !cx.host.open.contains(&(real, protocol)) {
@@ -400,8 +405,8 @@ pub fn publish(
     Ok(Some(port))
 }
 
-/// Returns who has which port of the host.
-fn owners(cx: &Cx<'_, '_>, protocol: Protocol) -> BTreeMap<u16, String> {
+/// Returns who has which port of the host, as far as `service` cannot have it.
+pub fn owners(cx: &Cx<'_, '_>, service: &str, protocol: Protocol) -> BTreeMap<u16, String> {
     let mut all = BTreeMap::new();
     if protocol == Protocol::Tcp {
         all.insert(22, "the host's own ssh".to_owned());
@@ -409,6 +414,7 @@ fn owners(cx: &Cx<'_, '_>, protocol: Protocol) -> BTreeMap<u16, String> {
         all.insert(443, "the host's web server".to_owned());
     }
     all.extend(cx.host.open.iter().filter(|(_, of)| *of == protocol).map(|(port, _)| (*port, "the host".to_owned())));
+    all.extend(cx.ports_of_others(service, protocol).map(|(port, owner)| (port, format!("`{owner}`"))));
     for (name, draft) in &cx.host.services {
         let ports = draft.ports.iter().filter(|port| port.protocol == protocol);
         all.extend(ports.map(|port| (port.port, format!("`{name}`"))));

@@ -151,6 +151,10 @@ fn in_world<T>(
         datasets: Some("rpool/safe".to_owned()),
         moved: BTreeMap::new(),
         taken: BTreeSet::new(),
+        parts: BTreeSet::new(),
+        ports: BTreeMap::new(),
+        vhosts: BTreeMap::new(),
+        natives: BTreeMap::new(),
         answers: BTreeMap::new(),
         used: BTreeMap::new(),
     };

@@ -30,6 +30,7 @@ mod json_schema;
 mod layers;
 mod lint_nix;
 mod machines;
+mod migrated;
 mod mirrored_esp;
 mod module_nix;
 mod modules;

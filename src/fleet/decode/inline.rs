@@ -98,17 +98,18 @@ fn word(text: &str, prefix: &str, least: usize) -> bool {
 /// Tells whether a variable's name says that it holds a secret, and its value may be one: not a path, a number or a switch.
 pub(crate) fn is_called_secret(name: &str, value: &str) -> bool {
     let name = name.to_ascii_uppercase();
-    let may_be =
-        !value.is_empty() && !value.starts_with('/') && value.parse::<i64>().is_err() && value.parse::<bool>().is_err();
+    let is_switch = ["true", "false", "yes", "no", "on", "off"].contains(&value.to_ascii_lowercase().as_str());
+    let may_be = !value.is_empty() && !value.starts_with('/') && value.parse::<i64>().is_err() && !is_switch;
     may_be && SECRETS.iter().any(|end| name.ends_with(end))
 }
 
-/// Tells whether a text is an address with an account and its password: `postgres://forge:horse@db/forge`.
+/// Tells whether a text is an address with an account and its password: `postgres://forge:horse@db/forge`. A place that something
+/// else fills in (`$PASSWORD`, `{password}`, `<password>`) is none.
 pub(crate) fn holds_password(text: &str) -> bool {
     let Some((_, rest)) = text.split_once("://") else { return false };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
     let Some((account, _)) = authority.rsplit_once('@') else { return false };
-    account.split_once(':').is_some_and(|(_, password)| !password.is_empty())
+    account.split_once(':').is_some_and(|(_, password)| !password.is_empty() && !password.starts_with(['$', '<', '{']))
 }
 
 /// Reports a text that is a secret; tells whether it is one.
@@ -156,6 +157,20 @@ mod tests {
         let least = METHODS.iter().chain(TOKENS).map(|(_, least)| *least).min();
         assert_eq!(least, Some(SHORTEST));
         assert!("-----BEGIN PRIVATE KEY-----".len().min("PuTTY-User-Key-File-".len()) >= SHORTEST);
+    }
+
+    #[test]
+    fn an_address_holds_a_password_that_stands_there_itself() {
+        assert!(holds_password("postgres://forge:horse@db/forge"));
+        for text in
+            ["postgres://forge:{PASSWORD}@db/forge", "amqp://a:$PASSWORD@b", "amqp://a:<password>@b", "https://a/b:c@d"]
+        {
+            assert!(!holds_password(text), "{text}");
+        }
+        assert!(is_called_secret("DB_PASSWORD", "horse"));
+        for switch in ["yes", "True", "OFF", "1", ""] {
+            assert!(!is_called_secret("ALLOW_EMPTY_PASSWORD", switch), "{switch}");
+        }
     }
 
     #[test]

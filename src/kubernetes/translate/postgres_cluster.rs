@@ -1,6 +1,6 @@
 //! Cluster of CloudNativePG: a PostgreSQL that an operator runs, which becomes the host's own.
 //!
-//! All clusters of the input share one service, as all databases of a host share one PostgreSQL. Its data is dumped and restored.
+//! All databases of a host share one PostgreSQL: the first cluster becomes it, what becomes of further ones is a question. Its data is dumped and restored.
 
 use indexmap::IndexMap;
 use serde_json::json;
@@ -16,7 +16,19 @@ pub(super) static CLUSTER: Translator =
 
 fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
     let Some(spec) = object.tree().get("spec") else { return };
+    if !cx.is_named(object) {
+        return;
+    }
     let name = cx.service_name(object);
+    if let Some(other) = cx.native_of_other(&name, "postgresql") {
+        cx.services.remove(&object.id);
+        let text = format!(
+            "`{other}` is the host's PostgreSQL, and there is one: should the databases go there, into `ensureDatabases` and \
+             `ensureUsers` of `services.{other}.options`, restored from a dump?"
+        );
+        cx.ask(object, spec, "databases", text, true);
+        return;
+    }
     let to = |key: &str| format!("services.{name}.{key}");
     let mut options: IndexMap<String, serde_json::Value> = IndexMap::new();
     let other_owner = databases(cx, object, spec, &name, &mut options);

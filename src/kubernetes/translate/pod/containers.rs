@@ -95,10 +95,10 @@ fn role_of_init(node: &Node<'_>) -> Role {
 }
 
 fn free_name(cx: &Cx<'_, '_>, wanted: &str, taken: &[String]) -> String {
-    let mut name = cx.free_name(&[wanted]);
+    let mut name = cx.part_name(wanted);
     let mut number = 2u32;
     while taken.contains(&name) {
-        name = cx.free_name(&[&format!("{wanted}-{number}")]);
+        name = cx.part_name(&format!("{wanted}-{number}"));
         number += 1;
     }
     name

@@ -72,6 +72,9 @@ pub struct Workload<'w, 's> {
 impl<'w, 's> Workload<'w, 's> {
     /// Returns the workload of an object whose pod template stands below a route; none, with a question, where it has no pod.
     pub fn of_template(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, route: &[&str], running: Running) -> Option<Self> {
+        if !cx.is_named(object) {
+            return None;
+        }
         let template = object.tree().at(route);
         let spec =
             template.and_then(|template| template.get("spec")).filter(|spec| !spec.list("containers").is_empty());

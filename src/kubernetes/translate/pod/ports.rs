@@ -3,6 +3,7 @@
 use super::{Container, Role, Workload};
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::draft::{Draft, PortDraft, Protocol};
+use crate::kubernetes::reach::owners;
 use crate::kubernetes::tree::Node;
 
 /// Settles names of ports, `hostPort`, and the ports of a pod that has the network of the host. All ports of a pod are those of its
@@ -69,6 +70,15 @@ pub(super) fn translate<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>
             public: !is_local,
             listen: listen.iter().map(ToString::to_string).collect(),
         };
+        let own = |known: &PortDraft| (known.port, known.protocol) == (port, protocol);
+        let has_it = cx.host.services.get(owner).is_some_and(|service| service.ports.iter().any(own));
+        if let Some(other) = owners(cx, owner, protocol).get(&port).filter(|_| !has_it) {
+            let text =
+                format!("port {port} of the host belongs to {other} already: at which one should this be reached?");
+            let key = container.question(&format!("ports.{index}"));
+            cx.ask(workload.object, outside.or(node.get("containerPort")).unwrap_or(node), &key, text, false);
+            continue;
+        }
         if let Some(service) = cx.host.services.get_mut(owner)
             && !service.ports.iter().any(|known| (known.port, known.protocol) == (port, protocol))
         {
@@ -101,9 +111,9 @@ pub fn reach(cx: &mut Cx<'_, '_>, service: &str, inside: u16) -> Option<(String,
         let address = known.listen.iter().find(|address| *address == "127.0.0.1").or_else(|| known.listen.first());
         return Some((address.cloned().unwrap_or_else(|| "127.0.0.1".to_owned()), known.port));
     }
-    let taken: Vec<u16> = cx.host.services.values().flat_map(|other| &other.ports).map(|port| port.port).collect();
+    let taken = owners(cx, service, Protocol::Tcp);
     let first = 20_000 + inside % 10_000;
-    let port = (first..30_000).chain(20_000..first).find(|port| !taken.contains(port))?;
+    let port = (first..30_000).chain(20_000..first).find(|port| !taken.contains_key(port))?;
     let added =
         PortDraft { port, to: Some(inside), protocol: Protocol::Tcp, name: None, public: false, listen: Vec::new() };
     cx.host.services.get_mut(service)?.ports.push(added);

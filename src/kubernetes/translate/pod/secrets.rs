@@ -66,10 +66,10 @@ pub fn keys(cx: &Cx<'_, '_>, namespace: &str, name: &str) -> Option<Vec<String>>
 /// Tells whether the value of a variable looks like a secret: by the variable's name, or by its own form.
 pub fn is_secret(name: &str, value: &str) -> bool {
     let name = name.to_ascii_uppercase();
-    let is_switch = ["yes", "no", "on", "off"].contains(&value.to_ascii_lowercase().as_str());
     // Sums of files and versions of programs look as if they were drawn at random, too.
     let is_sum = ["REF", "COMMIT", "SHA", "SHA256", "DIGEST", "CHECKSUM", "REVISION", "VERSION", "HASH"];
-    !is_switch && (is_called_secret(&name, value) || is_plain_secret(value))
+    is_called_secret(&name, value)
+        || is_plain_secret(value)
         || is_random(value) && !is_sum.iter().any(|end| name.ends_with(end))
 }
 
@@ -105,18 +105,7 @@ pub fn is_secret_text(text: &str) -> bool {
 
 /// Tells whether a text is a secret by a form that nothing else has.
 fn is_plain_secret(text: &str) -> bool {
-    inline::find(text).is_some() || text.split_whitespace().any(holds_password)
-}
-
-/// Tells whether an address holds a password that stands there itself, not as a variable.
-fn holds_password(word: &str) -> bool {
-    if !inline::holds_password(word) {
-        return false;
-    }
-    let rest = word.split_once("://").map_or(word, |(_, rest)| rest);
-    let account = rest.split(['/', '?', '#']).next().and_then(|authority| authority.rsplit_once('@'));
-    let password = account.and_then(|(account, _)| account.split_once(':')).map_or("", |(_, password)| password);
-    !password.starts_with(['$', '<', '{'])
+    inline::find(text).is_some() || text.split_whitespace().any(inline::holds_password)
 }
 
 /// Tells whether a text looks as if it was drawn at random: one long word without any order, which names and paths are not.
