@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use super::clusters::Clusters;
 use super::scope::Scope;
 use super::settings::Settings;
 use crate::facts::Facts;
@@ -133,6 +134,8 @@ pub struct FleetCx<'a> {
     pub today: Date,
     /// The hosts that are checked.
     pub scope: &'a Scope,
+    /// What manifests say of the clusters that services come from.
+    pub clusters: &'a Clusters,
 }
 
 impl<'a> FleetCx<'a> {
@@ -158,6 +161,8 @@ pub struct HostCx<'a> {
     pub today: Date,
     /// The hosts that are checked.
     pub scope: &'a Scope,
+    /// What manifests say of the clusters that services come from.
+    pub clusters: &'a Clusters,
     /// What the option index says of the host's settings, worked out by the first rule that asks.
     pub settings: &'a OnceCell<Settings<'a>>,
 }

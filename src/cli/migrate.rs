@@ -10,8 +10,7 @@ use super::terminal::Terminal;
 use super::{ExitStatus, Failure, output};
 use crate::facts::Facts;
 use crate::fleet::Module;
-use crate::fleet::schema::migration::Answer;
-use crate::kubernetes::context::Target;
+use crate::kubernetes::context::{Target, answers_of};
 use crate::kubernetes::ledger::{CapacityEntry, Definitions, RefusedEntry};
 use crate::kubernetes::read::decode;
 use crate::kubernetes::write::{Written, write};
@@ -256,22 +255,10 @@ impl Place {
         for own in &resolved.hosts {
             for (_, service) in own.def.services.iter() {
                 let Some(from) = &service.value.migrates_from else { continue };
-                for (key, answer) in from.answers.iter() {
-                    let key = key.as_str();
-                    let id = if key.contains('#') { key.to_owned() } else { format!("{}#{key}", from.workload.value) };
-                    place.answers.insert(id, said(&answer.value.value));
-                }
+                place.answers.extend(answers_of(from));
             }
         }
         place
-    }
-}
-
-fn said(answer: &Answer) -> String {
-    match answer {
-        Answer::Text(text) => text.clone(),
-        Answer::Number(int) => int.to_string(),
-        Answer::Truth(value) => value.to_string(),
     }
 }
 

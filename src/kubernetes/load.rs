@@ -19,6 +19,9 @@ pub struct Loaded<'s> {
     pub found: Diagnostics,
 }
 
+/// Why a document without `apiVersion` or `kind` is refused.
+pub(super) const NO_OBJECT: &str = "no object of Kubernetes: it lacks `apiVersion` or `kind`";
+
 /// Reads files that were added to `sources`.
 pub fn load<'s>(sources: &'s Sources, files: &[FileId]) -> Loaded<'s> {
     let read: Vec<(FileId, Read<'s>)> = files.par_iter().map(|file| (*file, read(sources, *file))).collect();
@@ -33,7 +36,7 @@ pub fn load<'s>(sources: &'s Sources, files: &[FileId]) -> Loaded<'s> {
                 let place = sources.place(file, start, end);
                 loaded.refused.push(Refusal {
                     place,
-                    reason: "no object of Kubernetes: it lacks `apiVersion` or `kind`".to_owned(),
+                    reason: NO_OBJECT.to_owned(),
                     help: None,
                     hides: true,
                 });

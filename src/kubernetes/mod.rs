@@ -8,6 +8,7 @@
 
 mod attribution;
 pub mod claims;
+mod cluster;
 pub mod context;
 pub mod draft;
 mod fields;
@@ -28,6 +29,8 @@ pub mod tree;
 pub mod world;
 pub mod write;
 
+pub use cluster::cluster_facts;
+pub use read::may_hold_secret;
 pub use world::World;
 
 pub use inventory::{Inventory, inventory};
