@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rayon::prelude::*;
 
-use super::rule::{Check, Finding, Findings, FleetCx, HostCx, Rule, Unchecked};
 use super::clusters::Clusters;
+use super::rule::{Check, Finding, Findings, FleetCx, HostCx, Rule, Unchecked};
 use super::scope::Scope;
 use super::{allow, rules};
 use crate::facts::{Facts, Found};

@@ -2,7 +2,7 @@
 
 use super::clusters::Clusters;
 use super::rule::{FleetCx, HostCx};
-use crate::fleet::cluster::{Claim, ClaimUse, ClusterFacts, Workload};
+use crate::fleet::cluster::{Claim, ClusterFacts, Fate, Workload};
 use crate::fleet::schema::migration::{MigratesFrom, MovedClaim};
 use crate::resolve::{ResolvedHost, ResolvedService};
 use crate::source::{Place, printable};
@@ -33,11 +33,6 @@ impl<'a> Move<'a> {
         self.cluster.claims.get(&(self.workload.namespace.clone(), name.to_owned()))
     }
 
-    /// Returns how the workload uses a claim.
-    pub(super) fn uses(&self, name: &str) -> Option<&'a ClaimUse> {
-        self.workload.claims.iter().find(|one| one.name == name)
-    }
-
     /// Returns the claims that move, with what the manifests say of each.
     pub(super) fn moved(&self) -> impl Iterator<Item = (&'a MovedClaim, Option<&'a Claim>)> {
         let own = *self;
@@ -66,6 +61,18 @@ pub(super) fn of<'a>(cx: &HostCx<'a>) -> Vec<Move<'a>> {
 /// The same of every host of the fleet, whether it is looked at or not.
 pub(super) fn of_fleet<'a>(cx: &FleetCx<'a>) -> Vec<Move<'a>> {
     cx.fleet.hosts.iter().flat_map(|host| of_host(host, cx.clusters)).collect()
+}
+
+/// Tells whether a service of the fleet takes the place of another workload of the same cluster.
+pub(super) fn takes_over(moves: &[Move<'_>], one: &Move<'_>, other: &str) -> bool {
+    let same = |known: &Move<'_>| known.from.cluster.as_str() == one.from.cluster.as_str();
+    moves.iter().any(|known| same(known) && known.identity() == other)
+}
+
+/// Returns the service of a host that a field of a manifest went to, and the key there.
+pub(super) fn gone_to<'a>(host: &'a ResolvedHost<'a>, fate: &'a Fate) -> Option<(&'a ResolvedService<'a>, &'a str)> {
+    let (name, key) = fate.to.as_deref()?.strip_prefix("services.")?.split_once('.')?;
+    host.services.iter().find(|service| service.name == name).map(|service| (service, key))
 }
 
 /// Writes a name from a manifest as messages have it.

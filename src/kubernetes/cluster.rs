@@ -226,8 +226,7 @@ fn targets(pod: &Node<'_>, volume: &str) -> Vec<String> {
     let of_it = mounts.filter(|mount| {
         mount.get("name").and_then(Node::text) == Some(volume) && mount.bool_at("readOnly") != Some(true)
     });
-    let mut all: Vec<String> =
-        of_it.filter_map(|mount| mount.get("mountPath")?.text().map(str::to_owned)).collect();
+    let mut all: Vec<String> = of_it.filter_map(|mount| mount.get("mountPath")?.text().map(str::to_owned)).collect();
     all.sort();
     all.dedup();
     all

@@ -34,12 +34,7 @@ pub fn load<'s>(sources: &'s Sources, files: &[FileId]) -> Loaded<'s> {
             let objects = expand(document.root);
             if objects.is_empty() {
                 let place = sources.place(file, start, end);
-                loaded.refused.push(Refusal {
-                    place,
-                    reason: NO_OBJECT.to_owned(),
-                    help: None,
-                    hides: true,
-                });
+                loaded.refused.push(Refusal { place, reason: NO_OBJECT.to_owned(), help: None, hides: true });
             }
             for (version, kind, root) in objects {
                 loaded.world.add(file, version, kind, root);
