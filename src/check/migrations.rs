@@ -7,6 +7,9 @@ use crate::fleet::schema::migration::{MigratesFrom, MovedClaim};
 use crate::resolve::{ResolvedHost, ResolvedService};
 use crate::source::{Place, printable};
 
+/// What a rule needs that sees clusters, in words.
+pub(super) const MANIFESTS: &str = "manifests of the cluster";
+
 /// A service that takes the place of a workload whose manifest is known.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Move<'a> {

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 
 use super::clusters::Clusters;
+use super::migrations::MANIFESTS;
 use super::scope::Scope;
 use super::settings::Settings;
 use crate::facts::Facts;
@@ -102,6 +103,13 @@ pub struct Rule {
     pub doc: &'static str,
     /// What it looks at.
     pub check: Check,
+}
+
+impl Rule {
+    /// Tells whether it looks at what manifests of Kubernetes say.
+    pub fn sees_clusters(&self) -> bool {
+        self.needs.contains(&MANIFESTS)
+    }
 }
 
 /// What a rule looks at.

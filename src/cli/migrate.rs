@@ -125,6 +125,16 @@ pub(super) fn run(
         let own = context::host_of(resolved, host)?;
         let used = metrics_of(args, cluster_metrics(resolved, &folder, &paths))?;
         let place = Place::of(resolved, own, modules, facts.clone(), &folder, &paths);
+        if args.format == FormatArg::Human {
+            let about_clusters = |finding: &&source::Diagnostic| {
+                let rule = crate::check::rules::find(finding.rule);
+                finding.allowed.is_none() && rule.is_some_and(crate::check::Rule::sees_clusters)
+            };
+            let found: Vec<_> = outcome.checked.findings.iter().filter(about_clusters).cloned().collect();
+            if !found.is_empty() {
+                terminal.print(&context::findings(terminal, &found, sources))?;
+            }
+        }
         Run { terminal, args, paths: &paths, place: &place, used }.print(Some(&folder))
     })
 }

@@ -1,6 +1,6 @@
 //! Manifests that current Kubernetes refuses.
 
-use crate::check::migrations::shown;
+use crate::check::migrations::{MANIFESTS, shown};
 use crate::check::rule::{Check, Finding, Findings, FleetCx, Group, Rule};
 use crate::facts::removed_api;
 use crate::source::{Level, printable};
@@ -10,7 +10,7 @@ pub(super) static RULE: Rule = Rule {
     group: Group::Services,
     level: Level::Note,
     allowable: true,
-    needs: &["manifests of the cluster"],
+    needs: &[MANIFESTS],
     summary: "an object has a version of its API that current Kubernetes lacks",
     doc: include_str!("api_version_removed.md"),
     check: Check::Fleet(check),
@@ -23,7 +23,7 @@ fn check(cx: &FleetCx<'_>, found: &mut Findings) {
         found.report(
             Finding::at(
                 object.place,
-                format!("{name} is a {kind} of `{}`, which Kubernetes {} removed", object.api_version, removed.release),
+                format!("{name} ({kind}) has the version `{}`, which Kubernetes {} removed", object.api_version, removed.release),
             )
             .about(format!("{kind} {}", object.name))
             .why("the manifest is older than the cluster, or the cluster is that old: what really runs may differ from it")

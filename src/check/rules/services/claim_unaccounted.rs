@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::check::migrations::{self, Move, shown};
+use crate::check::migrations::{self, MANIFESTS, Move, shown};
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::source::{Level, nearest, printable};
 
@@ -11,7 +11,7 @@ pub(super) static RULE: Rule = Rule {
     group: Group::Services,
     level: Level::Error,
     allowable: false,
-    needs: &["manifests of the cluster"],
+    needs: &[MANIFESTS],
     summary: "a claim of a workload that moves is neither moved nor left behind",
     doc: include_str!("claim_unaccounted.md"),
     check: Check::Host(check),

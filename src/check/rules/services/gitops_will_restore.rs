@@ -1,6 +1,6 @@
 //! What would bring a workload back.
 
-use crate::check::migrations::{self, shown};
+use crate::check::migrations::{self, MANIFESTS, shown};
 use crate::check::phrase::listed;
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::source::{Level, printable};
@@ -10,7 +10,7 @@ pub(super) static RULE: Rule = Rule {
     group: Group::Services,
     level: Level::Error,
     allowable: true,
-    needs: &["manifests of the cluster"],
+    needs: &[MANIFESTS],
     summary: "something would bring back a workload that is stopped",
     doc: include_str!("gitops_will_restore.md"),
     check: Check::Host(check),

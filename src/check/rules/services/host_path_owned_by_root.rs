@@ -1,6 +1,6 @@
 //! Directories that a container cannot write.
 
-use crate::check::migrations;
+use crate::check::migrations::{self, MANIFESTS};
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::fleet::schema::workloads::VolumeSource;
 use crate::resolve::MountSource;
@@ -11,7 +11,7 @@ pub(super) static RULE: Rule = Rule {
     group: Group::Services,
     level: Level::Error,
     allowable: true,
-    needs: &["manifests of the cluster"],
+    needs: &[MANIFESTS],
     summary: "a path of the node belongs to root, and who writes it does not run as root",
     doc: include_str!("host_path_owned_by_root.md"),
     check: Check::Host(check),

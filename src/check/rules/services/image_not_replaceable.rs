@@ -1,6 +1,6 @@
 //! Containers that stay containers.
 
-use crate::check::migrations;
+use crate::check::migrations::{self, MANIFESTS};
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::source::Level;
 
@@ -9,7 +9,7 @@ pub(super) static RULE: Rule = Rule {
     group: Group::Services,
     level: Level::Note,
     allowable: true,
-    needs: &["manifests of the cluster"],
+    needs: &[MANIFESTS],
     summary: "a workload stays a container",
     doc: include_str!("image_not_replaceable.md"),
     check: Check::Host(check),

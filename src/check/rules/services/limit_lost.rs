@@ -1,6 +1,6 @@
 //! Limits that nothing takes the place of.
 
-use crate::check::migrations::{self, shown};
+use crate::check::migrations::{self, MANIFESTS, shown};
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::resolve::ResolvedService;
 use crate::source::{Level, printable};
@@ -10,7 +10,7 @@ pub(super) static RULE: Rule = Rule {
     group: Group::Services,
     level: Level::Warning,
     allowable: true,
-    needs: &["manifests of the cluster"],
+    needs: &[MANIFESTS],
     summary: "a limit of a workload that moves has no translation",
     doc: include_str!("limit_lost.md"),
     check: Check::Host(check),

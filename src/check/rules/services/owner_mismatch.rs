@@ -1,6 +1,6 @@
 //! Data that its service cannot read.
 
-use crate::check::migrations;
+use crate::check::migrations::{self, MANIFESTS};
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::source::Level;
 
@@ -9,7 +9,7 @@ pub(super) static RULE: Rule = Rule {
     group: Group::Services,
     level: Level::Error,
     allowable: true,
-    needs: &["manifests of the cluster"],
+    needs: &[MANIFESTS],
     summary: "the data of a claim would belong to another account than the service's",
     doc: include_str!("owner_mismatch.md"),
     check: Check::Host(check),

@@ -1,6 +1,6 @@
 //! Volumes that are deleted with their claims.
 
-use crate::check::migrations;
+use crate::check::migrations::{self, MANIFESTS};
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::source::Level;
 
@@ -9,7 +9,7 @@ pub(super) static RULE: Rule = Rule {
     group: Group::Services,
     level: Level::Error,
     allowable: false,
-    needs: &["the volume or its storage class among the manifests"],
+    needs: &[MANIFESTS, "the volume or its storage class among them"],
     summary: "a volume whose data is to move is deleted with its claim",
     doc: include_str!("reclaim_policy_destroys_data.md"),
     check: Check::Host(check),

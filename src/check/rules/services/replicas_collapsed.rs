@@ -1,6 +1,6 @@
 //! Several processes that become one.
 
-use crate::check::migrations;
+use crate::check::migrations::{self, MANIFESTS};
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::source::Level;
 
@@ -9,7 +9,7 @@ pub(super) static RULE: Rule = Rule {
     group: Group::Services,
     level: Level::Warning,
     allowable: true,
-    needs: &["manifests of the cluster"],
+    needs: &[MANIFESTS],
     summary: "more than one replica, or autoscaling, becomes one process",
     doc: include_str!("replicas_collapsed.md"),
     check: Check::Host(check),

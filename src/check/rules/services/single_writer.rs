@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::check::migrations::{self, Move, shown};
+use crate::check::migrations::{self, MANIFESTS, Move, shown};
 use crate::check::rule::{Check, Finding, Findings, FleetCx, Group, Rule};
 use crate::fleet::schema::migration::MovedClaim;
 use crate::source::Level;
@@ -12,7 +12,7 @@ pub(super) static RULE: Rule = Rule {
     group: Group::Services,
     level: Level::Error,
     allowable: true,
-    needs: &["manifests of the cluster"],
+    needs: &[MANIFESTS],
     summary: "a plan would have two writers on one volume",
     doc: include_str!("single_writer.md"),
     check: Check::Fleet(check),

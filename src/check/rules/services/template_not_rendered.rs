@@ -1,6 +1,6 @@
 //! Manifests that are still to be filled in.
 
-use crate::check::migrations;
+use crate::check::migrations::{self, MANIFESTS};
 use crate::check::rule::{Check, Finding, Findings, FleetCx, Group, Rule};
 use crate::source::{Level, printable};
 
@@ -9,7 +9,7 @@ pub(super) static RULE: Rule = Rule {
     group: Group::Services,
     level: Level::Error,
     allowable: true,
-    needs: &["manifests of the cluster"],
+    needs: &[MANIFESTS],
     summary: "a manifest is still to be filled in",
     doc: include_str!("template_not_rendered.md"),
     check: Check::Fleet(check),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::check::migrations;
+use crate::check::migrations::{self, MANIFESTS};
 use crate::check::phrase::listed;
 use crate::check::rule::{Check, Finding, Findings, FleetCx, Group, Rule};
 use crate::source::Level;
@@ -12,7 +12,7 @@ pub(super) static RULE: Rule = Rule {
     group: Group::Services,
     level: Level::Warning,
     allowable: true,
-    needs: &["manifests of the cluster"],
+    needs: &[MANIFESTS],
     summary: "a volume that moves is shared with other workloads",
     doc: include_str!("volume_shared.md"),
     check: Check::Fleet(check),
