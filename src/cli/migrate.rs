@@ -10,10 +10,9 @@ use super::terminal::Terminal;
 use super::{ExitStatus, Failure, output, render};
 use crate::facts::Facts;
 use crate::fleet::Module;
-use crate::fleet::schema::migration::Answer;
 use crate::fleet::schema::service_parts::Protocol;
 use crate::fleet::schema::services::Work;
-use crate::kubernetes::context::Target;
+use crate::kubernetes::context::{Target, answers_of};
 use crate::kubernetes::draft;
 use crate::kubernetes::kustomize::listed;
 use crate::kubernetes::ledger::{CapacityEntry, Definitions, RefusedEntry};
@@ -133,6 +132,16 @@ pub(super) fn run(
         let own = context::host_of(resolved, host)?;
         let used = metrics_of(args, cluster_metrics(resolved, &folder, &paths))?;
         let place = Place::of(resolved, own, modules, facts.clone(), &folder, &paths);
+        if args.format == FormatArg::Human {
+            let about_clusters = |finding: &&source::Diagnostic| {
+                let rule = crate::check::rules::find(finding.rule);
+                finding.allowed.is_none() && rule.is_some_and(crate::check::Rule::sees_clusters)
+            };
+            let found: Vec<_> = outcome.checked.findings.iter().filter(about_clusters).cloned().collect();
+            if !found.is_empty() {
+                terminal.print(&context::findings(terminal, &found, sources))?;
+            }
+        }
         Run { terminal, args, paths: &paths, place: &place, used }.print(Some(&folder))
     })
 }
@@ -290,11 +299,7 @@ impl Place {
         for own in &resolved.hosts {
             for (_, service) in own.def.services.iter() {
                 let Some(from) = &service.value.migrates_from else { continue };
-                for (key, answer) in from.answers.iter() {
-                    let key = key.as_str();
-                    let id = if key.contains('#') { key.to_owned() } else { format!("{}#{key}", from.workload.value) };
-                    place.answers.insert(id, said(&answer.value.value));
-                }
+                place.answers.extend(answers_of(from));
             }
         }
         place
@@ -327,14 +332,6 @@ fn parts(host: &ResolvedHost<'_>) -> BTreeSet<String> {
         }
     }
     parts
-}
-
-fn said(answer: &Answer) -> String {
-    match answer {
-        Answer::Text(text) => text.clone(),
-        Answer::Number(int) => int.to_string(),
-        Answer::Truth(value) => value.to_string(),
-    }
 }
 
 /// One run.

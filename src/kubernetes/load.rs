@@ -22,6 +22,9 @@ pub struct Loaded<'s> {
     pub found: Diagnostics,
 }
 
+/// Why a document without `apiVersion` or `kind` is refused.
+pub(super) const NO_OBJECT: &str = "no object of Kubernetes: it lacks `apiVersion` or `kind`";
+
 /// Reads files that were added to `sources`.
 pub fn load<'s>(sources: &'s Sources, files: &[FileId]) -> Loaded<'s> {
     let read: Vec<(FileId, Read<'s>)> = files.par_iter().map(|file| (*file, read(sources, *file))).collect();
@@ -44,12 +47,7 @@ pub fn load<'s>(sources: &'s Sources, files: &[FileId]) -> Loaded<'s> {
             };
             if objects.is_empty() {
                 let place = sources.place(file, start, end);
-                loaded.refused.push(Refusal {
-                    place,
-                    reason: "no object of Kubernetes: it lacks `apiVersion` or `kind`".to_owned(),
-                    help: None,
-                    hides: true,
-                });
+                loaded.refused.push(Refusal { place, reason: NO_OBJECT.to_owned(), help: None, hides: true });
             }
             for (version, kind, root) in objects {
                 loaded.world.add(file, version, kind, root);

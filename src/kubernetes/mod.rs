@@ -9,6 +9,7 @@
 mod app_template;
 mod attribution;
 pub mod claims;
+mod cluster;
 pub mod context;
 pub mod draft;
 mod fields;
@@ -31,6 +32,8 @@ pub mod tree;
 pub mod world;
 pub mod write;
 
+pub use cluster::cluster_facts;
+pub use read::may_hold_secret;
 pub use world::World;
 
 pub use inventory::{Inventory, inventory};

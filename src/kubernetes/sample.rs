@@ -1,6 +1,6 @@
 //! What tests of translators begin with: manifests as text, the definitions and the ledger that come of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::context::Target;
 use super::object::expand;
@@ -145,18 +145,8 @@ fn in_world<T>(
     let mut target = Target {
         host: Some("lufta"),
         release: "26.05".parse().ok(),
-        cluster: "do",
-        modules: &modules,
-        facts: &facts,
         datasets: Some("rpool/safe".to_owned()),
-        moved: BTreeMap::new(),
-        taken: BTreeSet::new(),
-        parts: BTreeSet::new(),
-        ports: BTreeMap::new(),
-        vhosts: BTreeMap::new(),
-        natives: BTreeMap::new(),
-        answers: BTreeMap::new(),
-        used: BTreeMap::new(),
+        ..Target::nowhere("do", &modules, &facts)
     };
     change(&mut target);
     read(world, &target)

@@ -23,6 +23,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 pub use decode::decode;
+pub use secret::may_hold as may_hold_secret;
 
 use super::tree::{Node, Pair, Span, Value};
 use crate::source::{Diagnostic, Diagnostics, FileId, Level, Place, Sources};
