@@ -129,6 +129,11 @@ impl<'n, 's> Release<'n, 's> {
                 );
             }
         }
+        for key in ["releaseName", "targetNamespace"] {
+            if let Some(node) = self.spec.get(key) {
+                self.notes.replaced(node, "the names and the namespace of what the chart makes");
+            }
+        }
         if let Some(node) = self.spec.get("valuesFrom").filter(|node| !node.items().is_empty()) {
             let text = "these values stand elsewhere and are not merged into those of the release: which of them change what is read here? Write those below `spec.values`";
             self.notes.ask(self.id, node, "values-from", text, false);

@@ -71,6 +71,15 @@ impl<'s> World<'s> {
         Some(id)
     }
 
+    /// Tells whether other objects are made of an object: what it says is translated with those.
+    pub fn is_source(&self, object: &Object<'_>) -> bool {
+        self.objects
+            .iter()
+            .rev()
+            .take_while(|made| made.made_from.is_some())
+            .any(|made| made.made_from == Some(object.id))
+    }
+
     /// Makes objects findable, after all were added and patched.
     pub fn index(&mut self) {
         self.by_name.clear();
