@@ -325,10 +325,9 @@ fn finish<'s>(
         let first = seen.get(&item.from);
         if item.is_made || first.is_some_and(|known| *known != identity) {
             // The same base under another name is another object.
-            if let Some(id) = world.add_made(item.from, item.version, item.kind, item.tree) {
-                if let Some(object) = world.objects_mut().get_mut(id.0 as usize) {
-                    object.moved_to = item.moved_to;
-                }
+            let id = world.add_made(item.from, item.version, item.kind, item.tree);
+            if let Some(object) = id.and_then(|id| world.objects_mut().get_mut(id.0 as usize)) {
+                object.moved_to = item.moved_to;
             }
             continue;
         }
