@@ -25,10 +25,20 @@ pub(super) fn settle_rest(cx: &mut Cx<'_, '_>) {
     let world = cx.world;
     let table: &'static Table = &TABLE;
     let accounts = cx.books.accounts_mut();
+    // What an object is made into says what its fields are; what the table lacks there is asked about where it stands.
+    for object in world.objects() {
+        let Some(from) = object.made_from else { continue };
+        let mut is_whole = true;
+        object.tree().each_leaf(&mut |_, leaf| is_whole &= leaf.leaf().owner == from.0);
+        if let Some(account) = accounts.get_mut(from.0 as usize).filter(|_| is_whole) {
+            Walk::made(table, object, account);
+        }
+    }
     let left: Vec<Left<'_, '_>> = world
         .objects()
         .par_iter()
         .zip(accounts.par_iter_mut())
+        .filter(|(object, _)| object.made_from.is_none())
         .map(|(object, account)| Walk::over(table, object, account))
         .filter(|left| !left.is_empty())
         .collect();
@@ -122,6 +132,14 @@ impl<'w, 's, 'a> Walk<'w, 's, 'a> {
         walk.overridden();
         walk.value(&object.root, Some(start), None);
         walk.left
+    }
+
+    /// Settles what the table knows of an object that was made of another one, in the account of that one.
+    fn made(table: &'static Table, object: &'w Object<'s>, account: &'a mut Account) {
+        let (start, known) = table.start(object.group(), &object.kind);
+        let left = Left { object, asked: Vec::new(), unknown: Vec::new(), paths: Vec::new(), more: 0, known };
+        let mut walk = Self { table, account, entries: Vec::new(), null: None, empty: None, route: Vec::new(), left };
+        walk.value(object.tree(), Some(start), None);
     }
 
     /// Settles what a patch took out of the object.

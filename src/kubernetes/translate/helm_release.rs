@@ -10,7 +10,7 @@ pub(super) static HELM_RELEASE: Translator =
     Translator { kind: "HelmRelease", groups: &["helm.toolkit.fluxcd.io"], stage: Stage::Sources, run };
 
 fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
-    let Some(spec) = object.tree().get("spec") else { return };
+    let Some(spec) = object.tree().get("spec").filter(|_| !cx.world.is_source(object)) else { return };
     let own = spec.at(&["chart", "spec"]);
     let of_chart = ["chart", "version", "sourceRef", "valuesFile", "valuesFiles", "verify"];
     let of_release = ["chartRef", "values", "valuesFrom", "postRenderers", "releaseName", "targetNamespace"];
