@@ -27,6 +27,8 @@ pub mod restorers;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod scalar;
+#[cfg(test)]
+mod sums_tests;
 pub mod translate;
 pub mod tree;
 pub mod world;

@@ -136,7 +136,7 @@ pub(crate) fn translated_files(files: &[(&str, &str)]) -> Inventory {
     complete(in_world(&world, |_| {}, |world, target| inventory(world, target, true).unwrap()))
 }
 
-fn in_world<T>(
+pub(crate) fn in_world<T>(
     world: &World<'_>,
     change: impl FnOnce(&mut Target<'_>),
     read: impl FnOnce(&World<'_>, &Target<'_>) -> T,

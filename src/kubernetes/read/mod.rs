@@ -16,7 +16,7 @@ mod secret;
 mod split;
 mod template;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::ops::Range;
 

@@ -3,7 +3,7 @@ use crate::source::Sources;
 
 mod forms;
 mod oddities;
-mod real;
+pub(crate) mod real;
 mod round;
 mod speed;
 

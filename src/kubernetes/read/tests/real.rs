@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 
-fn files() -> Vec<(String, String)> {
+pub(crate) fn files() -> Vec<(String, String)> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/kubernetes");
     let folder = std::env::var_os("HOSTWRIGHT_MANIFESTS").map_or(beside, PathBuf::from);
     let mut files = Vec::new();
