@@ -122,7 +122,7 @@ pub(super) fn native<'w, 's>(
     };
     let why = |text: String| Why { text, is_catalogued: true };
     let Some(prefix) = file.prefix.as_ref() else { return Err(none("the module has no options")) };
-    if let Some(text) = stays(cx, workload, all, name) {
+    if let Some(text) = stays(cx, workload, all, name, file) {
         return Err(why(text));
     }
     let release = release(cx);
@@ -180,7 +180,16 @@ fn catalogued<'w>(cx: &Cx<'w, '_>, image: &ImageRef) -> Option<(&'w str, &'w Mod
 }
 
 /// Returns why a container stays one whatever the module takes.
-fn stays(cx: &Cx<'_, '_>, workload: &Workload<'_, '_>, all: &[Container<'_, '_>], module: &str) -> Option<String> {
+fn stays(
+    cx: &Cx<'_, '_>,
+    workload: &Workload<'_, '_>,
+    all: &[Container<'_, '_>],
+    module: &str,
+    file: &ModuleFile,
+) -> Option<String> {
+    if file.ports.iter().any(|port| matches!(port.port.value, 80 | 443)) {
+        return Some("the host's own web server has its ports, and serves the virtual hosts of services".to_owned());
+    }
     if workload.running != Running::Always {
         return Some("it runs to its end, and the module's service runs as long as the host".to_owned());
     }
@@ -190,6 +199,10 @@ fn stays(cx: &Cx<'_, '_>, workload: &Workload<'_, '_>, all: &[Container<'_, '_>]
     });
     if let Some((other, _)) = other {
         return Some(format!("a host has one {module}, which `{other}` is already"));
+    }
+    let hook = all.iter().find(|other| other.node.at(&["lifecycle", "postStart"]).is_some());
+    if hook.is_some() {
+        return Some("it runs a command of its own after its start".to_owned());
     }
     if let Some(init) = all.iter().find(|other| other.role == Role::Init) {
         return Some(format!("its init container `{}` does something before it that no module does", init.name));

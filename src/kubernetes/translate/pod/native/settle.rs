@@ -230,6 +230,7 @@ impl<'w, 's> Plan<'_, 'w, 's> {
             let Some(inside) = node.get("containerPort").and_then(ports::number) else { continue };
             let outside = node.get("hostPort").filter(|port| !port.is_null() && port.int() != Some(0));
             if outside.is_none() && !self.workload.has_host_network() {
+                cx.books.replaced(node, format!("the ports of the module {}", self.name));
                 continue;
             }
             let protocol = if node.str_at("protocol") == Some("UDP") { Protocol::Udp } else { Protocol::Tcp };

@@ -129,7 +129,7 @@ fn what_has_no_counterpart_keeps_a_container_one() {
             "redis:7",
             "args: [--unknown, x, --appendonly, 'yes', y]",
             "",
-            "the module redis has no counterpart for the argument --unknown, its argument number 2, its argument number 4",
+            "the module redis has no counterpart for the argument --unknown, its argument number 2, its argument number 5",
         ),
         (
             "gitea/gitea:1.99.0",
@@ -161,7 +161,7 @@ fn what_has_no_counterpart_keeps_a_container_one() {
             "",
             "the module grafana has no counterpart for the variable GF_SERVER_ROOT_URL, which looks like a secret",
         ),
-        ("nginx:1.27", "", "", "port 80 of the host belongs to the host's web server"),
+        ("nginx:1.27", "", "", "the host's own web server has its ports, and serves the virtual hosts of services"),
         (
             "nextcloud:29",
             "volumeMounts: [{ name: data, mountPath: /var/www/html/data }]",
