@@ -139,6 +139,14 @@ pub fn inline(text: &str) -> Option<Vec<Node<'_>>> {
     Some(all)
 }
 
+/// Returns the only document of a text; none where it has several or cannot be read.
+pub fn read_text(text: &str) -> Option<Node<'_>> {
+    let mut roots =
+        outcomes(text).into_iter().map(|outcome| outcome.roots.ok()).collect::<Option<Vec<_>>>()?.into_iter().flatten();
+    let first = roots.next();
+    first.filter(|_| roots.next().is_none())
+}
+
 fn stands_twice(sources: &Sources, file: FileId, twice: &Twice, hides: bool) -> Diagnostic {
     let place = |at: Span| sources.place(file, at.start as usize, at.end as usize);
     let message = match hides {

@@ -3,7 +3,8 @@
 use toml_edit::{Item, Table, Value};
 
 use super::Writer;
-use super::toml::{inline, item_of, keys, list, string, strings, value_of};
+use super::toml::{inline, item_of, list, string, strings, value_of};
+use crate::facts::split_name;
 use crate::kubernetes::draft::{
     AskDraft, ContainerDraft, Draft, FileDraft, MigrationDraft, NativeDraft, PortDraft, ProbeDraft, Protocol,
     SecretDraft, SecretTo, StateDraft, VhostDraft, WorkDraft,
@@ -48,7 +49,7 @@ pub(super) fn add(out: &mut Writer<'_>, name: &str, draft: &Draft) {
         let options = native.options.iter().map(|(key, value)| (key.as_str(), value));
         let mut below = Table::new();
         for (route, value) in options {
-            insert_below(&mut below, &keys(route), value_of(value));
+            insert_below(&mut below, &split_name(route), value_of(value));
         }
         if !below.is_empty() {
             table.insert("options", Item::Table(below));
@@ -168,12 +169,12 @@ fn below<'k>(table: &mut Table, key: &str, values: impl Iterator<Item = (&'k str
     }
 }
 
-/// Adds a value at a route of keys, as dotted keys.
+/// Adds a value at the name of an option, as dotted keys.
 fn insert_below(table: &mut Table, route: &[String], value: Value) {
     match route {
         [] => {}
-        [last] => {
-            table.insert(last, Item::Value(value));
+        [only] => {
+            table.insert(only, Item::Value(value));
         }
         [first, rest @ ..] => {
             let inner = table.entry(first).or_insert_with(|| {
@@ -293,6 +294,7 @@ fn migrates_from(workload: &str, migration: &MigrationDraft) -> Table {
             ("claim", Some(string(&volume.claim))),
             ("to", Some(string(&volume.to))),
             ("used", volume.used.as_deref().map(string)),
+            ("paths", (!volume.paths.is_empty()).then(|| strings(&volume.paths))),
             ("dump", volume.dump.map(string)),
             ("owner", volume.owner.as_deref().map(string)),
         ])
