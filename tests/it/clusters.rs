@@ -96,3 +96,14 @@ fn migrate_prints_what_the_rules_say_of_services_that_moved_before() {
     let run = sandbox.run(&["migrate", "k8s", "--host", "a", "--today", "2026-11-21"]);
     assert!(run.out.contains("replicas-collapsed"), "{}", run.out);
 }
+
+#[test]
+fn migrate_prints_what_the_rules_would_say_of_definitions_that_nobody_wrote() {
+    let sandbox = Sandbox::small();
+    sandbox.write("k8s/apps/web.yaml", WEB);
+    let before = sandbox.tree(".");
+    let run = sandbox.run(&["migrate", "k8s", "--host", "a", "--today", "2026-11-21"]);
+    assert!(run.out.contains("replicas-collapsed"), "{}", run.out);
+    assert!(!run.out.contains("hunter2"), "{}", run.out);
+    assert_eq!(sandbox.tree("."), before);
+}
