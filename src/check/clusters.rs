@@ -27,7 +27,7 @@ impl Clusters {
     /// what was found.
     pub(super) fn read(fleet: &Fleet, files: &mut FleetFiles, facts: &Facts, found: &mut Diagnostics) -> Self {
         let mut moving: BTreeMap<&str, Vec<(&str, &MigratesFrom)>> = BTreeMap::new();
-        for (_, host) in &fleet.hosts {
+        for host in fleet.hosts.values() {
             for (name, service) in host.def.services.iter() {
                 if let Some(from) = &service.value.migrates_from {
                     moving.entry(from.cluster.as_str()).or_default().push((name.as_str(), from));

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use super::context::{self, shown};
 use super::terminal::Terminal;
-use super::{ExitStatus, Failure, output, render};
+use super::{ExitStatus, Failure, moved, output, render};
 use crate::facts::Facts;
 use crate::fleet::Module;
 use crate::fleet::schema::service_parts::Protocol;
@@ -132,16 +132,6 @@ pub(super) fn run(
         let own = context::host_of(resolved, host)?;
         let used = metrics_of(args, cluster_metrics(resolved, &folder, &paths))?;
         let place = Place::of(resolved, own, modules, facts.clone(), &folder, &paths);
-        if args.format == FormatArg::Human {
-            let about_clusters = |finding: &&source::Diagnostic| {
-                let rule = crate::check::rules::find(finding.rule);
-                finding.allowed.is_none() && rule.is_some_and(crate::check::Rule::sees_clusters)
-            };
-            let found: Vec<_> = outcome.checked.findings.iter().filter(about_clusters).cloned().collect();
-            if !found.is_empty() {
-                terminal.print(&context::findings(terminal, &found, sources))?;
-            }
-        }
         Run { terminal, args, paths: &paths, place: &place, used }.print(Some(&folder))
     })
 }
@@ -390,6 +380,12 @@ impl Run<'_> {
         {
             add_cluster(folder, &place.cluster, self.paths)?;
         }
+        if args.format == FormatArg::Human
+            && let (Some(folder), Some(host)) = (folder, place.host.as_deref())
+        {
+            let unwritten = if args.write { None } else { Some(added(folder, host, place, &inventory.host)?.1) };
+            moved::print(terminal, folder, host, unwritten, context::today(args.today)?)?;
+        }
         let capacity = place.pool.as_ref();
         let capacity =
             capacity.map(|pool| CapacityEntry::of(&pool.name, pool.usable, pool.promised, &inventory.claims));
@@ -449,19 +445,29 @@ fn definitions_of(
     draft: &draft::HostDraft,
     wanted: bool,
 ) -> Result<Written, Failure> {
-    let path = folder.join("hosts").join(host).join("host.toml");
-    let text = if wanted { output::read_text(&path)? } else { String::new() };
-    let written = write(&text, draft, host, place.pool.as_ref().map(|pool| pool.name.as_str()))
-        .map_err(|_| Failure::new(format!("{} is no TOML", shown(&path))).help("`hostwright check` says why"))?;
-    if wanted {
-        for (file, bytes) in &written.files {
-            output::replace(&folder.join(file), bytes)?;
-        }
-        if written.text != text {
-            output::replace(&output::real(&path), written.text.as_bytes())?;
-        }
+    if !wanted {
+        return written("", host, place, draft);
+    }
+    let (text, written) = added(folder, host, place, draft)?;
+    for (file, bytes) in &written.files {
+        output::replace(&folder.join(file), bytes)?;
+    }
+    if written.text != text {
+        output::replace(&output::real(&folder.join(format!("hosts/{host}/host.toml"))), written.text.as_bytes())?;
     }
     Ok(written)
+}
+
+/// Returns the text of a host's file, and the same with the definitions added.
+fn added(folder: &Path, host: &str, place: &Place, draft: &draft::HostDraft) -> Result<(String, Written), Failure> {
+    let text = output::read_text(&folder.join(format!("hosts/{host}/host.toml")))?;
+    let written = written(&text, host, place, draft)?;
+    Ok((text, written))
+}
+
+fn written(text: &str, host: &str, place: &Place, draft: &draft::HostDraft) -> Result<Written, Failure> {
+    write(text, draft, host, place.pool.as_ref().map(|pool| pool.name.as_str()))
+        .map_err(|_| Failure::new(format!("hosts/{host}/host.toml is no TOML")).help("`hostwright check` says why"))
 }
 
 /// Adds the cluster to fleet.toml, with where its manifests are when they lie in the fleet.

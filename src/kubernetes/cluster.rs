@@ -174,8 +174,8 @@ fn scaler(cx: &Cx<'_, '_>, object: &Object<'_>) -> Option<Scaler> {
         [("HorizontalPodAutoscaler", "autoscaling", "maxReplicas"), ("ScaledObject", "keda.sh", "maxReplicaCount")];
     kinds.into_iter().find_map(|(kind, group, key)| {
         let scalers = cx.world.of_kind(kind).filter(|scaler| scaler.group() == group);
-        let own = scalers.filter(|scaler| scaler.namespace() == object.namespace());
-        own.filter_map(|scaler| {
+        let mut own = scalers.filter(|scaler| scaler.namespace() == object.namespace());
+        own.find_map(|scaler| {
             let spec = scaler.tree().get("spec")?;
             let target = spec.get("scaleTargetRef")?;
             let is_it = target.str_at("name") == Some(object.name())
@@ -185,7 +185,6 @@ fn scaler(cx: &Cx<'_, '_>, object: &Object<'_>) -> Option<Scaler> {
             let most = most.and_then(Node::int).unwrap_or(if kind == "ScaledObject" { KEDA_MOST } else { 1 });
             is_it.then(|| Scaler { by: scaler.identity(), most, place })
         })
-        .next()
     })
 }
 

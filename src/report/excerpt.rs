@@ -58,7 +58,7 @@ fn covered(finding: &Diagnostic, sources: &Sources) -> Vec<(FileId, String)> {
         files.sort_unstable();
         files.dedup();
         // A definition holds no secrets; where it does, that is the finding.
-        files.retain(|file| !sources.file(*file).path().ends_with(".toml"));
+        files.retain(|file| sources.file(*file).path().rsplit('.').next() != Some("toml"));
         return files.into_iter().map(|file| (file, around(finding, file, sources))).collect();
     }
     secret(finding, sources).into_iter().collect()

@@ -237,7 +237,7 @@ fn a_channels_options_key_answers_for_its_hosts_alone() {
             .map(|line| if line.starts_with("options") { format!("options = 'fork/{name}'") } else { line.to_owned() });
         sandbox.write("fleet.toml", line.collect::<Vec<_>>().join("\n"));
         let run = sandbox.run(&["check", "--today", "2026-11-21", "-v"]).ends(2);
-        run.says(&format!("error[{rule}]")).says(why).says("fleet.toml:21:11");
+        run.says(&format!("error[{rule}]")).says(why).says("fleet.toml:24:11");
     }
     std::os::unix::fs::symlink(elsewhere.path().join("options.json"), sandbox.path().join("fork/link.json")).unwrap();
     sandbox.edit("fleet.toml", "fork/options.xml", "fork/link.json");

@@ -12,6 +12,7 @@ mod boot_evaluated;
 mod build;
 mod changed_since;
 mod ci_docs;
+mod clusters;
 mod commands;
 mod compile;
 mod compile_nix;

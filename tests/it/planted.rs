@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hostwright::check::{Check, SCAFFOLD, examples, rules};
+use hostwright::source::Level;
 use serde_json::Value;
 
 use crate::program::Sandbox;
@@ -273,6 +274,9 @@ fn every_planted_error_is_one_finding_at_its_place() {
     assert!(wrong.is_empty(), "{} planted, {} reported\n{}", fleet.errors.len(), reported.len(), wrong.join("\n"));
     let kinds: BTreeSet<&str> = fleet.errors.iter().map(|(rule, _)| rule.as_str()).collect();
     assert!(kinds.len() >= 60, "{} rules", kinds.len());
+    for rule in rules::all().filter(|rule| rule.sees_clusters() && rule.level != Level::Note) {
+        assert!(kinds.contains(rule.id), "nothing is planted for {}", rule.id);
+    }
     assert_eq!(reported.len(), fleet.errors.len());
     assert!(reported.len() >= ERRORS, "{} errors", reported.len());
 }

@@ -31,7 +31,7 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
             None => finding
                 .why("no module takes the place of this image: it is updated when its tag is, not with the system")
                 .help("keep it, and follow the releases of its image")
-                .help("write a module for it: docs/modules.md"),
+                .help("write a module for it: CONTRIBUTING.md says how"),
         });
     }
 }
