@@ -28,7 +28,8 @@ pub(super) fn translate<'w, 's>(
     }
     work.after_start = after_start;
     work.before_stop = before_stop;
-    work.stop_timeout = grace;
+    let is_always = container.role != Role::Init && workload.running == Running::Always;
+    work.stop_timeout = grace.or_else(|| is_always.then_some(GRACE));
     if container.role == Role::Main {
         work.run_at_most = most.filter(|seconds| *seconds > 0);
     }
