@@ -49,6 +49,13 @@ impl Changes {
             }
         }
         let deployer = fleet.file.deployer.as_ref();
+        for (name, cluster) in fleet.file.clusters.iter() {
+            let mut named = cluster.value.manifests.iter().map(|path| path.value.0.as_str());
+            let meets = |path: &String, named: &str| is_at_or_above(path, named) || is_at_or_above(named, path);
+            if named.any(|named| self.paths.iter().any(|path| meets(path, named))) {
+                seen.clusters.insert(name.as_str());
+            }
+        }
         let files = self.paths.iter().map(String::as_str).collect();
         if seen.all || deployer.is_some_and(|deployer| seen.channels.contains(deployer.channel.as_str())) {
             return Scope::All;
@@ -121,6 +128,8 @@ struct Seen<'a> {
     all: bool,
     hosts: BTreeSet<&'a str>,
     modules: BTreeSet<&'a str>,
+    /// Clusters whose manifests changed.
+    clusters: BTreeSet<&'a str>,
     channels: BTreeSet<String>,
     channel_gone: bool,
 }
@@ -132,7 +141,10 @@ impl Seen<'_> {
         let mut of_services = services.map(|(name, service)| {
             service.native().and_then(|native| native.module.as_ref()).map_or(name.as_str(), |module| module.as_str())
         });
+        let comes_from = |name: &str| self.clusters.contains(name);
+        let mut sources = host.def.services.iter().filter_map(|(_, service)| service.value.migrates_from.as_ref());
         self.hosts.contains(host.name.as_str())
+            || sources.any(|from| comes_from(from.cluster.as_str()))
             || host.imports.iter().any(|name| has_module(name))
             || of_services.any(has_module)
             || channels_of(host)

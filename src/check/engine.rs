@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rayon::prelude::*;
 
+use super::clusters::Clusters;
 use super::rule::{Check, Finding, Findings, FleetCx, HostCx, Rule, Unchecked};
 use super::scope::Scope;
 use super::{allow, rules};
@@ -29,12 +30,13 @@ pub struct Checked {
 pub fn check(
     fleet: &Resolved<'_>,
     scope: &Scope,
+    clusters: &Clusters,
     found: Diagnostics,
     facts: &Facts,
     sources: &Sources,
     today: Date,
 ) -> Checked {
-    let fleet_cx = FleetCx { fleet, facts, sources, today, scope };
+    let fleet_cx = FleetCx { fleet, facts, sources, today, scope, clusters };
     let mut outcomes: Vec<Findings> = rules::all()
         .filter_map(|rule| {
             run(rule, None, sources, |found| match rule.check {
@@ -51,7 +53,7 @@ pub fn check(
         .par_iter()
         .map(|host| {
             let settings = OnceCell::new();
-            let cx = HostCx { host, fleet, facts, sources, today, scope, settings: &settings };
+            let cx = HostCx { host, fleet, facts, sources, today, scope, clusters, settings: &settings };
             let check_host = |rule: &'static Rule| {
                 run(rule, Some(host), sources, |found| match rule.check {
                     Check::Host(check) => {
@@ -71,6 +73,7 @@ pub fn check(
         checked.findings.extend(outcome.found);
         checked.unchecked.extend(outcome.unchecked);
     }
+    clusters.hide_secrets(&mut checked.findings, sources);
     checked.findings.retain(|finding| finding.host.as_deref().is_none_or(|host| scope.has(host)));
     allow::apply(fleet, scope, &mut checked, today);
     sort(&mut checked.findings, sources);
@@ -153,8 +156,9 @@ pub fn check_scope<R>(
         let checked = Checked { findings: found, unchecked: Vec::new(), rules: count() };
         return then(None, Outcome { checked, fleet: name, hosts: reading.hosts }, &files.sources);
     };
+    let clusters = Clusters::read(fleet, files, facts, &mut found);
     let resolved = resolve(fleet, facts, &files.sources, &mut found);
-    let checked = check(&resolved, &scope, found, facts, &files.sources, today);
+    let checked = check(&resolved, &scope, &clusters, found, facts, &files.sources, today);
     let hosts = match &scope {
         Scope::All => reading.hosts,
         Scope::Hosts(hosts) => hosts.len(),

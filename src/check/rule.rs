@@ -2,6 +2,8 @@
 
 use std::cell::OnceCell;
 
+use super::clusters::Clusters;
+use super::migrations::MANIFESTS;
 use super::scope::Scope;
 use super::settings::Settings;
 use crate::facts::Facts;
@@ -103,6 +105,13 @@ pub struct Rule {
     pub check: Check,
 }
 
+impl Rule {
+    /// Tells whether it looks at what manifests of Kubernetes say.
+    pub fn sees_clusters(&self) -> bool {
+        self.needs.contains(&MANIFESTS)
+    }
+}
+
 /// What a rule looks at.
 #[derive(Debug, Clone, Copy)]
 pub enum Check {
@@ -133,6 +142,8 @@ pub struct FleetCx<'a> {
     pub today: Date,
     /// The hosts that are checked.
     pub scope: &'a Scope,
+    /// What manifests say of the clusters that services come from.
+    pub clusters: &'a Clusters,
 }
 
 impl<'a> FleetCx<'a> {
@@ -158,6 +169,8 @@ pub struct HostCx<'a> {
     pub today: Date,
     /// The hosts that are checked.
     pub scope: &'a Scope,
+    /// What manifests say of the clusters that services come from.
+    pub clusters: &'a Clusters,
     /// What the option index says of the host's settings, worked out by the first rule that asks.
     pub settings: &'a OnceCell<Settings<'a>>,
 }

@@ -18,7 +18,7 @@ use crate::units::Date;
 
 /// Check hosts against every rule.
 ///
-/// Reads the fleet's files and nothing else: no process is started (but git, for `--changed-since`), no connection opened. The same
+/// Reads the fleet's files, manifests of its clusters included, and nothing else: no process is started (but git, for `--changed-since`), no connection opened. The same
 /// files and the same date give the same findings. Only `--eval` starts Nix, which fetches the pinned nixpkgs if it has to, and is otherwise kept from reading,
 /// fetching or building anything but what the hosts are made of.
 #[derive(Debug, clap::Args)]

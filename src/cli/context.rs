@@ -282,6 +282,7 @@ pub(super) fn paths(folder: &Path, files: &FleetFiles) -> Result<Vec<String>, Fa
     let refused = files.found.iter().map(|finding| files.sources.file(finding.primary.place.file).path());
     let mut paths: Vec<String> = files.files.keys().map(String::as_str).chain(refused).map(str::to_owned).collect();
     paths.extend(fact_paths(folder, files)?);
+    paths.extend(files.manifests.iter().map(|manifest| manifest.path.clone()));
     for (path, asset) in files.sources.assets() {
         let members = asset.files(path);
         paths.extend(members.is_empty().then(|| path.to_owned()));

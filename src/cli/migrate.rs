@@ -7,14 +7,14 @@ use clap::ValueEnum;
 
 use super::context::{self, shown};
 use super::terminal::Terminal;
-use super::{ExitStatus, Failure, output};
+use super::{ExitStatus, Failure, output, render};
 use crate::facts::Facts;
 use crate::fleet::Module;
-use crate::fleet::schema::migration::Answer;
 use crate::fleet::schema::service_parts::Protocol;
 use crate::fleet::schema::services::Work;
-use crate::kubernetes::context::Target;
+use crate::kubernetes::context::{Target, answers_of};
 use crate::kubernetes::draft;
+use crate::kubernetes::kustomize::listed;
 use crate::kubernetes::ledger::{CapacityEntry, Definitions, RefusedEntry};
 use crate::kubernetes::read::decode;
 use crate::kubernetes::write::{Written, write};
@@ -53,6 +53,9 @@ pub(super) struct Args {
     /// Used bytes of claims: lines `namespace/claim SIZE`, or a kubelet's summary as JSON
     #[arg(long, value_name = "FILE")]
     metrics: Option<PathBuf>,
+    /// Run `kustomize build` and `helm template` for what only they can read; they may use the network and run plugins
+    #[arg(long)]
+    render: bool,
     /// Leave out what became of each field
     #[arg(long)]
     summary: bool,
@@ -129,6 +132,16 @@ pub(super) fn run(
         let own = context::host_of(resolved, host)?;
         let used = metrics_of(args, cluster_metrics(resolved, &folder, &paths))?;
         let place = Place::of(resolved, own, modules, facts.clone(), &folder, &paths);
+        if args.format == FormatArg::Human {
+            let about_clusters = |finding: &&source::Diagnostic| {
+                let rule = crate::check::rules::find(finding.rule);
+                finding.allowed.is_none() && rule.is_some_and(crate::check::Rule::sees_clusters)
+            };
+            let found: Vec<_> = outcome.checked.findings.iter().filter(about_clusters).cloned().collect();
+            if !found.is_empty() {
+                terminal.print(&context::findings(terminal, &found, sources))?;
+            }
+        }
         Run { terminal, args, paths: &paths, place: &place, used }.print(Some(&folder))
     })
 }
@@ -286,11 +299,7 @@ impl Place {
         for own in &resolved.hosts {
             for (_, service) in own.def.services.iter() {
                 let Some(from) = &service.value.migrates_from else { continue };
-                for (key, answer) in from.answers.iter() {
-                    let key = key.as_str();
-                    let id = if key.contains('#') { key.to_owned() } else { format!("{}#{key}", from.workload.value) };
-                    place.answers.insert(id, said(&answer.value.value));
-                }
+                place.answers.extend(answers_of(from));
             }
         }
         place
@@ -325,14 +334,6 @@ fn parts(host: &ResolvedHost<'_>) -> BTreeSet<String> {
     parts
 }
 
-fn said(answer: &Answer) -> String {
-    match answer {
-        Answer::Text(text) => text.clone(),
-        Answer::Number(int) => int.to_string(),
-        Answer::Truth(value) => value.to_string(),
-    }
-}
-
 /// One run.
 struct Run<'a> {
     terminal: &'a Terminal,
@@ -345,16 +346,13 @@ struct Run<'a> {
 impl Run<'_> {
     fn print(self, folder: Option<&Path>) -> Result<ExitStatus, Failure> {
         let Self { terminal, args, place, .. } = self;
-        let read = source::load_manifests(self.paths).map_err(|error| Failure::new(printable(&error.to_string())))?;
-        let mut sources = Sources::default();
-        let (mut ids, mut refused) = (Vec::new(), Vec::new());
-        let files = read.len();
-        for file in read {
-            match file.bytes.and_then(decode) {
-                Ok(text) => ids.push(sources.add(file.path, text)),
-                Err(reason) => refused.push(RefusedEntry { file: file.path, line: 1, column: 1, reason, help: None }),
-            }
+        let (mut texts, mut refused) = texts(self.paths)?;
+        let files = texts.len() + refused.len();
+        if args.render {
+            texts = render::render(texts)?;
         }
+        let mut sources = Sources::default();
+        let ids: Vec<_> = texts.into_iter().map(|(path, text)| sources.add(path, text)).collect();
         let loaded = load::load(&sources, &ids);
         refused.extend(loaded.refused());
         let target = Target {
@@ -416,6 +414,27 @@ impl Run<'_> {
             ExitStatus::Success
         })
     }
+}
+
+/// Returns the files at and below some paths with what their kustomizations name, by path and text, and what cannot be read.
+fn texts(paths: &[PathBuf]) -> Result<(render::Texts, Vec<RefusedEntry>), Failure> {
+    let mut read = source::load_manifests(paths).map_err(|error| Failure::new(printable(&error.to_string())))?;
+    let (mut all, mut refused, mut known) = (Vec::new(), Vec::new(), BTreeSet::new());
+    while !read.is_empty() {
+        let from = all.len();
+        for file in read {
+            known.insert(file.path.clone());
+            match file.bytes.and_then(decode) {
+                Ok(text) => all.push((file.path, text)),
+                Err(reason) => refused.push(RefusedEntry { file: file.path, line: 1, column: 1, reason, help: None }),
+            }
+        }
+        let new = all.iter().skip(from).map(|(path, text): &(String, String)| (path.as_str(), text.as_str()));
+        let named: Vec<String> = listed::of_files(new).all().filter(|path| !known.contains(*path)).cloned().collect();
+        read = source::load_named(&named, &known, paths);
+        known.extend(named);
+    }
+    Ok((all, refused))
 }
 
 fn host_words(args: &Args) -> impl Iterator<Item = String> {

@@ -24,6 +24,7 @@ mod output;
 mod pin;
 mod plan;
 mod probe;
+mod render;
 mod rules;
 mod schema;
 mod terminal;

@@ -5,6 +5,7 @@
 //!
 //! Invariant: a [`Host`] that exists has no input error; every value in it knows where it was written.
 
+pub mod cluster;
 pub mod decode;
 mod lock;
 mod merge;

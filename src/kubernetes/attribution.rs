@@ -7,7 +7,7 @@ use super::object::Object;
 /// Settles the objects whose owner is among the input.
 pub(super) fn run(cx: &mut Cx<'_, '_>) {
     let world = cx.world;
-    for object in world.objects() {
+    for object in world.objects().iter().filter(|object| !object.is_patch) {
         if let Some(counts) = world.superseded_by(object) {
             cx.attributed.insert(object.id);
             let reason =

@@ -11,7 +11,7 @@ use super::tree::Node;
 use super::world::World;
 use crate::facts::Facts;
 use crate::fleet::Module;
-use crate::fleet::schema::migration::WorkloadRef;
+use crate::fleet::schema::migration::{Answer, MigratesFrom, WorkloadRef};
 use crate::source::Diagnostics;
 use crate::units::{Release, Size};
 
@@ -46,6 +46,42 @@ pub struct Target<'a> {
     pub answers: BTreeMap<String, String>,
     /// Used bytes by claim, `namespace/name`.
     pub used: BTreeMap<String, Size>,
+}
+
+impl<'a> Target<'a> {
+    /// Returns no place in particular: for an inventory alone.
+    pub fn nowhere(cluster: &'a str, modules: &'a BTreeMap<String, Module>, facts: &'a Facts) -> Self {
+        Self {
+            host: None,
+            release: None,
+            cluster,
+            modules,
+            facts,
+            datasets: None,
+            moved: BTreeMap::new(),
+            taken: BTreeSet::new(),
+            parts: BTreeSet::new(),
+            ports: BTreeMap::new(),
+            vhosts: BTreeMap::new(),
+            natives: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            used: BTreeMap::new(),
+        }
+    }
+}
+
+/// Returns the answers of a service by the id of the question. An id without an object is a question about the workload itself.
+pub fn answers_of(from: &MigratesFrom) -> impl Iterator<Item = (String, String)> {
+    from.answers.iter().map(|(key, answer)| {
+        let key = key.as_str();
+        let id = if key.contains('#') { key.to_owned() } else { format!("{}#{key}", from.workload.value) };
+        let said = match &answer.value.value {
+            Answer::Text(text) => text.clone(),
+            Answer::Number(number) => number.to_string(),
+            Answer::Truth(truth) => truth.to_string(),
+        };
+        (id, said)
+    })
 }
 
 /// Something that a person has to decide.

@@ -12,6 +12,7 @@ use super::ledger::{
 };
 use super::object::Object;
 use super::restorers::{self, Restorer};
+use super::tree::Leaf;
 use super::world::World;
 use super::{attribution, fields, translate};
 use crate::source::Diagnostics;
@@ -45,6 +46,7 @@ pub struct Inventory {
 /// program.
 pub fn inventory(world: &World<'_>, target: &Target<'_>, fields: bool) -> Result<Inventory, Unsettled> {
     let mut cx = Cx::new(world, target);
+    world.notes.settle(&mut cx);
     attribution::run(&mut cx);
     translate::run(&mut cx);
     close(cx, fields)
@@ -54,13 +56,14 @@ pub fn inventory(world: &World<'_>, target: &Target<'_>, fields: bool) -> Result
 pub(super) fn close(mut cx: Cx<'_, '_>, fields: bool) -> Result<Inventory, Unsettled> {
     let world = cx.world;
     let (talks, reached_by) = graph::run(&mut cx);
+    world.notes.follow(&mut cx);
     fields::settle_rest(&mut cx);
     for migration in cx.host.services.values_mut().filter_map(|service| service.migration.as_mut()) {
         cx.target.cluster.clone_into(&mut migration.cluster);
     }
     let mut totals = Totals::default();
     let mut objects = Vec::with_capacity(world.objects().len());
-    for object in world.objects() {
+    for object in world.objects().iter().filter(|object| object.made_from.is_none()) {
         let sums = cx.books.close(object.id.0 as usize)?;
         totals += sums;
         objects.push(entry(&cx, object, sums, fields));
@@ -169,7 +172,7 @@ fn questions(cx: &Cx<'_, '_>) -> Vec<QuestionEntry> {
         let Some(place) = cx.world.place(question.node) else { continue };
         let position = cx.world.sources.position(place);
         let mut leaves = question.further;
-        question.node.each_leaf(&mut |_, _| leaves += 1);
+        question.node.each_leaf(&mut |_, leaf| leaves += usize::from(leaf.leaf().number != Leaf::MADE));
         all.push(QuestionEntry {
             id: question.id.clone(),
             file: cx.world.sources.file(place.file).path().to_owned(),

@@ -13,7 +13,7 @@ use indexmap::IndexSet;
 use super::claims::ClaimEntry;
 use super::graph::{Edge, Way};
 use super::restorers::Restorer;
-use super::tree::Node;
+use super::tree::{Leaf, Node};
 
 /// What became of a leaf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -47,6 +47,14 @@ pub(super) struct Entry {
     disposition: Disposition,
     to: Option<u32>,
     reason: Option<u32>,
+}
+
+/// What becomes of leaves, with the entry in the account that the last one is of.
+struct Verdict {
+    disposition: Disposition,
+    to: Option<Said>,
+    reason: Option<Said>,
+    last: Option<(u32, Entry)>,
 }
 
 /// What became of the leaves of one object.
@@ -135,11 +143,9 @@ impl Books {
         self.settle(node, Disposition::NeedsYou, None, Some(question.into()));
     }
 
-    /// Settles what is not settled yet below a value.
+    /// Settles what is not settled yet below a value; its leaves may be of several objects.
     pub fn settle(&mut self, node: &Node<'_>, disposition: Disposition, to: Option<Said>, reason: Option<Said>) {
-        let Some(account) = self.accounts.get_mut(node.leaf().owner as usize) else { return };
-        let entry = account.entry(disposition, to, reason);
-        self.settle_below(node, entry);
+        self.settle_below(node, &mut Verdict { disposition, to, reason, last: None });
     }
 
     /// Returns the accounts of all objects, by their numbers: what concerns one object alone needs none of the others.
@@ -147,17 +153,45 @@ impl Books {
         &mut self.accounts
     }
 
-    fn settle_below(&mut self, node: &Node<'_>, entry: Entry) {
+    fn settle_below(&mut self, node: &Node<'_>, verdict: &mut Verdict) {
         if node.is_leaf() {
-            let account = self.accounts.get_mut(node.leaf().owner as usize);
-            let place = account.and_then(|account| account.entries.get_mut(node.leaf().number as usize));
-            if let Some(place) = place {
-                place.get_or_insert(entry);
-            }
+            return self.settle_leaf(node.leaf(), verdict);
+        }
+        node.items().iter().for_each(|item| self.settle_below(item, verdict));
+        node.pairs().iter().for_each(|pair| self.settle_below(&pair.node, verdict));
+    }
+
+    fn settle_leaf(&mut self, leaf: Leaf, verdict: &mut Verdict) {
+        let Some(account) = self.accounts.get_mut(leaf.owner as usize) else { return };
+        if !account.entries.get(leaf.number as usize).is_some_and(Option::is_none) {
             return;
         }
-        node.items().iter().for_each(|item| self.settle_below(item, entry));
-        node.pairs().iter().for_each(|pair| self.settle_below(&pair.node, entry));
+        let entry = match verdict.last {
+            Some((owner, entry)) if owner == leaf.owner => entry,
+            _ => {
+                let to = verdict.to.clone().map(|text| account.text(text));
+                let reason = verdict.reason.clone().map(|text| account.text(text));
+                Entry { disposition: verdict.disposition, to, reason }
+            }
+        };
+        verdict.last = Some((leaf.owner, entry));
+        if let Some(place) = account.entries.get_mut(leaf.number as usize) {
+            *place = Some(entry);
+        }
+    }
+
+    /// Settles one leaf, unless it is settled.
+    pub(super) fn note(&mut self, leaf: Leaf, disposition: Disposition, to: Option<Said>, reason: Option<Said>) {
+        self.settle_leaf(leaf, &mut Verdict { disposition, to, reason, last: None });
+    }
+
+    /// Settles a leaf as another one is, unless it is settled or the other is not.
+    pub(super) fn follow(&mut self, leaf: Leaf, leader: Leaf) {
+        let Some(account) = self.accounts.get(leader.owner as usize) else { return };
+        let Some(entry) = account.entries.get(leader.number as usize).copied().flatten() else { return };
+        let said = |text: Option<u32>| account.shown(text).map(|text| Cow::Owned(text.to_owned()));
+        let (to, reason) = (said(entry.to), said(entry.reason));
+        self.note(leaf, entry.disposition, to, reason);
     }
 
     /// Tells whether every leaf below a value is settled.
@@ -166,7 +200,7 @@ impl Books {
             let account = self.accounts.get(node.leaf().owner as usize);
             return account
                 .and_then(|account| account.entries.get(node.leaf().number as usize))
-                .is_some_and(Option::is_some);
+                .is_none_or(Option::is_some);
         }
         node.items().iter().all(|item| self.is_settled(item))
             && node.pairs().iter().all(|pair| self.is_settled(&pair.node))

@@ -2,10 +2,13 @@
 
 use rayon::prelude::*;
 
+use super::kustomize::listed::Listed;
 use super::ledger::RefusedEntry;
 use super::object::expand;
 use super::read::{Read, Refusal, read};
+use super::tree::Node;
 use super::world::World;
+use super::{app_template, kustomize};
 use crate::source::{Diagnostics, FileId, Sources};
 
 /// What was read.
@@ -19,32 +22,73 @@ pub struct Loaded<'s> {
     pub found: Diagnostics,
 }
 
+/// Why a document without `apiVersion` or `kind` is refused.
+pub(super) const NO_OBJECT: &str = "no object of Kubernetes: it lacks `apiVersion` or `kind`";
+
 /// Reads files that were added to `sources`.
 pub fn load<'s>(sources: &'s Sources, files: &[FileId]) -> Loaded<'s> {
     let read: Vec<(FileId, Read<'s>)> = files.par_iter().map(|file| (*file, read(sources, *file))).collect();
     let mut loaded = Loaded { world: World::new(sources), refused: Vec::new(), found: Diagnostics::new() };
+    let listed = listed(sources, &read);
     for (file, mut read) in read {
+        let path = sources.file(file).path();
+        if listed.data.contains(path) && !listed.objects.contains(path) {
+            // It is a value of an object, whatever it says itself.
+            continue;
+        }
         loaded.found.append(&mut read.found);
         loaded.refused.append(&mut read.refused);
         for document in read.documents {
             let (start, end) = (document.root.span.start as usize, document.root.span.end as usize);
-            let objects = expand(document.root);
+            let by_name = by_name(path, listed.patches.contains(path), &document.root);
+            let objects = match by_name {
+                Some((version, kind)) => vec![(version.into(), kind.into(), document.root)],
+                None => expand(document.root),
+            };
             if objects.is_empty() {
                 let place = sources.place(file, start, end);
-                loaded.refused.push(Refusal {
-                    place,
-                    reason: "no object of Kubernetes: it lacks `apiVersion` or `kind`".to_owned(),
-                    help: None,
-                    hides: true,
-                });
+                loaded.refused.push(Refusal { place, reason: NO_OBJECT.to_owned(), help: None, hides: true });
             }
             for (version, kind, root) in objects {
                 loaded.world.add(file, version, kind, root);
             }
         }
     }
-    loaded.world.index();
+    arrange(&mut loaded.world, files);
     loaded
+}
+
+/// Returns what the kustomizations among some files name.
+fn listed(sources: &Sources, read: &[(FileId, Read<'_>)]) -> Listed {
+    let mut all = Listed::default();
+    for (file, read) in read {
+        let path = sources.file(*file).path();
+        if kustomize::listed::is_kustomization_file(path) {
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            read.documents.iter().for_each(|document| all.add(folder, &document.root));
+        }
+    }
+    all
+}
+
+/// Returns what a document is by its file alone: a kustomization need not say what it is, and a list of changes cannot.
+fn by_name(path: &str, is_patch: bool, root: &Node<'_>) -> Option<(&'static str, &'static str)> {
+    let lacks = |key: &str| root.get(key).and_then(Node::text).is_none();
+    if kustomize::listed::is_kustomization_file(path)
+        && !root.pairs().is_empty()
+        && (lacks("apiVersion") || lacks("kind"))
+    {
+        return Some(("kustomize.config.k8s.io/v1beta1", "Kustomization"));
+    }
+    let is_object = !lacks("apiVersion") && !lacks("kind");
+    (is_patch && !is_object && !root.is_leaf()).then_some(("kustomize.config.k8s.io/v1beta1", "Patch"))
+}
+
+/// Puts objects together that stand in several places, and makes all of them findable.
+pub(super) fn arrange(world: &mut World<'_>, files: &[FileId]) {
+    kustomize::apply(world, files);
+    app_template::expand(world);
+    world.index();
 }
 
 impl Loaded<'_> {

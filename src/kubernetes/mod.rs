@@ -6,16 +6,20 @@
 //!
 //! Invariant: every leaf of every object has exactly one disposition.
 
+mod app_template;
 mod attribution;
 pub mod claims;
+mod cluster;
 pub mod context;
 pub mod draft;
 mod fields;
 pub mod graph;
 mod inventory;
+pub mod kustomize;
 pub mod ledger;
 pub mod load;
 pub mod metrics;
+mod notes;
 pub mod object;
 pub mod reach;
 pub mod read;
@@ -28,6 +32,8 @@ pub mod tree;
 pub mod world;
 pub mod write;
 
+pub use cluster::cluster_facts;
+pub use read::may_hold_secret;
 pub use world::World;
 
 pub use inventory::{Inventory, inventory};

@@ -28,6 +28,11 @@ pub struct Object<'s> {
     pub patched: Option<Node<'s>>,
     /// The namespace that a kustomization or Flux gives it.
     pub moved_to: Option<String>,
+    /// The object that it was made of, where no file holds it as it is: it has no leaves of its own, and says what it says in
+    /// [`Self::tree`] alone.
+    pub made_from: Option<ObjectId>,
+    /// Whether it is none of the cluster's: it only changes other objects, as a patch does, or a patch takes it away.
+    pub is_patch: bool,
 }
 
 impl<'s> Object<'s> {

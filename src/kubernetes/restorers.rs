@@ -382,6 +382,16 @@ fn by_itself(kind: RestorerKind, given: Option<&Object<'_>>) -> bool {
         RestorerKind::FluxHelmRelease => {
             !is_suspended && at(&["driftDetection", "mode"]).and_then(Node::str) == Some("enabled")
         }
+        RestorerKind::Fleet => spec.and_then(|spec| spec.bool_at("paused")) != Some(true),
+        RestorerKind::Keda => {
+            let annotation = |key: &str| given.and_then(|object| object.annotation(key));
+            annotation("autoscaling.keda.sh/paused-replicas") != Some("0")
+        }
+        RestorerKind::Operator => {
+            let hibernates = given.and_then(|object| object.annotation("cnpg.io/hibernation")) == Some("on");
+            let count = |key: &str| spec.and_then(|spec| spec.int_at(key));
+            !hibernates && count("replicas") != Some(0) && count("numberOfInstances") != Some(0)
+        }
         // What is not known restores.
         RestorerKind::ArgoApplication => {
             let heals = at(&["syncPolicy", "automated", "selfHeal"]).and_then(Node::bool);

@@ -1,6 +1,6 @@
 //! What tests of translators begin with: manifests as text, the definitions and the ledger that come of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::context::Target;
 use super::object::expand;
@@ -101,7 +101,10 @@ fn made(
     change: impl FnOnce(&mut Target<'_>),
     run: impl FnOnce(&World<'_>, &Target<'_>) -> Result<Inventory, super::ledger::Unsettled>,
 ) -> Inventory {
-    let inventory = on(yaml, change, |world, target| run(world, target).unwrap());
+    complete(on(yaml, change, |world, target| run(world, target).unwrap()))
+}
+
+fn complete(inventory: Inventory) -> Inventory {
     let listed: usize = inventory.objects.iter().map(|object| object.fields.as_ref().map_or(0, Vec::len)).sum();
     assert_eq!(listed, inventory.totals.leaves, "every leaf is listed");
     inventory
@@ -121,26 +124,32 @@ pub(crate) fn on<T>(
             world.add(file, version, kind, root);
         }
     }
-    world.index();
+    super::load::arrange(&mut world, &[file]);
+    in_world(&world, change, read)
+}
+
+/// Translates manifests in several files, by path and text, as the program reads them; every leaf is listed.
+pub(crate) fn translated_files(files: &[(&str, &str)]) -> Inventory {
+    let mut sources = Sources::default();
+    let ids: Vec<_> = files.iter().map(|(path, text)| sources.add(*path, *text)).collect();
+    let world = super::load::load(&sources, &ids).world;
+    complete(in_world(&world, |_| {}, |world, target| inventory(world, target, true).unwrap()))
+}
+
+fn in_world<T>(
+    world: &World<'_>,
+    change: impl FnOnce(&mut Target<'_>),
+    read: impl FnOnce(&World<'_>, &Target<'_>) -> T,
+) -> T {
     let (modules, facts) = (modules(), Facts::embedded());
     let mut target = Target {
         host: Some("lufta"),
         release: "26.05".parse().ok(),
-        cluster: "do",
-        modules: &modules,
-        facts: &facts,
         datasets: Some("rpool/safe".to_owned()),
-        moved: BTreeMap::new(),
-        taken: BTreeSet::new(),
-        parts: BTreeSet::new(),
-        ports: BTreeMap::new(),
-        vhosts: BTreeMap::new(),
-        natives: BTreeMap::new(),
-        answers: BTreeMap::new(),
-        used: BTreeMap::new(),
+        ..Target::nowhere("do", &modules, &facts)
     };
     change(&mut target);
-    read(&world, &target)
+    read(world, &target)
 }
 
 /// Returns `disposition to|reason` of a leaf, by the kind of its object and its path.
@@ -155,6 +164,20 @@ pub(crate) fn leaf(inventory: &Inventory, kind: &str, path: &str) -> String {
 /// Calls `read` with the first document of a text.
 pub(crate) fn parsed<T>(yaml: &str, read: impl FnOnce(&Node<'_>) -> T) -> T {
     read(documents(yaml).first().unwrap())
+}
+
+/// Returns a value in one line, by its meaning, keys sorted.
+pub(crate) fn flow(node: &Node<'_>) -> String {
+    if !node.items().is_empty() {
+        return format!("[{}]", node.items().iter().map(flow).collect::<Vec<_>>().join(", "));
+    }
+    if !node.pairs().is_empty() {
+        let mut all: Vec<String> =
+            node.pairs().iter().map(|pair| format!("{}: {}", pair.key, flow(&pair.node))).collect();
+        all.sort();
+        return format!("{{{}}}", all.join(", "));
+    }
+    format!("{:?}", node.plain())
 }
 
 /// Returns the service modules that the program carries.

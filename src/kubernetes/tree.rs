@@ -61,10 +61,55 @@ pub struct Pair<'s> {
     pub node: Node<'s>,
 }
 
+impl Leaf {
+    /// The number of what no object wrote.
+    pub const MADE: u32 = u32::MAX;
+}
+
 impl<'s> Node<'s> {
     /// Returns a value whose leaves are not numbered yet.
     pub fn new(value: Value<'s>, span: Span) -> Self {
         Self { value, span, leaf: Leaf::default() }
+    }
+
+    /// Returns a value that nobody has to account for: it stands for what `like` says, and is shown where that stands.
+    pub fn made(value: Value<'s>, like: &Self) -> Self {
+        Self { value, span: like.span, leaf: Leaf { owner: like.leaf.owner, number: Leaf::MADE } }
+    }
+
+    /// Returns it with another value, for which the same leaf is accounted.
+    #[must_use]
+    pub fn with(&self, value: Value<'s>) -> Self {
+        Self { value, span: self.span, leaf: self.leaf }
+    }
+
+    /// Returns it as what another value stands for: whatever is said below is accounted for by the leaf of that one.
+    pub fn carried_by<'o>(self, carrier: &Node<'_>) -> Node<'o> {
+        let owned = |text: Cow<'s, str>| Cow::Owned(text.into_owned());
+        let value = match self.value {
+            Value::Plain(text) => Value::Plain(owned(text)),
+            Value::Text(text) => Value::Text(owned(text)),
+            Value::Sequence(items) => Value::Sequence(items.into_iter().map(|item| item.carried_by(carrier)).collect()),
+            Value::Mapping(pairs) => {
+                let pairs = pairs.into_iter();
+                let pair = |pair: Pair<'s>| Pair {
+                    key: owned(pair.key),
+                    at: carrier.span,
+                    node: pair.node.carried_by(carrier),
+                };
+                Value::Mapping(pairs.map(pair).collect())
+            }
+        };
+        Node { value, span: carrier.span, leaf: carrier.leaf }
+    }
+
+    /// Returns the leaf with a number of an object, looked for from the object's root.
+    pub fn find_leaf(&self, wanted: Leaf) -> Option<&Self> {
+        if self.is_leaf() {
+            return (self.leaf == wanted).then_some(self);
+        }
+        let below = self.items().iter().chain(self.pairs().iter().map(|pair| &pair.node));
+        below.into_iter().find_map(|node| node.find_leaf(wanted))
     }
 
     /// Numbers all leaves below, from 0, as those of an object, and returns how many there are. A leaf is a scalar, or an empty

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::notes::Notes;
 use super::object::{Object, ObjectId};
-use super::tree::{Node, Pair};
+use super::tree::{Node, Pair, Value};
 use crate::source::{FileId, Place, Sources};
 
 /// All objects of a run.
@@ -12,6 +13,8 @@ use crate::source::{FileId, Place, Sources};
 pub struct World<'s> {
     /// The files they stand in.
     pub sources: &'s Sources,
+    /// What was settled while objects were put together.
+    pub(super) notes: Notes,
     objects: Vec<Object<'s>>,
     /// By kind, namespace and name: the last of those that share them, which is the one that counts in a cluster.
     by_name: BTreeMap<(String, String, String), ObjectId>,
@@ -21,22 +24,58 @@ pub struct World<'s> {
 impl<'s> World<'s> {
     /// Returns an empty world over the files of a run.
     pub fn new(sources: &'s Sources) -> Self {
-        Self { sources, objects: Vec::new(), by_name: BTreeMap::new(), by_kind: BTreeMap::new() }
+        Self {
+            sources,
+            notes: Notes::default(),
+            objects: Vec::new(),
+            by_name: BTreeMap::new(),
+            by_kind: BTreeMap::new(),
+        }
     }
 
     /// Adds an object; its leaves are numbered as its own.
     pub fn add(&mut self, file: FileId, api_version: Cow<'s, str>, kind: Cow<'s, str>, mut root: Node<'s>) -> ObjectId {
         let id = ObjectId(u32::try_from(self.objects.len()).unwrap_or(u32::MAX));
         let leaves = root.number(id.0);
-        self.objects.push(Object { id, file, root, leaves, api_version, kind, patched: None, moved_to: None });
+        self.objects.push(Object {
+            id,
+            file,
+            root,
+            leaves,
+            api_version,
+            kind,
+            patched: None,
+            moved_to: None,
+            made_from: None,
+            is_patch: false,
+        });
         id
+    }
+
+    /// Adds an object that no file holds as it is, made of another one, whose leaves its tree carries.
+    pub fn add_made(
+        &mut self,
+        from: ObjectId,
+        api_version: Cow<'s, str>,
+        kind: Cow<'s, str>,
+        tree: Node<'s>,
+    ) -> Option<ObjectId> {
+        let file = self.object(from)?.file;
+        let root = Node::made(Value::Mapping(Vec::new()), &tree);
+        let id = self.add(file, api_version, kind, root);
+        let object = self.objects.last_mut()?;
+        object.root = Node::made(Value::Mapping(Vec::new()), &tree);
+        object.leaves = 0;
+        object.patched = Some(tree);
+        object.made_from = Some(from);
+        Some(id)
     }
 
     /// Makes objects findable, after all were added and patched.
     pub fn index(&mut self) {
         self.by_name.clear();
         self.by_kind.clear();
-        for object in &self.objects {
+        for object in self.objects.iter().filter(|object| !object.is_patch) {
             self.by_kind.entry(object.kind.to_string()).or_default().push(object.id);
             if !object.name().is_empty() {
                 self.by_name.insert(key(&object.kind, object.namespace(), object.name()), object.id);

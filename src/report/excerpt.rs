@@ -50,11 +50,22 @@ struct Mark<'a> {
 /// The findings whose place is a secret.
 const SECRET: &str = "secret-inline";
 
-/// Returns the file of a secret with stars in its place: what a check prints lies about in logs.
-fn covered(finding: &Diagnostic, sources: &Sources) -> Option<(FileId, String)> {
+/// Returns files of a finding as they are shown, with stars in the place of a secret: what a check prints lies about in logs.
+fn covered(finding: &Diagnostic, sources: &Sources) -> Vec<(FileId, String)> {
     if finding.hides {
-        return Some((finding.primary.place.file, around(finding, sources)));
+        let places = std::iter::once(&finding.primary).chain(&finding.related);
+        let mut files: Vec<FileId> = places.map(|label| label.place.file).collect();
+        files.sort_unstable();
+        files.dedup();
+        // A definition holds no secrets; where it does, that is the finding.
+        files.retain(|file| !sources.file(*file).path().ends_with(".toml"));
+        return files.into_iter().map(|file| (file, around(finding, file, sources))).collect();
     }
+    secret(finding, sources).into_iter().collect()
+}
+
+/// Returns the file of a secret that is itself the finding.
+fn secret(finding: &Diagnostic, sources: &Sources) -> Option<(FileId, String)> {
     let place = finding.primary.place;
     let (start, end) = (place.start as usize, place.end as usize);
     let text = sources.file(place.file).text();
@@ -64,9 +75,8 @@ fn covered(finding: &Diagnostic, sources: &Sources) -> Option<(FileId, String)> 
     (finding.rule == SECRET).then(|| (place.file, format!("{front}{stars}{rest}")))
 }
 
-/// Returns the file of a finding with stars for all that its places do not mark: beside a key may stand a secret.
-fn around(finding: &Diagnostic, sources: &Sources) -> String {
-    let file = finding.primary.place.file;
+/// Returns a file of a finding with stars for all that its places do not mark: beside a key may stand a secret.
+fn around(finding: &Diagnostic, file: FileId, sources: &Sources) -> String {
     let places = std::iter::once(&finding.primary).chain(&finding.related).map(|label| label.place);
     let places: Vec<_> = places.filter(|place| place.file == file).collect();
     let shown = |at: usize| places.iter().any(|place| (place.start as usize..place.end as usize).contains(&at));
@@ -82,10 +92,10 @@ fn around(finding: &Diagnostic, sources: &Sources) -> String {
 }
 
 impl<'a> Mark<'a> {
-    fn new(label: &Label, sources: &'a Sources, primary: bool, covered: Option<&'a (FileId, String)>) -> Self {
+    fn new(label: &Label, sources: &'a Sources, primary: bool, covered: &'a [(FileId, String)]) -> Self {
         let place = label.place;
         let file = sources.file(place.file);
-        let text = covered.filter(|(id, _)| *id == place.file).map_or(file.text(), |(_, text)| text);
+        let text = covered.iter().find(|(id, _)| *id == place.file).map_or(file.text(), |(_, text)| text);
         let (start, end) = (place.start as usize, place.end as usize);
         let begin = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
         Self {
@@ -104,8 +114,8 @@ impl<'a> Mark<'a> {
 /// Draws the places of a finding: the primary one first, those of one file together where that stays readable.
 pub(super) fn draw(finding: &Diagnostic, sources: &Sources, pen: Pen) -> Excerpt {
     let covered = covered(finding, sources);
-    let mut marks = vec![Mark::new(&finding.primary, sources, true, covered.as_ref())];
-    marks.extend(finding.related.iter().map(|label| Mark::new(label, sources, false, covered.as_ref())));
+    let mut marks = vec![Mark::new(&finding.primary, sources, true, &covered)];
+    marks.extend(finding.related.iter().map(|label| Mark::new(label, sources, false, &covered)));
     let digits = marks.iter().map(|mark| digits(mark.at.line)).max().unwrap_or(1);
     let bar = digits + 2;
     // The frame takes the bar and a space; one column stays free for a mark behind the end of a line.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::assets::{may_name, named_in};
 use super::{
-    Asset, AssetFile, Diagnostic, Diagnostics, FileId, MAX_ASSET_BYTES, MAX_FOLDER_BYTES, MAX_FOLDER_FILES, Node,
-    OWN_FOLDERS, Sources, parse_toml,
+    Asset, AssetFile, Diagnostic, Diagnostics, FileId, MAX_ASSET_BYTES, MAX_FOLDER_BYTES, MAX_FOLDER_FILES,
+    ManifestFile, Node, OWN_FOLDERS, Sources, load_manifests, parse_toml,
 };
 
 /// The largest file that is read, in bytes. A definition is a page of text; what is larger is a mistake.
@@ -20,6 +20,8 @@ pub struct FleetFiles {
     pub sources: Sources,
     /// Path below the fleet's folder (with `/`) -> file, sorted.
     pub files: BTreeMap<String, FileId>,
+    /// The manifests of the clusters that fleet.toml names, by their paths below the fleet's folder; not decoded yet.
+    pub manifests: Vec<ManifestFile>,
     /// What is there and could not be read.
     pub found: Diagnostics,
 }
@@ -91,6 +93,7 @@ pub fn load(root: &Path) -> Result<FleetFiles, LoadError> {
     for lock in loader.locks() {
         loader.read(&lock);
     }
+    loader.manifests();
     for host in loader.names("hosts") {
         let folder = format!("hosts/{host}");
         for name in loader.names(&folder) {
@@ -206,6 +209,44 @@ impl Loader<'_> {
         let there = |path: &&str| std::fs::symlink_metadata(self.root.join(path)).is_ok();
         let paths: BTreeSet<&str> = paths.filter(plain).filter(there).collect();
         paths.into_iter().filter(|path| !self.fleet.files.contains_key(*path)).map(str::to_owned).collect()
+    }
+
+    /// Reads the manifests of the clusters that fleet.toml names. What is not there is said by whoever needs it; what a link leads to
+    /// outside of the fleet is left out in the same way.
+    fn manifests(&mut self) {
+        let Some(file) = self.fleet.files.get("fleet.toml") else { return };
+        if !self.fleet.sources.file(*file).text().contains("manifests") {
+            return;
+        }
+        let tree = parse_toml(&self.fleet.sources, *file, &mut Diagnostics::new());
+        let clusters = tree.at(&["clusters"]).and_then(Node::as_table).into_iter().flatten();
+        let lists = clusters.filter_map(|(_, cluster)| cluster.node.at(&["manifests"])?.as_list());
+        let named = lists.flatten().filter_map(|path| path.node.as_str()).map(|path| path.trim_end_matches('/'));
+        let plain = |path: &&str| path.split('/').all(|part| !matches!(part, "" | "." | ".."));
+        let paths: BTreeSet<String> = named.filter(plain).map(str::to_owned).collect();
+        for path in paths {
+            let whole = self.root.join(&path);
+            let inside = |path: &Path| path.canonicalize().is_ok_and(|real| real.starts_with(self.root));
+            if !inside(&whole) {
+                continue;
+            }
+            match load_manifests(&[whole]) {
+                Ok(files) => {
+                    for file in files {
+                        let below = Path::new(&file.path).strip_prefix(self.root).ok().and_then(Path::to_str);
+                        let Some(below) = below.filter(|_| inside(Path::new(&file.path))) else { continue };
+                        let path = below.replace('\\', "/");
+                        if !self.fleet.manifests.iter().any(|known| known.path == path) {
+                            self.fleet.manifests.push(ManifestFile { path, ..file });
+                        }
+                    }
+                }
+                Err(why) => {
+                    let message = format!("cannot be read: {why}");
+                    self.fleet.refuse("file-unreadable", &path, message, "make the folder and what is in it readable");
+                }
+            }
+        }
     }
 
     /// Reads the files that definitions name; one that is not there is reported where it is named.

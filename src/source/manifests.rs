@@ -1,5 +1,6 @@
 //! Manifests of a cluster: files and folders that need not belong to a fleet.
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -51,6 +52,40 @@ pub fn load_manifests(paths: &[PathBuf]) -> Result<Vec<ManifestFile>, LoadError>
     Ok(all)
 }
 
+/// Reads files that manifests name, where they lie in the repository of one of the paths that were given; of a folder its
+/// kustomization. What lies elsewhere, or is not there, is left out.
+pub fn load_named(names: &[String], known: &BTreeSet<String>, paths: &[PathBuf]) -> Vec<ManifestFile> {
+    let roots: Vec<PathBuf> = paths.iter().filter_map(|path| repository_of(path)).collect();
+    let mut all: Vec<ManifestFile> = Vec::new();
+    for name in names {
+        let folder = Path::new(name);
+        let inside = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+        let path = match folder.is_dir() {
+            true => inside.iter().map(|file| format!("{name}/{file}")).find(|path| Path::new(path).is_file()),
+            false => folder.is_file().then(|| name.clone()),
+        };
+        let Some(path) = path.filter(|path| !known.contains(path) && !all.iter().any(|file| file.path == *path)) else {
+            continue;
+        };
+        let is_inside =
+            Path::new(&path).canonicalize().is_ok_and(|real| roots.iter().any(|root| real.starts_with(root)));
+        if is_inside {
+            let bytes = read(Path::new(&path));
+            all.push(ManifestFile { path, bytes });
+        }
+    }
+    all
+}
+
+/// Returns the repository that a path lies in; where there is none the current folder, when the path is below it, else the path's own.
+fn repository_of(path: &Path) -> Option<PathBuf> {
+    let real = path.canonicalize().ok()?;
+    let own = if real.is_dir() { real.as_path() } else { real.parent()? };
+    let repository = own.ancestors().find(|folder| folder.join(".git").exists());
+    let here = || Path::new(".").canonicalize().ok().filter(|here| own.starts_with(here));
+    repository.map(Path::to_owned).or_else(here).or_else(|| Some(own.to_owned()))
+}
+
 fn is_manifest(path: &Path) -> bool {
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
     let kustomization = path.file_name().is_some_and(|name| name == "Kustomization");
@@ -72,4 +107,32 @@ fn small(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
 
 fn too_large() -> String {
     "it is larger than 2 GB: split it".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_are_named_are_read_inside_of_the_repository_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let (given, base) = (root.join("repo/overlay"), root.join("repo/base"));
+        for path in [&given, &base, &root.join("repo/.git")] {
+            std::fs::create_dir_all(path).unwrap();
+        }
+        #[expect(clippy::disallowed_methods, reason = "a test writes what it reads")]
+        for (path, text) in
+            [(base.join("kustomization.yaml"), "a"), (base.join("web.yaml"), "b"), (root.join("out.yaml"), "c")]
+        {
+            std::fs::write(path, text).unwrap();
+        }
+        let name = |path: &str| format!("{}/{path}", root.display());
+        let names = [name("repo/base"), name("repo/base/web.yaml"), name("out.yaml"), name("repo/gone.yaml")];
+        let read = load_named(&names, &BTreeSet::new(), std::slice::from_ref(&given));
+        let paths: Vec<&str> = read.iter().map(|file| file.path.as_str()).collect();
+        assert_eq!(paths, [name("repo/base/kustomization.yaml"), name("repo/base/web.yaml")]);
+        let known = BTreeSet::from([name("repo/base/web.yaml")]);
+        assert_eq!(load_named(&names, &known, &[given]).len(), 1);
+    }
 }

@@ -45,6 +45,9 @@ hash = "sha256-r2f1oUwixlgq9zOdYLqJLfS/lWBT60/IITjhTKI59JU="
 
 [defaults]
 imports = ["scaffold"]
+
+[clusters.home]
+manifests = ["k8s"]
 "#;
 
 /// The channel that a host has when it names none.
@@ -109,16 +112,21 @@ impl Planted {
             let (bad, _) = examples(rule);
             let scaffold = |path: &str| SCAFFOLD.iter().any(|(known, text)| *known == path && bad.files[path] == *text);
             let of_host = |path: &str| path.starts_with("hosts/a/");
+            let manifest = |path: &str| path.starts_with("k8s/");
             let modules: Vec<(&String, &String)> =
                 bad.files.iter().filter(|(path, _)| path.starts_with("modules/") && !scaffold(path)).collect();
             let fits = bad.files.iter().all(|(path, text)| {
                 let same_channel = path == "fleet.toml"
                     && text.contains("release = \"26.11pre\"")
                     && text.contains("channel = \"unstable\"");
-                of_host(path) || scaffold(path) || same_channel || modules.iter().any(|(known, _)| *known == path)
+                of_host(path)
+                    || manifest(path)
+                    || scaffold(path)
+                    || same_channel
+                    || modules.iter().any(|(known, _)| *known == path)
             });
             let is_free = modules.iter().all(|(path, _)| !self.files.contains_key(*path));
-            let about_host = bad.expected.iter().all(|one| of_host(&one.place));
+            let about_host = bad.expected.iter().all(|one| of_host(&one.place) || manifest(&one.place));
             if !fits || !is_free || !about_host || NOT_MOVED.contains(&rule.id) {
                 continue;
             }
@@ -128,10 +136,16 @@ impl Planted {
             let files =
                 bad.files.iter().filter_map(|(path, text)| Some((path.strip_prefix("hosts/a/")?, text.as_str())));
             let host = self.host(&files.collect());
+            // What runs in a cluster beside others has a namespace of its own.
+            let beside = |path: &str| path.replacen("k8s/", &format!("k8s/{host}-"), 1);
+            for (path, text) in bad.files.iter().filter(|(path, _)| manifest(path)) {
+                self.files.insert(beside(path), own(text, self.hosts - 1));
+            }
             let errors = bad.expected.iter().filter(|one| one.level != "note");
-            self.errors.extend(
-                errors.map(|one| (one.rule.clone(), one.place.replacen("hosts/a/", &format!("hosts/{host}/"), 1))),
-            );
+            self.errors.extend(errors.map(|one| {
+                let place = one.place.replacen("hosts/a/", &format!("hosts/{host}/"), 1);
+                (one.rule.clone(), beside(&place))
+            }));
         }
     }
 }
@@ -156,12 +170,14 @@ fn unmarked(text: &str) -> (String, Vec<(String, String)>) {
     (kept, marks)
 }
 
-/// Returns a definition with addresses, a host id and disks that no other host has, each of the length that it had.
+/// Returns a definition with addresses, a host id, disks and a namespace of a cluster that no other host has, each of the length that it had.
 fn own(text: &str, number: usize) -> String {
     text.replace("192.0.2.", &format!("1{:02}.{}.{}.", 30 + number / 100, number / 10 % 10, number % 10))
         .replace("2001:db8:", &format!("2{number:03x}:db8:"))
         .replace("2487cd1f", &format!("2487{number:04x}"))
         .replace("EXAMPLE", &format!("EXA{number:04}"))
+        .replace("namespace: apps", &format!("namespace: n{number:03}"))
+        .replace("\"apps/", &format!("\"n{number:03}/"))
 }
 
 /// Tells whether a definition can be read, and says nothing of its interfaces.

@@ -14,7 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("modules", &["source", "fleet", "facts", "units"]),
     ("nix", &["source", "text", "units"]),
     ("resolve", &["source", "fleet", "facts", "modules", "units"]),
-    ("check", &["source", "fleet", "facts", "modules", "nix", "resolve", "units"]),
+    ("check", &["source", "fleet", "facts", "modules", "nix", "resolve", "kubernetes", "units"]),
     ("compile", &["source", "fleet", "facts", "modules", "nix", "resolve", "text", "units"]),
     ("evaluate", &["source", "facts", "nix", "resolve", "check", "compile", "text", "units"]),
     ("plan", &["source", "fleet", "facts", "resolve", "text", "units"]),
@@ -95,6 +95,16 @@ fn data_flows_one_way_through_the_folders() {
     wrong.sort();
     wrong.dedup();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn rules_stand_on_values_and_never_on_manifests() {
+    let knowing: Vec<String> = sources()
+        .into_iter()
+        .filter(|(path, text)| path.starts_with("check/") && text.contains("crate::kubernetes"))
+        .map(|(path, _)| path)
+        .collect();
+    assert_eq!(knowing, ["check/clusters.rs"]);
 }
 
 #[test]

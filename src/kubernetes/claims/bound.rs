@@ -224,12 +224,17 @@ fn node_of(spec: &Node<'_>) -> Option<String> {
     if let [only] = names.as_slice() { Some((*only).to_owned()) } else { None }
 }
 
-/// Returns what a storage class says of where data lies: by its object, else by its name where that is a well-known one.
-pub(in crate::kubernetes) fn of_class(world: &World<'_>, class: Option<&str>) -> Bound {
-    let object = class.and_then(|class| world.find("StorageClass", "", class)).or_else(|| {
+/// Returns the object of a storage class; that of the default one where a claim names none.
+pub(in crate::kubernetes) fn class_of<'w, 's>(world: &'w World<'s>, class: Option<&str>) -> Option<&'w Object<'s>> {
+    class.and_then(|class| world.find("StorageClass", "", class)).or_else(|| {
         let default = "storageclass.kubernetes.io/is-default-class";
         world.of_kind("StorageClass").find(|object| class.is_none() && object.annotation(default) == Some("true"))
-    });
+    })
+}
+
+/// Returns what a storage class says of where data lies: by its object, else by its name where that is a well-known one.
+pub(in crate::kubernetes) fn of_class(world: &World<'_>, class: Option<&str>) -> Bound {
+    let object = class_of(world, class);
     let provisioner = object.and_then(|object| object.tree().get("provisioner")?.text());
     let kind = match provisioner {
         Some(provisioner) => Provisioner::of(provisioner),

@@ -19,7 +19,7 @@ use super::object::{Object, ObjectId};
 use super::tree::Node;
 use crate::units::Quantity;
 
-pub(super) use bound::{Bound, Export, Via, of_claim, of_class, of_volume};
+pub(super) use bound::{Bound, Export, Via, class_of, of_claim, of_class, of_volume};
 pub use entry::ClaimEntry;
 pub(super) use entry::entries;
 pub(super) use place::finish;
@@ -123,7 +123,7 @@ impl Rights {
 }
 
 /// Kinds with pods, and where the pod stands in them.
-const PODS: &[(&str, &[&str])] = &[
+pub(super) const PODS: &[(&str, &[&str])] = &[
     ("Deployment", &["spec", "template", "spec"]),
     ("StatefulSet", &["spec", "template", "spec"]),
     ("DaemonSet", &["spec", "template", "spec"]),
@@ -196,6 +196,11 @@ pub(super) fn key(namespace: &str, name: &str) -> Key {
 }
 
 impl Claims {
+    /// Returns all claims in the order in which they were read.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Key, &Claim)> {
+        self.all.iter()
+    }
+
     /// Tells whether a directory gets an owner for the first time, and notes that it has one.
     pub(super) fn keep(&mut self, path: &str) -> bool {
         self.kept.insert(path.to_owned())

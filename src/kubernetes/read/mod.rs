@@ -23,6 +23,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 pub use decode::decode;
+pub use secret::may_hold as may_hold_secret;
 
 use super::tree::{Node, Pair, Span, Value};
 use crate::source::{Diagnostic, Diagnostics, FileId, Level, Place, Sources};
@@ -127,6 +128,15 @@ pub fn read(sources: &Sources, file: FileId) -> Read<'_> {
         }
     }
     read
+}
+
+/// Reads a text that stands within another one, such as a patch; none where it cannot be read.
+pub fn inline(text: &str) -> Option<Vec<Node<'_>>> {
+    let mut all = Vec::new();
+    for outcome in outcomes(text) {
+        all.extend(outcome.roots.ok()?);
+    }
+    Some(all)
 }
 
 fn stands_twice(sources: &Sources, file: FileId, twice: &Twice, hides: bool) -> Diagnostic {

@@ -5,7 +5,7 @@ const WORDS: &[&[u8]] =
     &[b"secret", b"passw", b"token", b"credential", b"dockerconfigjson", b"stringdata", b"private", b"key", b"auth"];
 
 /// Tells whether a text may hold a secret's value: it is a Secret, or speaks of what is kept secret.
-pub(super) fn may_hold(text: &str) -> bool {
+pub fn may_hold(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.iter().enumerate().any(|(at, first)| {
         let first = first.to_ascii_lowercase();

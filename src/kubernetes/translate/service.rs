@@ -2,14 +2,13 @@
 //!
 //! Its ports are settled in the end, by `graph`, when it is known which routes lead to them and who speaks of them.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::{Stage, Translator};
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::draft::Protocol;
 use crate::kubernetes::object::Object;
-use crate::kubernetes::reach::{Leads, Service, ServicePort, is_on_host, listed, network_owner, publish};
+use crate::kubernetes::reach::{self, Leads, Service, ServicePort, is_on_host, listed, network_owner, publish};
 use crate::kubernetes::tree::Node;
 
 pub(super) static SERVICE: Translator = Translator { kind: "Service", groups: &[""], stage: Stage::Names, run };
@@ -118,10 +117,9 @@ fn leads<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, spec: &'w Node<'s>
     }
     let Some(node) = spec.get("selector") else { return Leads::Nowhere };
     let mut found = Vec::new();
-    for other in cx.world.objects().iter().filter(|other| other.namespace() == object.namespace()) {
-        let Some(service) = cx.services.get(&other.id).filter(|name| cx.host.services.contains_key(*name)) else {
-            continue;
-        };
+    for id in reach::workloads(cx, object.namespace()) {
+        let Some(other) = cx.world.object(id) else { continue };
+        let Some(service) = cx.services.get(&id).filter(|name| cx.host.services.contains_key(*name)) else { continue };
         let Some(labels) = pod_labels(other) else { continue };
         let has = |key: &str, value: Option<&str>| value.is_some() && labels.get(key).and_then(Node::text) == value;
         if selector.iter().all(|pair| has(&pair.key, pair.node.text())) && !found.contains(service) {
@@ -206,9 +204,23 @@ fn ports<'w, 's>(cx: &mut Cx<'w, 's>, leads: &Leads, object: &'w Object<'s>, spe
                 continue;
             }
         };
+        reached(cx, leads, target);
         all.push(ServicePort { name: named.map(str::to_owned), port: number, target, protocol });
     }
     all
+}
+
+/// Settles the port of a container that a Service leads to: the service answers there by its name.
+fn reached(cx: &mut Cx<'_, '_>, leads: &Leads, target: u16) {
+    let Leads::To(services) = leads else { return };
+    for service in services {
+        let world = cx.world;
+        let object = cx.host.services.get(service).and_then(|draft| world.object(draft.object));
+        let ports = object.into_iter().flat_map(containers).flat_map(|container| container.list("ports"));
+        for port in ports.filter(|port| port.get("containerPort").and_then(number) == Some(target)) {
+            cx.books.translated_as(port, format!("services.{service}"), "it answers there by its name");
+        }
+    }
 }
 
 /// Returns a port, written as a number or as a string of digits.
@@ -238,18 +250,15 @@ pub(super) fn forms(namespace: &str, name: &str) -> [String; 4] {
 }
 
 /// Tells whether a short name can only mean this Service: no other namespace has a Service of the name, and no other service of the host.
-pub(in crate::kubernetes) fn is_only(cx: &Cx<'_, '_>, namespace: &str, name: &str, service: Option<&str>) -> bool {
-    let others = cx.world.of_kind("Service").filter(|other| other.name() == name && other.group().is_empty());
-    let offered = cx.reach.services.keys().filter(|(_, other)| other == name).map(|(other, _)| other.as_str());
-    let namespaces: BTreeSet<&str> =
-        others.map(Object::namespace).chain(offered).filter(|other| *other != namespace).collect();
-    let is_other = |known: &str| known == name && service != Some(known);
-    namespaces.is_empty() && !cx.host.services.keys().any(|known| is_other(known))
+pub(in crate::kubernetes) fn is_only(cx: &mut Cx<'_, '_>, namespace: &str, name: &str, service: Option<&str>) -> bool {
+    let is_other = service != Some(name) && cx.host.services.contains_key(name);
+    !is_other && !reach::is_elsewhere(cx, namespace, name)
 }
 
 /// Lets a service be reached as a Service that a chart makes, which is no object of the input.
 pub fn offer(cx: &mut Cx<'_, '_>, object: &Object<'_>, name: &str, service: &str, ports: Vec<ServicePort>) {
     let namespace = object.namespace().to_owned();
+    reach::is_offered(cx, &namespace, name);
     names(cx, &namespace, name, service);
     let leads = Leads::To(vec![service.to_owned()]);
     cx.reach.services.insert((namespace, name.to_owned()), Service { object: object.id, leads, ports });

@@ -1,7 +1,10 @@
 //! A service that needs one which does not run.
 
+use std::collections::BTreeSet;
+
+use crate::check::migrations::{self, shown};
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
-use crate::source::Level;
+use crate::source::{Level, printable};
 
 pub(super) static RULE: Rule = Rule {
     id: "dependency-missing",
@@ -15,6 +18,7 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
+    left_behind(cx, found);
     for service in cx.host.running() {
         let shared = service.def.container().and_then(|container| container.network_of.as_ref());
         let needed = service.def.requires.iter().map(|name| (name, "requires"));
@@ -32,6 +36,41 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
                     .related(other.def.key, "the service")
                     .why("there is nothing to wait for: it starts as if it needed nothing")
                     .help(format!("switch `{}` on, or take it out of `{key}`", other.name)),
+            );
+        }
+    }
+}
+
+/// Reports workloads of a cluster that a service spoke with, and that nothing takes the place of.
+fn left_behind(cx: &HostCx<'_>, found: &mut Findings) {
+    for one in migrations::of(cx).into_iter().filter(|one| one.service.runs()) {
+        let mut said: BTreeSet<&str> = BTreeSet::new();
+        for talk in &one.workload.talks {
+            let is_moved = cx.fleet.hosts.iter().flat_map(|host| &host.services).any(|service| {
+                let from = service.def.migrates_from.as_ref();
+                from.is_some_and(|from| {
+                    from.cluster.as_str() == one.from.cluster.as_str() && from.workload.to_string() == talk.to
+                })
+            });
+            let Some(other) = one.cluster.workloads.get(&talk.to).filter(|_| !is_moved) else { continue };
+            if !said.insert(talk.to.as_str()) {
+                continue;
+            }
+            let to = shown(&talk.to);
+            found.report(
+                Finding::at(
+                    one.place(),
+                    format!("`{}` speaks with {to}, which nothing takes the place of", one.service.name),
+                )
+                .label(format!("{} of the manifest says so: `{}`", printable(&talk.at), printable(&talk.key)))
+                .related(other.place, "the workload that stays")
+                .about(talk.to.clone())
+                .why("what stays in the cluster does not have its name on the host, and is gone with the cluster")
+                .help(format!(
+                    "a service with `migrates-from.workload = \"{}\"`, on any host of the fleet",
+                    printable(&talk.to)
+                ))
+                .help("allow `dependency-missing` for the host, with where it is found instead"),
             );
         }
     }

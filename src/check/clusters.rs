@@ -1,0 +1,112 @@
+//! From the manifests of a fleet to the facts that rules see of a cluster.
+//!
+//! The one file here that knows manifests. A fleet whose services come from no cluster pays nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::facts::Facts;
+use crate::fleet::cluster::ClusterFacts;
+use crate::fleet::schema::migration::MigratesFrom;
+use crate::fleet::{Fleet, service_modules};
+use crate::kubernetes::context::{Target, answers_of};
+use crate::kubernetes::read::decode;
+use crate::kubernetes::{cluster_facts, load, may_hold_secret};
+use crate::source::{Diagnostic, Diagnostics, FileId, FleetFiles, Place, Sources};
+
+/// What manifests say of the clusters that services come from.
+#[derive(Debug, Default)]
+pub struct Clusters {
+    /// By the cluster's name; without those that have no manifests.
+    facts: BTreeMap<String, ClusterFacts>,
+    /// The manifests.
+    files: BTreeSet<FileId>,
+}
+
+impl Clusters {
+    /// Reads the manifests of the clusters that a service of the fleet comes from, each file once. What cannot be decoded is added to
+    /// what was found.
+    pub(super) fn read(fleet: &Fleet, files: &mut FleetFiles, facts: &Facts, found: &mut Diagnostics) -> Self {
+        let mut moving: BTreeMap<&str, Vec<(&str, &MigratesFrom)>> = BTreeMap::new();
+        for (_, host) in &fleet.hosts {
+            for (name, service) in host.def.services.iter() {
+                if let Some(from) = &service.value.migrates_from {
+                    moving.entry(from.cluster.as_str()).or_default().push((name.as_str(), from));
+                }
+            }
+        }
+        let mut clusters = Self::default();
+        if moving.is_empty() || fleet.file.clusters.iter().all(|(_, cluster)| cluster.value.manifests.is_empty()) {
+            return clusters;
+        }
+        let mut texts: BTreeMap<String, FileId> = BTreeMap::new();
+        for manifest in std::mem::take(&mut files.manifests) {
+            match manifest.bytes.and_then(decode) {
+                Ok(text) => {
+                    let id = files.sources.add(manifest.path.clone(), text);
+                    texts.insert(manifest.path, id);
+                }
+                Err(why) => {
+                    let id = files.sources.add(manifest.path, "");
+                    let place = files.sources.start(id);
+                    let help = "save it as UTF-8, or take it out of the folder of manifests";
+                    let message = format!("cannot be read: {why}");
+                    found.push(Diagnostic::error("file-unreadable", place, message).help(help));
+                }
+            }
+        }
+        // What was read as something else, or comes from memory.
+        for (path, id) in &files.files {
+            texts.entry(path.clone()).or_insert(*id);
+        }
+        let modules = service_modules(Some(files), crate::modules::embedded());
+        for (name, cluster) in fleet.file.clusters.iter() {
+            let Some(moving) = moving.get(name.as_str()) else { continue };
+            let of_cluster = |path: &str| {
+                cluster.value.manifests.iter().any(|named| {
+                    let rest = path.strip_prefix(named.value.0.as_str());
+                    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                })
+            };
+            let ids: Vec<FileId> = texts.iter().filter(|(path, _)| of_cluster(path)).map(|(_, id)| *id).collect();
+            if ids.is_empty() {
+                continue;
+            }
+            let target = Target {
+                moved: moving.iter().map(|(name, from)| (from.workload.to_string(), (*name).to_owned())).collect(),
+                answers: moving.iter().flat_map(|(_, from)| answers_of(from)).collect(),
+                ..Target::nowhere(name.as_str(), &modules, facts)
+            };
+            let loaded = load::load(&files.sources, &ids);
+            clusters.facts.insert(name.as_str().to_owned(), cluster_facts(&loaded, &target));
+            clusters.files.extend(ids);
+        }
+        clusters
+    }
+
+    /// Returns what the manifests of a cluster say; none where there are no manifests.
+    pub(super) fn get(&self, name: &str) -> Option<&ClusterFacts> {
+        self.facts.get(name)
+    }
+
+    /// Returns the clusters with manifests that services come from, by name.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &ClusterFacts)> {
+        self.facts.iter().map(|(name, facts)| (name.as_str(), facts))
+    }
+
+    /// Keeps what may be a secret out of reports: lines of manifests that hold one, or stand in a file that does.
+    pub(super) fn hide_secrets(&self, findings: &mut Diagnostics, sources: &Sources) {
+        if self.files.is_empty() {
+            return;
+        }
+        let mut known: BTreeMap<FileId, bool> = BTreeMap::new();
+        let mut holds = |place: Place| {
+            let is_manifest = self.files.contains(&place.file);
+            is_manifest && *known.entry(place.file).or_insert_with(|| may_hold_secret(sources.file(place.file).text()))
+        };
+        for finding in findings {
+            let places: Vec<Place> =
+                std::iter::once(&finding.primary).chain(&finding.related).map(|label| label.place).collect();
+            finding.hides |= places.into_iter().any(&mut holds);
+        }
+    }
+}
