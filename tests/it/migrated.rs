@@ -76,7 +76,7 @@ fn unexpected(sandbox: &Sandbox) -> Vec<String> {
 }
 
 /// Calls a judge for each of several things, two at a time, and returns what was said against them.
-fn judged<T: Sync>(all: &[T], judge: impl Fn(&T) -> Option<String> + Sync) -> Vec<String> {
+pub(crate) fn judged<T: Sync>(all: &[T], judge: impl Fn(&T) -> Option<String> + Sync) -> Vec<String> {
     let (next, said) = (Mutex::new(all.iter()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..2 {

@@ -5,6 +5,9 @@ use crate::kubernetes::context::Cx;
 use crate::kubernetes::draft::Draft;
 use crate::kubernetes::tree::Node;
 
+/// Seconds that Kubernetes gives a container to stop where nothing says how many; podman gives 10.
+pub(super) const GRACE: u64 = 30;
+
 /// Settles hooks of a container, and adds when it runs to a service.
 pub(super) fn translate<'w, 's>(
     cx: &mut Cx<'w, 's>,
