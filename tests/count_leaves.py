@@ -6,6 +6,7 @@ of a `*List` are objects. Prints a JSON list of [file, line, apiVersion, kind, n
 named on the command line, and {"refused": FILE} for each file that is no YAML. Needs PyYAML, which reads YAML 1.1 as Kubernetes does.
 """
 import json
+import os
 import sys
 
 import yaml
@@ -69,8 +70,11 @@ def main(paths):
         except (yaml.YAMLError, UnicodeError):
             print(json.dumps({"refused": path}))
             continue
+        # A kustomization may say neither what it is nor by which version.
+        plain = os.path.basename(path) in ("kustomization.yaml", "kustomization.yml", "Kustomization")
+        usual = ("kustomize.config.k8s.io/v1beta1", "Kustomization") if plain else (None, None)
         for document in documents:
-            for node, version, kind in objects(document):
+            for node, version, kind in objects(document, *usual):
                 name = text(node, "metadata", "name")
                 if name is None and text(node, "metadata", "generateName") is not None:
                     name = text(node, "metadata", "generateName") + "*"

@@ -265,7 +265,7 @@ fn what_no_container_can_be_is_an_error() {
 }
 
 /// Returns the arguments of a container as tests/pods/README.md has them: options in their long form without those that every container
-/// of NixOS has, in the order of their names, and what stands behind them.
+/// of NixOS has, sorted, and what stands behind them.
 fn arguments(words: &[String]) -> (Vec<String>, Vec<String>) {
     let long = |word: &str| match word {
         "-e" => Some("--env"),
@@ -295,8 +295,7 @@ fn arguments(words: &[String]) -> (Vec<String>, Vec<String>) {
     let every = ["--name=", "--log-driver=", "--cidfile=", "--cgroups=", "--sdnotify="];
     let plain = ["-d", "--detach=false", "--replace", "--rm", "--pull=missing"];
     options.retain(|word| !every.iter().any(|name| word.starts_with(name)) && !plain.contains(&word.as_str()));
-    // A stable order by name keeps that of one name.
-    options.sort_by_key(|word| word.split('=').next().unwrap().to_owned());
+    options.sort();
     (options, rest.to_vec())
 }
 
