@@ -1,6 +1,7 @@
 //! `hostwright migrate`
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -201,6 +202,7 @@ struct Place {
     moved: BTreeMap<String, String>,
     taken: BTreeSet<String>,
     parts: BTreeSet<String>,
+    addresses: Option<BTreeSet<IpAddr>>,
     ports: BTreeMap<(u16, draft::Protocol), String>,
     vhosts: BTreeMap<(String, String), String>,
     natives: BTreeMap<String, String>,
@@ -221,6 +223,7 @@ impl Default for Place {
             moved: BTreeMap::new(),
             taken: BTreeSet::new(),
             parts: BTreeSet::new(),
+            addresses: None,
             ports: BTreeMap::new(),
             vhosts: BTreeMap::new(),
             natives: BTreeMap::new(),
@@ -260,6 +263,7 @@ impl Place {
             place.is_new_cluster = false;
         }
         place.parts = parts(host);
+        place.addresses = addresses(host);
         for service in &host.services {
             for port in &service.ports {
                 let protocol = match port.protocol {
@@ -294,6 +298,13 @@ impl Place {
         }
         place
     }
+}
+
+/// Returns the addresses of a host; none where an interface gets some from elsewhere.
+fn addresses(host: &ResolvedHost<'_>) -> Option<BTreeSet<IpAddr>> {
+    let is_fixed = host.interfaces().all(|(_, own)| !own.dhcp.ipv4() && !own.dhcp.ipv6() && !own.accepts_ra());
+    let all = host.interfaces().flat_map(|(_, own)| &own.addresses).map(|address| address.value.address);
+    is_fixed.then(|| all.collect())
 }
 
 /// Returns the services that further containers of workloads became which moved before: those that a moved service's name begins the
@@ -355,6 +366,7 @@ impl Run<'_> {
             moved: place.moved.clone(),
             taken: place.taken.clone(),
             parts: place.parts.clone(),
+            addresses: place.addresses.clone(),
             ports: place.ports.clone(),
             vhosts: place.vhosts.clone(),
             natives: place.natives.clone(),

@@ -1,6 +1,7 @@
 //! What translators work with: the objects, the books, and the definitions in the making.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use super::claims::Claims;
 use super::draft::{Draft, HostDraft, Protocol, WorkDraft};
@@ -36,6 +37,8 @@ pub struct Target<'a> {
     pub taken: BTreeSet<String>,
     /// Names that further containers of workloads have that moved before.
     pub parts: BTreeSet<String>,
+    /// Addresses of the host; none where they are not known.
+    pub addresses: Option<BTreeSet<IpAddr>>,
     /// Ports of the host, with the services that have them.
     pub ports: BTreeMap<(u16, Protocol), String>,
     /// Paths of virtual hosts, as (name, path), with the services that answer there.
@@ -61,6 +64,7 @@ impl<'a> Target<'a> {
             moved: BTreeMap::new(),
             taken: BTreeSet::new(),
             parts: BTreeSet::new(),
+            addresses: None,
             ports: BTreeMap::new(),
             vhosts: BTreeMap::new(),
             natives: BTreeMap::new(),

@@ -31,6 +31,8 @@ mod json_schema;
 mod layers;
 mod lint_nix;
 mod machines;
+mod migrate_counts;
+mod migrate_input;
 mod migrated;
 mod mirrored_esp;
 mod module_nix;

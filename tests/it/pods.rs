@@ -263,3 +263,70 @@ fn what_no_container_can_be_is_an_error() {
     let side = container("side", "network-of = 'main'\nhost-network = false\nnetworks = []");
     assert!(said(&format!("{main}{side}")).iter().all(|line| !line.contains("beside")));
 }
+
+/// Returns the arguments of a container as tests/pods/README.md has them: options in their long form without those that every container
+/// of NixOS has, sorted, and what stands behind them.
+fn arguments(words: &[String]) -> (Vec<String>, Vec<String>) {
+    let long = |word: &str| match word {
+        "-e" => Some("--env"),
+        "-p" => Some("--publish"),
+        "-u" => Some("--user"),
+        "-v" => Some("--volume"),
+        "-w" => Some("--workdir"),
+        "--pull" => Some("--pull"),
+        "--env-file" => Some("--env-file"),
+        _ => None,
+    };
+    assert_eq!(words[0], "run");
+    let (mut options, mut rest) = (Vec::new(), &words[1..]);
+    while let [first, behind @ ..] = rest {
+        if !first.starts_with('-') {
+            break;
+        }
+        rest = behind;
+        match long(first) {
+            Some(name) => {
+                options.push(format!("{name}={}", behind[0]));
+                rest = &behind[1..];
+            }
+            None => options.push(first.clone()),
+        }
+    }
+    let every = ["--name=", "--log-driver=", "--cidfile=", "--cgroups=", "--sdnotify="];
+    let plain = ["-d", "--detach=false", "--replace", "--rm", "--pull=missing"];
+    options.retain(|word| !every.iter().any(|name| word.starts_with(name)) && !plain.contains(&word.as_str()));
+    options.sort();
+    (options, rest.to_vec())
+}
+
+#[test]
+fn podman_is_told_of_each_pod_what_the_documentation_says_once_nixos_has_evaluated_it() {
+    use super::compile::TODAY;
+    use super::compile_nix::{OVERLAYS, try_evaluate};
+    use super::migrated::{base, judged, migrate};
+    let test = "podman_is_told_of_each_pod_what_the_documentation_says_once_nixos_has_evaluated_it";
+    let Some((nix, tree)) = nixpkgs(test) else { return };
+    let entries = std::fs::read_dir(root().join("tests/pods")).unwrap().map(|entry| entry.unwrap().path());
+    let mut pods: Vec<_> = entries.filter(|path| path.extension().is_some_and(|ending| ending == "yaml")).collect();
+    pods.sort();
+    assert!(pods.len() >= 30);
+    let said = judged(&pods, |pod| {
+        let sandbox = base();
+        migrate(&sandbox, pod);
+        sandbox.run(&["build", "--today", TODAY]).ends(0);
+        let expression = format!(
+            "(import (/. + \"{}\") {{ nixpkgs = \"{tree}\"; overlays = {OVERLAYS}; }})\
+             .nixosConfigurations.lufta.config.systemd.services.podman-web.script",
+            sandbox.path().join("out").display()
+        );
+        let script = try_evaluate(&nix, &expression).unwrap_or_else(|said| panic!("{}: {said}", pod.display())).0;
+        let made = arguments(&words(script.as_str().unwrap()));
+        let wanted = std::fs::read_to_string(pod.with_extension("args")).unwrap();
+        let wanted: Vec<String> = wanted.lines().map(|line| line.replace("\\n", "\n")).collect();
+        let mut all = vec!["run".to_owned()];
+        all.extend(wanted);
+        let wanted = arguments(&all);
+        (made != wanted).then(|| format!("{}\n  made   {made:?}\n  wanted {wanted:?}", pod.display()))
+    });
+    assert!(said.is_empty(), "{}", said.join("\n"));
+}

@@ -5,6 +5,9 @@ use crate::kubernetes::context::Cx;
 use crate::kubernetes::draft::Draft;
 use crate::kubernetes::tree::Node;
 
+/// Seconds that Kubernetes gives a container to stop where nothing says how many; podman gives 10.
+pub(super) const GRACE: u64 = 30;
+
 /// Settles hooks of a container, and adds when it runs to a service.
 pub(super) fn translate<'w, 's>(
     cx: &mut Cx<'w, 's>,
@@ -28,7 +31,8 @@ pub(super) fn translate<'w, 's>(
     }
     work.after_start = after_start;
     work.before_stop = before_stop;
-    work.stop_timeout = grace;
+    let is_always = container.role != Role::Init && workload.running == Running::Always;
+    work.stop_timeout = grace.or_else(|| is_always.then_some(GRACE));
     if container.role == Role::Main {
         work.run_at_most = most.filter(|seconds| *seconds > 0);
     }

@@ -131,6 +131,14 @@ pub fn replicas<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>) {
 /// Translates the containers of a pod.
 pub fn translate<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>) {
     metadata::settle(cx, workload);
+    if let Some(kind) = workload.object.tree().get("kind") {
+        let how = match &workload.running {
+            Running::Always => "it runs as long as the host does",
+            Running::Once => "it runs to its end",
+            Running::At { .. } => "it runs to its end at times",
+        };
+        cx.books.translated_as(kind, format!("services.{}", workload.service), how);
+    }
     let mut containers = containers::of(cx, workload);
     containers.retain(|container| {
         let only_owns = container.role == Role::Init && volumes::is_ownership_only(container.node).is_some();

@@ -58,6 +58,14 @@ pub(super) fn translate<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>
         };
         let listen = node.get("hostIP").and_then(Node::text).and_then(|text| text.parse::<std::net::IpAddr>().ok());
         let listen = listen.filter(|address| !address.is_unspecified());
+        let is_absent = |address: &std::net::IpAddr| {
+            !address.is_loopback() && cx.target.addresses.as_ref().is_some_and(|own| !own.contains(address))
+        };
+        if let Some(node) = node.get("hostIP").filter(|_| listen.as_ref().is_some_and(is_absent)) {
+            let text = "this is no address of the host: at which one should the port be reached?";
+            cx.ask(workload.object, node, &container.question(&format!("ports.{index}")), text, false);
+            continue;
+        }
         let is_local = listen.is_some_and(|address| address.is_loopback());
         let to = (port != inside).then_some(inside);
         let name = node.str_at("name").map(str::to_owned);

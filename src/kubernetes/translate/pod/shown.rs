@@ -66,7 +66,9 @@ fn container_lines(work: &ContainerDraft, line: &mut impl FnMut(&str, String)) {
     line("privileged", on(work.privileged));
     line("no-new-privileges", on(work.no_new_privileges));
     line("host-network", on(work.host_network));
-    line("stop-timeout", work.stop_timeout.map(|seconds| seconds.to_string()).unwrap_or_default());
+    // What a cluster gives every container is left out.
+    let stop = work.stop_timeout.filter(|seconds| *seconds != super::lifecycle::GRACE);
+    line("stop-timeout", stop.map(|seconds| seconds.to_string()).unwrap_or_default());
     line("pull", work.pull.unwrap_or("").to_owned());
     line("registry-login", text(&work.registry_login));
     for (name, value) in &work.sysctls {
