@@ -9,7 +9,7 @@ use super::phrase::listed;
 use super::probed;
 use super::rule::{Finding, Findings, HostCx};
 use crate::facts::PackageFact;
-use crate::fleet::schema::module_file::{Data, DataRule};
+use crate::fleet::schema::module_file::Data;
 use crate::resolve::ResolvedService;
 use crate::source::Spanned;
 use crate::units::{Release, Version};
@@ -33,24 +33,12 @@ pub(super) struct Takeover<'a> {
 impl Takeover<'_> {
     /// Tells whether the data goes back to a version that cannot read it.
     pub(super) fn goes_back(&self) -> bool {
-        // What a change of its last number writes, the version before it reads, unless the program refuses all the same.
-        let numbers = match self.data.rule.value {
-            DataRule::OneMajorAtATime => 4,
-            DataRule::NeverDowngrade => 2,
-            DataRule::SameMajor | DataRule::DumpAndRestore => 1,
-        };
-        self.to.1.truncate(numbers) < self.from.1.truncate(numbers)
+        self.data.rule.value.goes_back(self.from.1, self.to.1)
     }
 
     /// Tells whether the data goes on further than the new version follows.
     pub(super) fn jumps(&self) -> bool {
-        let major = |version: Version| version.truncate(1);
-        let (from, to) = (self.from.1, self.to.1);
-        match self.data.rule.value {
-            DataRule::NeverDowngrade => false,
-            DataRule::SameMajor | DataRule::DumpAndRestore => major(to) > major(from),
-            DataRule::OneMajorAtATime => to.major() > from.major().saturating_add(1),
-        }
+        self.data.rule.value.jumps(self.from.1, self.to.1)
     }
 }
 

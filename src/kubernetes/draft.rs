@@ -68,6 +68,8 @@ pub struct Draft {
     pub vhosts: Vec<VhostDraft>,
     /// `migrates-from`, of the service that a workload's data moves to.
     pub migration: Option<MigrationDraft>,
+    /// Why it is a container and no module; none of what is no workload's main container.
+    pub why_container: Option<String>,
 }
 
 /// What is particular to a kind of service.
@@ -328,6 +330,8 @@ pub struct MovedClaim {
     pub to: String,
     /// Used bytes, as a size, where they are known.
     pub used: Option<String>,
+    /// The parts of it that move; all of it when empty.
+    pub paths: Vec<String>,
     /// How it is dumped, where a copy of its files would not do.
     pub dump: Option<&'static str>,
     /// The owner that its files get.
@@ -395,6 +399,7 @@ impl Draft {
             files: Vec::new(),
             vhosts: Vec::new(),
             migration: None,
+            why_container: None,
         }
     }
 

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::context::Cx;
 use super::draft::{Draft, Protocol, SecretTo, WorkDraft};
 use super::object::Object;
-use super::reach::{Leads, Service, is_on_host, listed, network_owner, real_port};
+use super::reach::{Leads, Service, is_on_host, listed, listen_everywhere, network_owner, real_port};
 use super::translate::service;
 use super::tree::Node;
 use words::{Speech, Word};
@@ -99,6 +99,10 @@ fn of_service(cx: &mut Cx<'_, '_>, name: &str, spoken: &mut Spoken) {
         for word in found.into_iter().rev() {
             let before = text.text.clone();
             let Some(done) = rewritten(cx, &word, &texts, &text.hint) else { continue };
+            if let (true, Some(to), Some(port)) = (done.is_on_host && !is_on_host(cx, name), done.to.first(), done.port)
+            {
+                listen_everywhere(cx, to, port);
+            }
             talks.extend(done.to.iter().map(|to| (to.clone(), text.key.clone(), done.port, before.clone())));
             hosts.extend(done.host.clone());
             beside.extend(done.beside.clone());
@@ -164,6 +168,13 @@ fn texts(draft: &Draft) -> Vec<Text> {
             }
         }
     }
+    if let WorkDraft::Native(native) = &draft.work {
+        for (option, value) in &native.options {
+            if let Some(text) = value.as_str() {
+                all.push(Text { key: format!("options.{option}"), hint: option.clone(), text: text.to_owned() });
+            }
+        }
+    }
     for (at, file) in draft.files.iter().enumerate() {
         if let Ok(text) = std::str::from_utf8(&file.content) {
             all.push(Text { key: format!("files.{at}"), hint: file.path.clone(), text: text.to_owned() });
@@ -181,6 +192,11 @@ fn write_back(draft: &mut Draft, texts: Vec<Text>) {
             ("files", _) => {
                 if let Some(file) = draft.files.get_mut(at) {
                     file.content = text.text.into_bytes();
+                }
+            }
+            ("options", WorkDraft::Native(native)) => {
+                if let Some(value) = native.options.get_mut(key) {
+                    *value = text.text.into();
                 }
             }
             ("environment", WorkDraft::Container(container)) => {
@@ -208,6 +224,8 @@ struct Done {
     text: Option<String>,
     /// What the container has to know: a name and its address.
     host: Vec<(String, String)>,
+    /// Whether the other one is a service of the host itself.
+    is_on_host: bool,
     /// A variable that holds the port, with the port as it is and as it should be.
     beside: Option<(String, u16, u16)>,
 }
@@ -248,6 +266,7 @@ fn rewritten(cx: &mut Cx<'_, '_>, word: &Word, texts: &[Text], hint: &str) -> Op
             if on_host {
                 let known = spelled.trim_end_matches('.').to_owned();
                 done.host.push((known, "host-gateway".to_owned()));
+                done.is_on_host = true;
             } else if let Some(pod) = &word.pod {
                 // A pod of a StatefulSet has a name of its own; the first one is the container.
                 let container = cx.host.services.get_mut(&owner).and_then(Draft::as_container_mut);

@@ -130,6 +130,7 @@ fn workloads(cx: &Cx<'_, '_>) -> Vec<WorkloadEntry> {
             name: format!("{}/{}", object.namespace(), object.shown_name()),
             services: if draft.is_some() { services } else { Vec::new() },
             becomes,
+            why: draft.and_then(|draft| draft.why_container.clone()),
             state: state.collect(),
             blocking: cx.questions.iter().filter(of_it).count(),
             object: identity,

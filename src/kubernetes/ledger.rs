@@ -355,6 +355,9 @@ pub struct WorkloadEntry {
     pub services: Vec<String>,
     /// What the main one is: `native gitea`, `container docker.io/library/nginx:1.27`; empty where nothing runs.
     pub becomes: String,
+    /// Why it is a container and no module of NixOS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// Claims that move, as (claim, path on the host, size where it is known).
     pub state: Vec<StateEntry>,
     /// Questions about it that block.

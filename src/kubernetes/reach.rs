@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::context::Cx;
 use super::draft::{PortDraft, Protocol, VhostDraft, WorkDraft};
 use super::object::ObjectId;
+use crate::facts::{Shape, split_name};
 use crate::fleet::scalar::{AbsPath, DnsName};
+use crate::fleet::schema::module_file::ModulePort;
 
 /// What Services and routes are there.
 #[derive(Debug, Default)]
@@ -348,14 +350,54 @@ fn is_own_vhost(cx: &Cx<'_, '_>, service: &str) -> bool {
 pub fn real_port(cx: &Cx<'_, '_>, service: &str, inside: u16, protocol: Protocol) -> u16 {
     let Some(WorkDraft::Native(native)) = cx.host.services.get(service).map(|draft| &draft.work) else { return inside };
     let Some(module) = cx.target.modules.get(&native.module) else { return inside };
-    let is_udp = protocol == Protocol::Udp;
-    let mut ports = module
-        .file
-        .ports
-        .iter()
-        .filter(|port| (port.proto.value == crate::fleet::schema::service_parts::Protocol::Udp) == is_udp);
-    let all: Vec<u16> = ports.by_ref().map(|port| port.port.value).collect();
-    if all.contains(&inside) { inside } else { all.first().copied().unwrap_or(inside) }
+    let ports: Vec<&ModulePort> = module.file.ports.iter().filter(|port| protocol_of(port) == protocol).collect();
+    let known = ports.iter().find(|port| number_of(port, &native.options) == inside || port.port.value == inside);
+    known.or(ports.first()).map_or(inside, |port| number_of(port, &native.options))
+}
+
+/// Returns the number of a module's port under options: as they say, else as the module does.
+pub fn number_of(port: &ModulePort, options: &indexmap::IndexMap<String, serde_json::Value>) -> u16 {
+    let said = port.option.as_ref().and_then(|option| options.get(option.value.as_str()));
+    let number = said.and_then(|value| match value {
+        serde_json::Value::String(text) => text.rsplit(':').next()?.parse().ok(),
+        value => value.as_u64().and_then(|number| u16::try_from(number).ok()),
+    });
+    number.unwrap_or(port.port.value)
+}
+
+/// Returns the protocol of a module's port.
+pub fn protocol_of(port: &ModulePort) -> Protocol {
+    match port.proto.value {
+        crate::fleet::schema::service_parts::Protocol::Udp => Protocol::Udp,
+        crate::fleet::schema::service_parts::Protocol::Tcp => Protocol::Tcp,
+    }
+}
+
+/// Lets a module's service be reached at other addresses than that of the host itself, where it listens on that alone.
+pub fn listen_everywhere(cx: &mut Cx<'_, '_>, service: &str, real: u16) {
+    let (modules, release) = (cx.target.modules, cx.target.release.or_else(|| cx.target.facts.releases().newest()));
+    let index = release.and_then(|release| cx.target.facts.options(release));
+    let Some(WorkDraft::Native(native)) = cx.host.services.get_mut(service).map(|draft| &mut draft.work) else {
+        return;
+    };
+    let Some(module) = modules.get(&native.module) else { return };
+    let port = module.file.ports.iter().find(|port| number_of(port, &native.options) == real);
+    let Some(port) = port.filter(|port| port.listen.as_ref().is_some_and(|listen| listen.value.is_loopback())) else {
+        return;
+    };
+    let (Some(option), Some(prefix)) = (&port.listen_option, &module.file.prefix) else { return };
+    let option = option.value.as_str();
+    let is_both = port.option.as_ref().is_some_and(|other| other.value.as_str() == option);
+    let loc = split_name(&format!("{}.{option}", prefix.as_str()));
+    let loc: Vec<&str> = loc.iter().map(String::as_str).collect();
+    let shape = index.and_then(|index| index.type_of(&loc)).map(|ty| ty.shape());
+    let value = match shape {
+        Some(Shape::Bool) => serde_json::Value::Bool(true),
+        Some(Shape::ListOf { .. }) => serde_json::json!(["0.0.0.0"]),
+        _ if is_both => format!("0.0.0.0:{real}").into(),
+        _ => "0.0.0.0".into(),
+    };
+    native.options.entry(option.to_owned()).or_insert(value);
 }
 
 /// Lets a port of a service be reached on the host, and returns which port of the host that is; none where the service's own first
@@ -375,8 +417,11 @@ pub fn publish(
     let owners = owners(cx, service, protocol);
     let Some(draft) = cx.host.services.get_mut(service) else { return Err(format!("`{service}` is not translated")) };
     if let WorkDraft::Native(_) = draft.work {
-        if public && !cx.host.open.contains(&(real, protocol)) {
-            cx.host.open.push((real, protocol));
+        if public {
+            listen_everywhere(cx, service, real);
+            if !cx.host.open.contains(&(real, protocol)) {
+                cx.host.open.push((real, protocol));
+            }
         }
         return Ok(public.then_some(real));
     }
@@ -421,7 +466,8 @@ pub fn owners(cx: &Cx<'_, '_>, service: &str, protocol: Protocol) -> BTreeMap<u1
         if let WorkDraft::Native(native) = &draft.work
             && let Some(module) = cx.target.modules.get(&native.module)
         {
-            all.extend(module.file.ports.iter().map(|port| (port.port.value, format!("`{name}`"))));
+            let ports = module.file.ports.iter().filter(|port| protocol_of(port) == protocol);
+            all.extend(ports.map(|port| (number_of(port, &native.options), format!("`{name}`"))));
         }
     }
     all

@@ -3,10 +3,10 @@
 use super::probes::Probe;
 use super::service_parts::{Protocol, Provision};
 use crate::fleet::decode::{Cx, Decode, MapKey, Named, Setting, choice, table};
-use crate::fleet::scalar::{AbsPath, Account, EnvKey, HttpUrl, Mode, Name, OptionPath, PackageAttr, PathKey};
+use crate::fleet::scalar::{AbsPath, Account, HttpUrl, Mode, Name, OptionPath, PackageAttr, PathKey};
 use crate::fleet::shape::{Scalar, Shape};
 use crate::source::{Kind, Node, Spanned};
-use crate::units::{Release, Size};
+use crate::units::{Release, Size, Version};
 
 choice! {
     /// What a module is.
@@ -78,11 +78,13 @@ table! {
         /// Where the volumes of those images go.
         "volumes" => volumes: Vec<MovedVolume>,
         /// What variables of those images become.
-        "env" => env: Named<EnvKey, MovedVariable>,
+        "env" => env: Named<VariableKey, Moved>,
         /// What files of those images become.
         "files" => files: Named<PathKey, MovedFile>,
         /// What flags of those images become.
-        "args" => args: Named<FlagKey, MovedFlag>,
+        "args" => args: Named<FlagKey, Moved>,
+        /// Beginnings of command lines of those images that run the program as they do by themselves, such as `gitea web`.
+        "commands" => commands: Vec<Spanned<String>>,
     }
 }
 
@@ -133,6 +135,8 @@ table! {
         "when" => when: Option<When>,
         /// What the option holds, with `FILE` in place of the path; the path alone when absent.
         "form" => form: Option<Spanned<String>>,
+        /// Whether the file holds lines `NAME=value`.
+        "lines" => lines: Setting<bool> = false,
         /// The account that reads the file; root, before the service starts, when absent.
         "read-by" => read_by: Option<Spanned<Account>>,
     }
@@ -162,6 +166,28 @@ choice! {
     }
 }
 
+impl DataRule {
+    /// Tells whether data goes back to a version that cannot read it.
+    pub fn goes_back(self, from: Version, to: Version) -> bool {
+        // What a change of its last number writes, the version before it reads, unless the program refuses all the same.
+        let numbers = match self {
+            Self::OneMajorAtATime => 4,
+            Self::NeverDowngrade => 2,
+            Self::SameMajor | Self::DumpAndRestore => 1,
+        };
+        to.truncate(numbers) < from.truncate(numbers)
+    }
+
+    /// Tells whether data goes on further than the new version follows.
+    pub fn jumps(self, from: Version, to: Version) -> bool {
+        match self {
+            Self::NeverDowngrade => false,
+            Self::SameMajor | Self::DumpAndRestore => to.truncate(1) > from.truncate(1),
+            Self::OneMajorAtATime => to.major() > from.major().saturating_add(1),
+        }
+    }
+}
+
 table! {
     /// How data moves between versions.
     pub struct Data {
@@ -179,9 +205,9 @@ table! {
     pub struct ReplacedImage {
         /// Registry and path without tag.
         "name" => name: Spanned<String>,
-        /// The versions that it replaces.
-        "versions" => versions: Option<Spanned<String>>,
-        /// How a tag holds the version: a regular expression with one group.
+        /// The versions that it replaces: comparisons such as `>=2, <3`, of which all hold; every version when absent.
+        "versions" => versions: Option<Spanned<VersionRange>>,
+        /// How a tag holds the version, which `*` stands for: `pg*`; a tag that begins with the version when absent.
         "tag" => tag: Option<Spanned<String>>,
     }
 }
@@ -199,16 +225,19 @@ table! {
 }
 
 table! {
-    /// What a variable becomes: exactly one of `option`, `secret` and `drop`.
-    pub struct MovedVariable {
-        /// The option below the prefix.
-        "option" => option: Option<Spanned<OptionPath>>,
+    /// What a variable or flag becomes: exactly one of `option`, `secret`, `drop` and `ask`.
+    pub struct Moved {
+        /// The option below the prefix. A `*` stands for what the `*` of the key stands for; where the key has none, the value is
+        /// `NAME=value` and it stands for the name.
+        "option" => option: Option<Spanned<OptionPattern>>,
         /// option: what its values become; as they are when absent.
         "map" => map: Option<Node>,
         /// The key of the secret that it holds.
         "secret" => secret: Option<Spanned<Name>>,
         /// Why it is not needed.
         "drop" => drop: Option<Spanned<String>>,
+        /// What a person has to decide about it.
+        "ask" => ask: Option<Spanned<String>>,
     }
 }
 
@@ -225,6 +254,8 @@ choice! {
         Toml = "toml",
         /// Lines `NAME=value`.
         Env = "env",
+        /// Whatever the program reads: the option takes the whole text.
+        Text = "text",
     }
 }
 
@@ -235,14 +266,6 @@ table! {
         "option" => option: Spanned<OptionPath>,
         /// Its format.
         "format" => format: Spanned<FileFormat>,
-    }
-}
-
-table! {
-    /// What a flag becomes.
-    pub struct MovedFlag {
-        /// The option below the prefix.
-        "option" => option: Spanned<OptionPath>,
     }
 }
 
@@ -307,6 +330,99 @@ impl MapKey for FlagKey {
 
     fn pattern() -> &'static str {
         "^--?[A-Za-z0-9._-]+$"
+    }
+}
+
+/// Variables of images, as names of tables; `*` stands for any text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VariableKey;
+
+impl MapKey for VariableKey {
+    fn check(name: &str) -> Result<(), String> {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b"_*".contains(&b);
+        let start = name.bytes().next().is_some_and(|b| !b.is_ascii_digit() && b != b'*');
+        if start && name.len() <= 200 && name.bytes().all(fits) && !name.contains("**") {
+            Ok(())
+        } else {
+            Err("a variable's name is wanted, where `*` may stand for a part of it: `GITEA__*__*`".to_owned())
+        }
+    }
+
+    fn pattern() -> &'static str {
+        "^[A-Za-z_][A-Za-z0-9_*]*$"
+    }
+}
+
+/// A path of option names below a prefix, of which some may be `*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OptionPattern(pub String);
+
+impl Decode for OptionPattern {
+    fn shape() -> Shape {
+        Shape::Scalar(Scalar {
+            form: "option",
+            json: "string",
+            pattern: None,
+            wanted: "the path of a NixOS option, in quotes",
+        })
+    }
+
+    fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
+        let wanted = "the path of a NixOS option is wanted, such as `settings.server.DOMAIN` or `settings.*.*`";
+        let Some(text) = node.as_str() else { return cx.invalid(node, wanted) };
+        let fits = |part: &str| part == "*" || part.parse::<OptionPath>().is_ok();
+        if text.split('.').all(fits) { Some(Self(text.to_owned())) } else { cx.refused(node.place, text, wanted) }
+    }
+}
+
+/// Comparisons with versions, of which all hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionRange(Vec<(Comparison, Version)>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    AtLeast,
+    Above,
+    Below,
+    AtMost,
+}
+
+impl VersionRange {
+    /// Tells whether a version is among them.
+    pub fn contains(&self, version: Version) -> bool {
+        self.0.iter().all(|(comparison, bound)| match comparison {
+            Comparison::AtLeast => version >= *bound,
+            Comparison::Above => version > *bound,
+            Comparison::Below => version < *bound,
+            Comparison::AtMost => version <= *bound,
+        })
+    }
+}
+
+impl Decode for VersionRange {
+    fn shape() -> Shape {
+        let wanted = "comparisons of versions, in quotes: `\">=2, <3\"`";
+        Shape::Scalar(Scalar { form: "\">=2, <3\"", json: "string", pattern: None, wanted })
+    }
+
+    fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
+        let wanted = "comparisons of versions are wanted, with commas between them: `>=2, <3`";
+        let Some(text) = node.as_str() else { return cx.invalid(node, wanted) };
+        let words = [
+            (">=", Comparison::AtLeast),
+            ("<=", Comparison::AtMost),
+            (">", Comparison::Above),
+            ("<", Comparison::Below),
+        ];
+        let one = |part: &str| {
+            let part = part.trim();
+            let (rest, comparison) = words.iter().find_map(|(word, by)| Some((part.strip_prefix(word)?, *by)))?;
+            Some((comparison, rest.trim().parse().ok()?))
+        };
+        match text.split(',').map(one).collect::<Option<Vec<_>>>() {
+            Some(all) => Some(Self(all)),
+            None => cx.refused(node.place, text, wanted),
+        }
     }
 }
 

@@ -166,6 +166,7 @@ pub(in crate::kubernetes) fn finish(cx: &mut Cx<'_, '_>) {
                 claim: key.1.clone(),
                 to: mount.to_owned(),
                 used: used.as_ref().map(Size::to_string),
+                paths: Vec::new(),
                 dump: None,
                 owner: claim.rights.owner.clone(),
             });

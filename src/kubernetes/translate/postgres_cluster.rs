@@ -89,6 +89,7 @@ fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
         used: cx.target.used.get(&format!("{}/{claim}", object.namespace())).map(ToString::to_string),
         claim,
         to: "/var/lib/postgresql".to_owned(),
+        paths: Vec::new(),
         dump: Some("postgresql"),
         owner: Some("postgres".to_owned()),
     };

@@ -293,6 +293,7 @@ fn migrates_from(workload: &str, migration: &MigrationDraft) -> Table {
             ("claim", Some(string(&volume.claim))),
             ("to", Some(string(&volume.to))),
             ("used", volume.used.as_deref().map(string)),
+            ("paths", (!volume.paths.is_empty()).then(|| strings(&volume.paths))),
             ("dump", volume.dump.map(string)),
             ("owner", volume.owner.as_deref().map(string)),
         ])

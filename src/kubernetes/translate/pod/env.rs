@@ -335,17 +335,20 @@ pub(super) fn translate<'w, 's>(
     for variable in &container.environment {
         one(cx, workload, container, variable, draft);
     }
-    let wins = "a later variable of the same name takes its place";
-    let used: Vec<Leaf> =
-        container.environment.iter().flat_map(|variable| &variable.nodes).map(|node| node.leaf()).collect();
-    for entry in container.node.list("env") {
-        if entry.get("name").is_some() && !used.contains(&entry.leaf()) {
-            cx.books.dropped(entry, wins);
-        }
+    for entry in unused(container) {
+        cx.books.dropped(entry, "a later variable of the same name takes its place");
     }
     for from in container.node.list("envFrom") {
         source(cx, workload, container, from);
     }
+}
+
+/// Returns the elements of `env` whose place a later one takes.
+pub(super) fn unused<'w, 's>(container: &Container<'w, 's>) -> Vec<&'w Node<'s>> {
+    let used: Vec<Leaf> =
+        container.environment.iter().flat_map(|variable| &variable.nodes).map(|node| node.leaf()).collect();
+    let all = container.node.list("env").iter();
+    all.filter(|entry| entry.get("name").is_some() && !used.contains(&entry.leaf())).collect()
 }
 
 /// Settles an element of `envFrom`.

@@ -90,7 +90,7 @@ fn stand_in(service: &str) -> ImageRef {
 
 /// Reads an image as containerd does: without a registry it is Docker's, without a path `library`, without a tag `latest`
 /// (`ParseDockerRef` of github.com/distribution/reference).
-fn read(text: &str) -> Option<ImageRef> {
+pub(super) fn read(text: &str) -> Option<ImageRef> {
     let (name, digest) = text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
     let (name, tag) = match name.rsplit_once(':') {
         Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),

@@ -140,10 +140,14 @@ pub fn translate<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>) {
         !only_owns
     });
     for container in &containers {
-        if container.role == Role::Main && native::native(cx, workload, container) {
-            continue;
-        }
-        one(cx, workload, &containers, container);
+        let why = match container.role {
+            Role::Main => match native::native(cx, workload, &containers, container) {
+                Ok(()) => continue,
+                Err(why) => Some(why),
+            },
+            _ => None,
+        };
+        one(cx, workload, &containers, container, why);
     }
     network::settle(cx, workload);
     scheduling::settle(cx, workload);
@@ -157,12 +161,19 @@ fn one<'w, 's>(
     workload: &Workload<'w, 's>,
     all: &[Container<'w, 's>],
     container: &Container<'w, 's>,
+    why: Option<native::Why>,
 ) {
     let mut draft = Draft::container(workload.object.id, workload.object.identity(), String::new());
     draft.enable = workload.enabled;
     if container.role == Role::Main {
         let image = container.node.str_at("image").map(str::to_owned);
         draft.migration = Some(MigrationDraft { image, ..MigrationDraft::default() });
+    }
+    if let Some(why) = why {
+        if why.is_catalogued {
+            draft.comments.push(format!("A container: {}.", why.text));
+        }
+        draft.why_container = Some(why.text);
     }
     containers::order(cx, workload, all, container, &mut draft);
     image::translate(cx, workload, container, &mut draft);

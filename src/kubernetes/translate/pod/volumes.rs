@@ -124,7 +124,7 @@ fn mounts_of(workload: &Workload<'_, '_>, volume: &str) -> usize {
 }
 
 /// Settles volumes that no container mounts.
-fn unmounted<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>) {
+pub(super) fn unmounted<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>) {
     let is_used = |name: &str| {
         let devices = containers(workload).flat_map(|container| container.list("volumeDevices"));
         mounts_of(workload, name) > 0

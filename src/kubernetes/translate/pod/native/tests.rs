@@ -1,0 +1,263 @@
+//! Pods that modules take the place of, and pods that stay containers, with the reason.
+
+use std::fmt::Write as _;
+
+use crate::facts::Facts;
+use crate::fleet::schema::module_file::FileFormat;
+use crate::kubernetes::Inventory;
+use crate::kubernetes::draft::{SecretTo, WorkDraft};
+use crate::kubernetes::sample::{self, leaf, with};
+
+/// A Deployment of one container, with lines of the container and of the pod in flow style.
+fn pod(name: &str, image: &str, container: &str, volumes: &str) -> String {
+    let container = if container.is_empty() { String::new() } else { format!(", {container}") };
+    format!(
+        "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: {name} }}\nspec:\n  template:\n    spec:\n      volumes: [{volumes}]\n      \
+         containers: [{{ name: main, image: '{image}'{container} }}]\n"
+    )
+}
+
+/// A claim and its volume.
+const DATA: &str = "{ name: data, persistentVolumeClaim: { claimName: data } }";
+
+fn on_newest(yaml: &str, answers: &[(&str, &str)]) -> Inventory {
+    with(yaml, |target| {
+        target.release = "26.11pre".parse().ok();
+        target.answers = answers.iter().map(|(id, answer)| ((*id).to_owned(), (*answer).to_owned())).collect();
+    })
+}
+
+/// Returns what the first workload becomes, in a few lines.
+fn shown(inventory: &Inventory) -> String {
+    let mut out = String::new();
+    for (name, draft) in &inventory.host.services {
+        match &draft.work {
+            WorkDraft::Container(_) => {
+                writeln!(out, "[{name}] container: {}", draft.why_container.as_deref().unwrap_or("-")).unwrap();
+                continue;
+            }
+            WorkDraft::Native(native) => {
+                let package = native.package.as_deref().map(|package| format!(" {package}")).unwrap_or_default();
+                writeln!(out, "[{name}] {}{package}", native.module).unwrap();
+                for (option, value) in &native.options {
+                    writeln!(out, "{option} = {value}").unwrap();
+                }
+            }
+        }
+        for secret in &draft.secrets {
+            if let SecretTo::Option(key) = &secret.to {
+                writeln!(out, "secret {key} = {}", secret.name).unwrap();
+            }
+        }
+        for moved in draft.migration.iter().flat_map(|migration| &migration.volumes) {
+            let paths = if moved.paths.is_empty() { String::new() } else { format!(" only {}", moved.paths.join(",")) };
+            let dump = moved.dump.map(|dump| format!(" dump {dump}")).unwrap_or_default();
+            let owner = moved.owner.as_deref().unwrap_or("-");
+            writeln!(out, "claim {}{paths} -> {} owner {owner}{dump}", moved.claim, moved.to).unwrap();
+        }
+        for comment in draft.comments.iter().filter(|comment| comment.contains("lays its data")) {
+            writeln!(out, "# {comment}").unwrap();
+        }
+    }
+    for question in &inventory.questions {
+        let id = question.id.split('#').next_back().unwrap_or_default();
+        writeln!(out, "? {id}{}", if question.blocks { " blocks" } else { "" }).unwrap();
+    }
+    out
+}
+
+fn of(image: &str, container: &str, volumes: &str) -> String {
+    shown(&on_newest(&pod("web", image, container, volumes), &[]))
+}
+
+fn why(image: &str, container: &str, volumes: &str) -> String {
+    let text = of(image, container, volumes);
+    text.lines()
+        .next()
+        .unwrap_or("")
+        .strip_prefix("[web] container: ")
+        .map_or_else(|| format!("native: {text}"), str::to_owned)
+}
+
+#[test]
+fn a_pod_becomes_the_module_that_does_all_that_it_does() {
+    insta::assert_snapshot!(of(
+        "gitea/gitea:1.22.3",
+        "env: [{ name: DB_TYPE, value: sqlite3 }, { name: GITEA__server__HTTP_PORT, value: '3000' }, { name: GITEA__service__DISABLE_REGISTRATION, value: 'true' }, { name: USER_UID, value: '1000' }, { name: TZ, value: Europe/Berlin }, { name: GITEA__mailer__PASSWD, valueFrom: { secretKeyRef: { name: mail, key: password } } }], volumeMounts: [{ name: data, mountPath: /data }]",
+        DATA
+    ), @"");
+    insta::assert_snapshot!(of(
+        "postgres:16-alpine",
+        "args: [-c, max_connections=200], env: [{ name: POSTGRES_DB, value: forge }, { name: POSTGRES_USER, value: forge }, { name: POSTGRES_PASSWORD, valueFrom: { secretKeyRef: { name: db, key: p } } }, { name: PGDATA, value: /var/lib/postgresql/data/pg }], volumeMounts: [{ name: data, mountPath: /var/lib/postgresql/data, subPath: pg }]",
+        DATA
+    ), @"");
+    insta::assert_snapshot!(of(
+        "redis:7.2",
+        "command: [redis-server, --appendonly, 'yes', --requirepass, $(PASS)], env: [{ name: PASS, valueFrom: { secretKeyRef: { name: r, key: p } } }, { name: REDIS_PASSWORD, value: '' }], volumeMounts: [{ name: data, mountPath: /data }]",
+        DATA
+    ), @"");
+    insta::assert_snapshot!(of(
+        "vaultwarden/server:1.32.0",
+        "env: [{ name: DOMAIN, value: 'https://v.example.org' }, { name: SIGNUPS_ALLOWED, value: 'false' }, { name: ADMIN_TOKEN, valueFrom: { secretKeyRef: { name: vw, key: token } } }, { name: SMTP_PASSWORD, valueFrom: { secretKeyRef: { name: vw, key: smtp } } }], volumeMounts: [{ name: data, mountPath: /data/ }]",
+        DATA
+    ), @"");
+    insta::assert_snapshot!(of(
+        "prom/prometheus:v2.50.0",
+        "args: [--config.file=/etc/prometheus/prometheus.yml, '--storage.tsdb.path=/prometheus', --storage.tsdb.retention.time=30d], volumeMounts: [{ name: data, mountPath: /prometheus, subPath: data }]",
+        DATA
+    ), @"");
+    insta::assert_snapshot!(of("docker.io/library/registry:2", "env: [{ name: REGISTRY_STORAGE_DELETE_ENABLED, value: 'true' }], volumeMounts: [{ name: data, mountPath: /var/lib/registry }]", DATA), @"");
+}
+
+#[test]
+fn what_has_no_counterpart_keeps_a_container_one() {
+    for (image, container, volumes, wanted) in [
+        ("busybox", "", "", "no module of this program replaces its image"),
+        (
+            "gitea/gitea:1.22",
+            "env: [{ name: FOO, value: bar }, { name: BAR, value: hunter2 }]",
+            "",
+            "the module gitea has no counterpart for the variable FOO, the variable BAR",
+        ),
+        (
+            "redis:7",
+            "command: [sh, -c, 'exec redis-server']",
+            "",
+            "the module redis has no counterpart for its own command",
+        ),
+        (
+            "redis:7",
+            "args: [--unknown, x, --appendonly, 'yes', y]",
+            "",
+            "the module redis has no counterpart for the argument --unknown, its argument number 2, its argument number 4",
+        ),
+        (
+            "gitea/gitea:1.99.0",
+            "volumeMounts: [{ name: data, mountPath: /data }]",
+            DATA,
+            "gitea 1.99.0 wrote its data and the host has 1.26.4, which is older and does not read it",
+        ),
+        (
+            "gitea/gitea:1.22.0",
+            "volumeMounts: [{ name: data, mountPath: /elsewhere }]",
+            DATA,
+            "the module gitea has no counterpart for what it keeps at /elsewhere",
+        ),
+        (
+            "gitea/gitea:1.22.0",
+            "volumeMounts: [{ name: x, mountPath: /data }]",
+            "{ name: x, hostPath: { path: /srv/gitea } }",
+            "the module gitea has no counterpart for what it mounts at /data",
+        ),
+        (
+            "gitea/gitea:1.22.0",
+            "env: [{ name: DB_TYPE, value: oracle }]",
+            "",
+            "the module gitea has no counterpart for the value of the variable DB_TYPE",
+        ),
+        (
+            "grafana/grafana:11.0.0",
+            "env: [{ name: GF_SERVER_ROOT_URL, value: 'https://a:hunter2@b.example.org' }]",
+            "",
+            "the module grafana has no counterpart for the variable GF_SERVER_ROOT_URL, which looks like a secret",
+        ),
+        ("nginx:1.27", "", "", "port 80 of the host belongs to the host's web server"),
+        (
+            "nextcloud:29",
+            "volumeMounts: [{ name: data, mountPath: /var/www/html/data }]",
+            DATA,
+            "nextcloud 29 wrote its data and the host has 33.0.6, which reads that of one major version before: upgrade it in the cluster first",
+        ),
+    ] {
+        assert_eq!(why(image, container, volumes), wanted, "{image} {container}");
+    }
+}
+
+#[test]
+fn a_host_has_one_of_each_module_and_containers_beside_one_keep_it_a_container() {
+    let both = pod("a", "postgres:16", "", "") + &pod("b", "postgres:15", "", "");
+    let text = shown(&on_newest(&both, &[]));
+    assert!(text.contains("[b] container: a host has one postgresql, which `a` is already"), "{text}");
+    let beside = pod("web", "redis:7", "", "").replace("containers: [", "containers: [{ name: x, image: busybox }, ");
+    let beside = beside.replace(
+        "{ name: x, image: busybox }, { name: main, image: 'redis:7' }",
+        "{ name: main, image: 'redis:7' }, { name: x, image: busybox }",
+    );
+    assert!(shown(&on_newest(&beside, &[])).contains("the container `x` runs beside it in the same pod"));
+    let init = pod("web", "redis:7", "", "")
+        .replace("containers: [", "initContainers: [{ name: i, image: busybox }]\n      containers: [");
+    assert!(shown(&on_newest(&init, &[])).contains("its init container `i` does something before it"));
+}
+
+#[test]
+fn ports_of_two_modules_do_not_meet() {
+    let both = pod("a", "gitea/gitea:1.22.0", "", "") + &pod("b", "grafana/grafana:11.0.0", "", "");
+    let text = shown(&on_newest(&both, &[]));
+    assert!(text.contains("[b] grafana\nsettings.server.http_port = 20000\n"), "{text}");
+}
+
+#[test]
+fn a_person_decides_against_the_table() {
+    let yaml = pod("web", "gitea/gitea:1.22.0", "env: [{ name: FOO, value: bar }]", "");
+    let native = on_newest(&yaml, &[("default/Deployment/web#native", "module = gitea")]);
+    assert!(shown(&native).starts_with("[web] gitea\n"), "{}", shown(&native));
+    let path = "spec.template.spec.containers[0].env[0].value";
+    assert_eq!(leaf(&native, "Deployment", path), "dropped the answer to `native` makes it a module without this");
+    let plain = pod("web", "gitea/gitea:1.22.0", "", "");
+    let kept = on_newest(&plain, &[("default/Deployment/web#native", "container")]);
+    assert_eq!(shown(&kept), "[web] container: a person decided so\n");
+}
+
+#[test]
+fn a_moving_tag_with_data_is_a_question_that_blocks_until_its_answer() {
+    let yaml = pod("web", "gitea/gitea:latest", "volumeMounts: [{ name: data, mountPath: /var/lib/gitea }]", DATA);
+    assert!(shown(&on_newest(&yaml, &[])).ends_with("? version blocks\n"));
+    let answered = on_newest(&yaml, &[("default/Deployment/web#version", "1.20.1")]);
+    assert!(shown(&answered).ends_with("? upgrade\n"), "{}", shown(&answered));
+    let newer = on_newest(&yaml, &[("default/Deployment/web#version", "1.99")]);
+    assert!(shown(&newer).starts_with("[web] container: gitea 1.99 wrote its data"));
+}
+
+#[test]
+fn files_of_config_maps_become_settings_and_their_secrets_do_not() {
+    let map = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: { name: ini }\ndata:\n  app.ini: |\n    [server]\n    DOMAIN = git.example.org\n    HTTP_PORT = 3001\n    [mailer]\n    PASSWD = hunter2-planted\n";
+    let yaml = pod(
+        "web",
+        "gitea/gitea:1.22.0-rootless",
+        "volumeMounts: [{ name: ini, mountPath: /etc/gitea/app.ini, subPath: app.ini }], env: [{ name: GITEA__server__DOMAIN, value: forge.example.org }]",
+        "{ name: ini, configMap: { name: ini } }",
+    ) + map;
+    let inventory = on_newest(&yaml, &[]);
+    insta::assert_snapshot!(shown(&inventory), @"");
+    assert!(!format!("{inventory:?}").contains("hunter2"), "no secret stands anywhere");
+}
+
+#[test]
+fn every_option_that_a_module_maps_to_exists() {
+    let facts = Facts::embedded();
+    let index = facts.options("26.11pre".parse().unwrap());
+    for (name, module) in sample::modules() {
+        let file = &module.file;
+        let Some(prefix) = &file.prefix else { continue };
+        let rules = file.env.iter().chain(file.args.iter());
+        let mapped =
+            rules.filter_map(|(key, entry)| Some((key.as_str(), entry.value.option.as_ref()?.value.0.clone())));
+        for (key, option) in mapped.filter(|(_, option)| option != super::databases::USER) {
+            let full = format!("{}.{}", prefix.as_str(), option.replace('*', "x"));
+            assert!(super::values::exists(index, &full), "{name}: {key} is {full}");
+        }
+        for (key, entry) in file.env.iter().chain(file.args.iter()) {
+            let rule = &entry.value;
+            let kinds = [rule.option.is_some(), rule.secret.is_some(), rule.drop.is_some(), rule.ask.is_some()];
+            assert_eq!(kinds.iter().filter(|is| **is).count(), 1, "{name}: {key} becomes one thing");
+            if let Some(secret) = &rule.secret {
+                assert!(file.secrets.iter().any(|known| known.key.value == secret.value), "{name}: {key}");
+            }
+        }
+        for (path, entry) in file.files.iter() {
+            let full = format!("{}.{}", prefix.as_str(), entry.value.option.value.as_str());
+            assert!(super::values::exists(index, &full), "{name}: {path} is {full}");
+            assert!(matches!(entry.value.format.value, FileFormat::Text) || !full.ends_with("Text"), "{name}: {path}");
+        }
+    }
+}
