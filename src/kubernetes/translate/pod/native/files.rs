@@ -26,9 +26,18 @@ pub(super) fn read(format: FileFormat, text: &str) -> Option<Vec<Setting>> {
         FileFormat::Env => env(text),
         FileFormat::Json => Some(flat(serde_json::from_str(text).ok()?)),
         FileFormat::Toml => Some(flat(of_toml(text.parse::<toml_edit::DocumentMut>().ok()?.as_item()))),
-        FileFormat::Yaml => Some(flat(read_text(text).map_or(Some(Value::Null), |node| json(&node))?)),
+        FileFormat::Yaml if says_nothing(text) => Some(Vec::new()),
+        FileFormat::Yaml => match documents(text)?.as_slice() {
+            [only] => Some(flat(json(only)?)),
+            _ => None,
+        },
         FileFormat::Text => Some(vec![(Vec::new(), Held::Value(text.into()))]),
     }
+}
+
+/// Tells whether a text is empty but for comments.
+fn says_nothing(text: &str) -> bool {
+    text.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#'))
 }
 
 /// Returns the leaves of a value. An empty mapping is one.

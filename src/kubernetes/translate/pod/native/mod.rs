@@ -17,6 +17,8 @@ mod variables;
 mod version;
 mod volumes;
 
+pub(in crate::kubernetes) use databases::connect;
+
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
@@ -27,7 +29,6 @@ use crate::facts::OptionIndex;
 use crate::fleet::scalar::ImageRef;
 use crate::fleet::schema::module_file::{ModuleFile, ModuleKind, ReplacedImage};
 use crate::kubernetes::context::Cx;
-use crate::kubernetes::draft::WorkDraft;
 use crate::kubernetes::ledger::Said;
 use crate::kubernetes::tree::Node;
 use crate::units::Release;
@@ -122,7 +123,7 @@ pub(super) fn native<'w, 's>(
     };
     let why = |text: String| Why { text, is_catalogued: true };
     let Some(prefix) = file.prefix.as_ref() else { return Err(none("the module has no options")) };
-    if let Some(text) = stays(cx, workload, all, name) {
+    if let Some(text) = stays(cx, workload, all, name, file) {
         return Err(why(text));
     }
     let release = release(cx);
@@ -180,16 +181,25 @@ fn catalogued<'w>(cx: &Cx<'w, '_>, image: &ImageRef) -> Option<(&'w str, &'w Mod
 }
 
 /// Returns why a container stays one whatever the module takes.
-fn stays(cx: &Cx<'_, '_>, workload: &Workload<'_, '_>, all: &[Container<'_, '_>], module: &str) -> Option<String> {
+fn stays(
+    cx: &Cx<'_, '_>,
+    workload: &Workload<'_, '_>,
+    all: &[Container<'_, '_>],
+    module: &str,
+    file: &ModuleFile,
+) -> Option<String> {
+    if file.ports.iter().any(|port| matches!(port.port.value, 80 | 443)) {
+        return Some("the host's own web server has its ports, and serves the virtual hosts of services".to_owned());
+    }
     if workload.running != Running::Always {
         return Some("it runs to its end, and the module's service runs as long as the host".to_owned());
     }
-    let other = cx.host.services.iter().find(|(_, draft)| match &draft.work {
-        WorkDraft::Native(native) => native.module == module,
-        WorkDraft::Container(_) => false,
-    });
-    if let Some((other, _)) = other {
+    if let Some(other) = cx.native_of_other(&workload.service, module) {
         return Some(format!("a host has one {module}, which `{other}` is already"));
+    }
+    let hook = all.iter().find(|other| other.node.at(&["lifecycle", "postStart"]).is_some());
+    if hook.is_some() {
+        return Some("it runs a command of its own after its start".to_owned());
     }
     if let Some(init) = all.iter().find(|other| other.role == Role::Init) {
         return Some(format!("its init container `{}` does something before it that no module does", init.name));

@@ -31,7 +31,7 @@ impl<'w, 's> Plan<'_, 'w, 's> {
         let mut moved = Vec::new();
         for port in &self.file.ports {
             let (number, protocol) = (reach::number_of(port, &self.options), reach::protocol_of(port));
-            let owners = reach::owners(cx, protocol);
+            let owners = reach::owners(cx, &self.workload.service, protocol);
             let Some(owner) = owners.get(&number) else { continue };
             let address = port.listen_option.as_ref().map(|option| option.value.as_str());
             let option =
@@ -230,6 +230,7 @@ impl<'w, 's> Plan<'_, 'w, 's> {
             let Some(inside) = node.get("containerPort").and_then(ports::number) else { continue };
             let outside = node.get("hostPort").filter(|port| !port.is_null() && port.int() != Some(0));
             if outside.is_none() && !self.workload.has_host_network() {
+                cx.books.replaced(node, format!("the ports of the module {}", self.name));
                 continue;
             }
             let protocol = if node.str_at("protocol") == Some("UDP") { Protocol::Udp } else { Protocol::Tcp };

@@ -43,8 +43,9 @@ pub(super) fn read(text: &str) -> Option<(String, Version)> {
     let (written, rest) = text.split_at_checked(end)?;
     let written = written.trim_end_matches('.');
     // Dates and hashes begin with digits, too.
+    let ends = if written.contains('.') { "-_+ ~abr" } else { "-_+ " };
     if written.len() > 20
-        || rest.starts_with(|c: char| !"-_+ ~abr".contains(c))
+        || rest.starts_with(|c: char| !ends.contains(c))
         || written.split('.').any(|part| part.len() > 6)
     {
         return None;
