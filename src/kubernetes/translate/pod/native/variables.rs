@@ -67,6 +67,10 @@ impl<'w, 's> Plan<'_, 'w, 's> {
             let rule = self.rule_of_variable(name);
             let what = format!("the variable {name}");
             let Some((rule, stars)) = rule else {
+                if container.words_name(name) {
+                    self.drop_all(&variable.nodes, "only its own arguments speak of it");
+                    continue;
+                }
                 match OF_ALL.iter().find(|(known, _)| *known == name) {
                     Some((_, reason)) => self.drop_all(&variable.nodes, reason),
                     None if name.is_empty() => {
