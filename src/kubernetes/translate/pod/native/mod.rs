@@ -271,6 +271,16 @@ impl<'w, 's> Plan<'_, 'w, 's> {
             to = version::read(&major);
         }
         self.package = named;
+        // What the newest release has, an older one has at most.
+        let newest = cx.target.facts.packages().releases().last().map(|(newest, _)| newest);
+        let most_known = newest
+            .filter(|newest| to.is_none() && *newest >= release)
+            .and_then(|newest| version::of_attribute(cx.target.facts, attribute.as_deref()?, newest));
+        if let (Some(rule), Some((_, from)), Some((_, most))) = (rule, &from, &most_known)
+            && rule.goes_back(*from, *most)
+        {
+            to.clone_from(&most_known);
+        }
         match version::judge(self.name, rule, from.as_ref(), to.as_ref(), self.has_data()) {
             version::Verdict::Fits => Ok(()),
             version::Verdict::Refused(text) if !self.is_wanted => Err(text),
