@@ -28,13 +28,13 @@ impl Plan<'_, '_, '_> {
                     self.options.insert(DATABASES.to_owned(), json!(names));
                 }
                 let owns = names.contains(&user);
-                self.options.insert(USERS.to_owned(), json!([{ "name": user, "ensureDBOwnership": owns }]));
+                self.options.insert(USER.to_owned(), json!([{ "name": user, "ensureDBOwnership": owns }]));
             }
             _ if user == "root" => {}
             _ => {
                 let rights: serde_json::Map<String, Value> =
                     names.iter().map(|name| (format!("{name}.*"), json!("ALL PRIVILEGES"))).collect();
-                self.options.insert(USERS.to_owned(), json!([{ "name": user, "ensurePermissions": rights }]));
+                self.options.insert(USER.to_owned(), json!([{ "name": user, "ensurePermissions": rights }]));
             }
         }
     }
@@ -91,7 +91,6 @@ pub(in crate::kubernetes) fn connect(cx: &mut Cx<'_, '_>) {
 
 const HOST: &str = "database.host";
 const DATABASES: &str = "ensureDatabases";
-const USERS: &str = "ensureUsers";
 
-/// Where the name of an account stands until it is known which databases there are: no option.
-pub(super) const USER: &str = "ensureUsers.name";
+/// Where the name of an account stands as a text until it is known which databases there are.
+pub(super) const USER: &str = "ensureUsers";

@@ -111,7 +111,14 @@ fn a_pod_becomes_the_module_that_does_all_that_it_does() {
         "redis:7.2",
         "command: [redis-server, --appendonly, 'yes', --requirepass, $(PASS)], env: [{ name: PASS, valueFrom: { secretKeyRef: { name: r, key: p } } }, { name: REDIS_PASSWORD, value: '' }], volumeMounts: [{ name: data, mountPath: /data }]",
         DATA
-    ), @"");
+    ), @r#"
+    [web] redis
+    appendOnly = true
+    secret password = default-web-redis-password
+    claim data -> /var/lib/redis-main owner redis-main dump redis
+    ? env.REDIS_PASSWORD
+    ? upgrade
+    "#);
     insta::assert_snapshot!(of(
         "vaultwarden/server:1.32.0",
         "env: [{ name: DOMAIN, value: 'https://v.example.org' }, { name: SIGNUPS_ALLOWED, value: 'false' }, { name: ADMIN_TOKEN, valueFrom: { secretKeyRef: { name: vw, key: token } } }, { name: SMTP_PASSWORD, valueFrom: { secretKeyRef: { name: vw, key: smtp } } }], volumeMounts: [{ name: data, mountPath: /data/ }]",
@@ -279,7 +286,7 @@ fn every_option_that_a_module_maps_to_exists() {
         let rules = file.env.iter().chain(file.args.iter());
         let mapped =
             rules.filter_map(|(key, entry)| Some((key.as_str(), entry.value.option.as_ref()?.value.0.clone())));
-        for (key, option) in mapped.filter(|(_, option)| option != super::databases::USER) {
+        for (key, option) in mapped {
             let full = format!("{}.{}", prefix.as_str(), option.replace('*', "x"));
             assert!(super::values::exists(index, &full), "{name}: {key} is {full}");
         }
