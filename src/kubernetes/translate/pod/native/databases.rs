@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Plan;
+use super::{Act, Plan};
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::draft::WorkDraft;
 use crate::kubernetes::reach::Leads;
@@ -11,6 +11,11 @@ impl Plan<'_, '_, '_> {
     /// Lets the accounts of a database own what they own in the cluster.
     pub(super) fn databases(&mut self) {
         self.client();
+        if self.name == "mosquitto" && !self.options.contains_key("listeners") {
+            let nodes = self.container.node.get("image").into_iter().collect();
+            let text = "without listeners nobody reaches the broker: `options.listeners` says on which ports it listens, and who may speak there";
+            self.acts.push(Act::Ask { nodes, key: "listeners".to_owned(), text: text.to_owned(), blocks: true });
+        }
         let Some(user) = self.options.shift_remove(USER).as_ref().and_then(Value::as_str).map(str::to_owned) else {
             return;
         };
