@@ -23,6 +23,8 @@ pub struct HostDraft {
     pub open: Vec<(u16, Protocol)>,
     /// `[secrets.items]`: what a person has to fill in, by name, with what it is.
     pub secrets: IndexMap<String, String>,
+    /// The accounts that read secrets while their services run, by the secret; root where there is none.
+    pub secret_readers: BTreeMap<String, String>,
     /// `[web] acme-email`.
     pub acme_email: Option<String>,
     /// `[nixos]` options that no key of a definition has, by path, as JSON.

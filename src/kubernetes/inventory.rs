@@ -56,6 +56,7 @@ pub fn inventory(world: &World<'_>, target: &Target<'_>, fields: bool) -> Result
 pub(super) fn close(mut cx: Cx<'_, '_>, fields: bool) -> Result<Inventory, Unsettled> {
     let world = cx.world;
     let (talks, reached_by) = graph::run(&mut cx);
+    translate::pod::connect(&mut cx);
     world.notes.follow(&mut cx);
     fields::settle_rest(&mut cx);
     for migration in cx.host.services.values_mut().filter_map(|service| service.migration.as_mut()) {

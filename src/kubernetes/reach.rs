@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::context::Cx;
 use super::draft::{PortDraft, Protocol, VhostDraft, WorkDraft};
 use super::object::ObjectId;
-use crate::facts::{Shape, split_name};
+use crate::facts::{Shape, Type, split_name};
 use crate::fleet::scalar::{AbsPath, DnsName};
 use crate::fleet::schema::module_file::ModulePort;
 
@@ -390,7 +390,7 @@ pub fn listen_everywhere(cx: &mut Cx<'_, '_>, service: &str, real: u16) {
     let is_both = port.option.as_ref().is_some_and(|other| other.value.as_str() == option);
     let loc = split_name(&format!("{}.{option}", prefix.as_str()));
     let loc: Vec<&str> = loc.iter().map(String::as_str).collect();
-    let shape = index.and_then(|index| index.type_of(&loc)).map(|ty| ty.shape());
+    let shape = index.and_then(|index| index.type_of(&loc)).map(Type::shape);
     let value = match shape {
         Some(Shape::Bool) => serde_json::Value::Bool(true),
         Some(Shape::ListOf { .. }) => serde_json::json!(["0.0.0.0"]),

@@ -181,24 +181,54 @@ fn what_every_system_is_compiled_to_is_read_by_nix_and_by_shellcheck() {
 }
 
 #[test]
+fn services_of_a_cluster_become_modules_that_pass_the_checks_and_evaluate() {
+    let found = nixpkgs("services_of_a_cluster_become_modules_that_pass_the_checks_and_evaluate");
+    for (system, modules) in
+        [("forge", &["gitea", "postgresql"][..]), ("services", &["vaultwarden", "grafana", "registry", "redis"])]
+    {
+        let sandbox = base();
+        migrate(&sandbox, &root().join("tests/manifests").join(system));
+        assert_eq!(unexpected(&sandbox), Vec::<String>::new(), "{system}");
+        let definition = sandbox.read(&format!("hosts/{HOST}/host.toml"));
+        for module in modules {
+            assert!(
+                definition.contains(&format!("kind = \"native\"\nmodule = \"{module}\"")),
+                "{module}: {definition}"
+            );
+        }
+        sandbox.run(&["build", "--today", TODAY]).ends(0);
+        if let Some((nix, tree)) = &found
+            && let Some(said) = warned(&sandbox, nix, tree)
+        {
+            panic!("{system}: {said}");
+        }
+    }
+}
+
+/// Evaluates a compiled fleet; returns what is said against it.
+fn warned(sandbox: &Sandbox, nix: &[String], tree: &str) -> Option<String> {
+    let expression = format!(
+        "let out = import (/. + \"{}\") {{ nixpkgs = \"{tree}\"; overlays = {OVERLAYS}; }}; \
+         c = out.nixosConfigurations.{HOST}.config; in {{ drv = c.system.build.toplevel.drvPath; w = c.warnings; }}",
+        sandbox.path().join("out").display()
+    );
+    match try_evaluate(nix, &expression) {
+        Ok((read, said)) => {
+            let is_clean = read["w"] == serde_json::json!([]) && !said.contains("evaluation warning");
+            assert!(read["drv"].as_str().unwrap().starts_with("/nix/store/"));
+            (!is_clean).then(|| format!("{} {said}", read["w"]))
+        }
+        Err(said) => Some(said),
+    }
+}
+
+#[test]
 fn every_system_evaluates_with_nixpkgs_without_a_warning() {
     let test = "every_system_evaluates_with_nixpkgs_without_a_warning";
     let (Some(manifests), Some((nix, tree))) = (manifests(test), nixpkgs(test)) else { return };
     let said = judged(&systems(&manifests, "seeds"), |system| {
         let sandbox = built(system);
-        let expression = format!(
-            "let out = import (/. + \"{}\") {{ nixpkgs = \"{tree}\"; overlays = {OVERLAYS}; }}; \
-             c = out.nixosConfigurations.{HOST}.config; in {{ drv = c.system.build.toplevel.drvPath; w = c.warnings; }}",
-            sandbox.path().join("out").display()
-        );
-        match try_evaluate(&nix, &expression) {
-            Ok((read, said)) => {
-                let is_clean = read["w"] == serde_json::json!([]) && !said.contains("evaluation warning");
-                assert!(read["drv"].as_str().unwrap().starts_with("/nix/store/"));
-                (!is_clean).then(|| format!("{}: {} {said}", name_of(system), read["w"]))
-            }
-            Err(said) => Some(format!("{}: {said}", name_of(system))),
-        }
+        warned(&sandbox, &nix, &tree).map(|said| format!("{}: {said}", name_of(system)))
     });
     assert_eq!(said, Vec::<String>::new());
 }

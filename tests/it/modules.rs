@@ -51,9 +51,11 @@ fn options(module: &ModuleFile) -> BTreeSet<String> {
         below.push(vhost.option.as_str());
         below.extend(vhost.tls_option.iter().map(|option| option.as_str()));
     }
-    below.extend(module.env.iter().filter_map(|(_, variable)| variable.value.option.as_ref()).map(|o| o.as_str()));
+    let moved = module.env.iter().chain(module.args.iter()).filter_map(|(_, moved)| moved.value.option.as_ref());
+    // A `*` stands for any name.
+    let moved: Vec<String> = moved.map(|option| option.value.0.replace('*', "x")).collect();
+    below.extend(moved.iter().map(String::as_str));
     below.extend(module.files.iter().map(|(_, file)| file.value.option.as_str()));
-    below.extend(module.args.iter().map(|(_, flag)| flag.value.option.as_str()));
     let package = match (&module.package_option, &module.package) {
         (Some(option), _) => Some(option.as_str().to_owned()),
         (None, Some(_)) => Some(format!("{}.package", prefix.as_str())),

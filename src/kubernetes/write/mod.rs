@@ -49,7 +49,10 @@ pub fn write(text: &str, draft: &HostDraft, host: &str, pool: Option<&str>) -> R
         out.add_value(&["web", "acme-email"], string(email), "");
     }
     for (name, about) in &draft.secrets {
-        out.add_value(&["secrets", "items", name], inline([]), about);
+        let reader = draft.secret_readers.get(name);
+        let path = reader.map(|_| string(&format!("/var/lib/secrets/{name}")));
+        let item = inline([("path", path), ("owner", reader.map(|reader| string(reader)))]);
+        out.add_value(&["secrets", "items", name], item, about);
     }
     for (name, service) in &draft.services {
         service::add(&mut out, name, service);

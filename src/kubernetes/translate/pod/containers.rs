@@ -53,6 +53,12 @@ impl<'w, 's> Container<'w, 's> {
         if self.role == Role::Main { key.to_owned() } else { format!("{}.{key}", self.name) }
     }
 
+    /// Tells whether its command or arguments name a variable.
+    pub fn words_name(&self, variable: &str) -> bool {
+        let name = format!("$({variable})");
+        self.command.iter().chain(&self.args).any(|word| word.node.text().is_some_and(|text| text.contains(&name)))
+    }
+
     /// Returns its `volumeMounts`.
     pub fn mounts(&self) -> &'w [Node<'s>] {
         self.node.list("volumeMounts")

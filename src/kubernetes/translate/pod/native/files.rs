@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::fleet::schema::module_file::FileFormat;
-use crate::kubernetes::read::read_text;
+use crate::kubernetes::read::inline as documents;
 use crate::kubernetes::scalar::Plain;
 use crate::kubernetes::tree::{self, Node};
 
@@ -27,7 +27,10 @@ pub(super) fn read(format: FileFormat, text: &str) -> Option<Vec<Setting>> {
         FileFormat::Json => Some(flat(serde_json::from_str(text).ok()?)),
         FileFormat::Toml => Some(flat(of_toml(text.parse::<toml_edit::DocumentMut>().ok()?.as_item()))),
         FileFormat::Yaml if says_nothing(text) => Some(Vec::new()),
-        FileFormat::Yaml => Some(flat(json(&read_text(text)?)?)),
+        FileFormat::Yaml => match documents(text)?.as_slice() {
+            [only] => Some(flat(json(only)?)),
+            _ => None,
+        },
         FileFormat::Text => Some(vec![(Vec::new(), Held::Value(text.into()))]),
     }
 }

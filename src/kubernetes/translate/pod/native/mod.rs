@@ -17,6 +17,8 @@ mod variables;
 mod version;
 mod volumes;
 
+pub(in crate::kubernetes) use databases::connect;
+
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
@@ -27,7 +29,6 @@ use crate::facts::OptionIndex;
 use crate::fleet::scalar::ImageRef;
 use crate::fleet::schema::module_file::{ModuleFile, ModuleKind, ReplacedImage};
 use crate::kubernetes::context::Cx;
-use crate::kubernetes::draft::WorkDraft;
 use crate::kubernetes::ledger::Said;
 use crate::kubernetes::tree::Node;
 use crate::units::Release;
@@ -193,11 +194,7 @@ fn stays(
     if workload.running != Running::Always {
         return Some("it runs to its end, and the module's service runs as long as the host".to_owned());
     }
-    let other = cx.host.services.iter().find(|(_, draft)| match &draft.work {
-        WorkDraft::Native(native) => native.module == module,
-        WorkDraft::Container(_) => false,
-    });
-    if let Some((other, _)) = other {
+    if let Some(other) = cx.native_of_other(&workload.service, module) {
         return Some(format!("a host has one {module}, which `{other}` is already"));
     }
     let hook = all.iter().find(|other| other.node.at(&["lifecycle", "postStart"]).is_some());
@@ -274,6 +271,16 @@ impl<'w, 's> Plan<'_, 'w, 's> {
             to = version::read(&major);
         }
         self.package = named;
+        // What the newest release has, an older one has at most.
+        let newest = cx.target.facts.packages().releases().last().map(|(newest, _)| newest);
+        let most_known = newest
+            .filter(|newest| to.is_none() && *newest >= release)
+            .and_then(|newest| version::of_attribute(cx.target.facts, attribute.as_deref()?, newest));
+        if let (Some(rule), Some((_, from)), Some((_, most))) = (rule, &from, &most_known)
+            && rule.goes_back(*from, *most)
+        {
+            to.clone_from(&most_known);
+        }
         match version::judge(self.name, rule, from.as_ref(), to.as_ref(), self.has_data()) {
             version::Verdict::Fits => Ok(()),
             version::Verdict::Refused(text) if !self.is_wanted => Err(text),

@@ -31,7 +31,7 @@ impl<'w, 's> Plan<'_, 'w, 's> {
         let mut moved = Vec::new();
         for port in &self.file.ports {
             let (number, protocol) = (reach::number_of(port, &self.options), reach::protocol_of(port));
-            let owners = reach::owners(cx, &self.container.service, protocol);
+            let owners = reach::owners(cx, &self.workload.service, protocol);
             let Some(owner) = owners.get(&number) else { continue };
             let address = port.listen_option.as_ref().map(|option| option.value.as_str());
             let option =
@@ -59,6 +59,7 @@ impl<'w, 's> Plan<'_, 'w, 's> {
         }
         self.file_of_lines(cx, &mut given);
         self.required(cx, &mut given);
+        self.readers(cx, &given);
         let native = NativeDraft {
             module: self.name.to_owned(),
             package: self.package.clone(),
@@ -168,6 +169,17 @@ impl<'w, 's> Plan<'_, 'w, 's> {
             let what = format!("for {service}: {}", secret.about.value);
             let name = secrets::item(cx, &[namespace, service, key], what);
             given.push(SecretDraft { name, to: SecretTo::Option(key.to_owned()) });
+        }
+    }
+
+    /// Notes which accounts read the secrets while the service runs.
+    fn readers(&self, cx: &mut Cx<'w, 's>, given: &[SecretDraft]) {
+        for secret in &self.file.secrets {
+            let Some(reader) = &secret.read_by else { continue };
+            let is_it = |draft: &&SecretDraft| draft.to == SecretTo::Option(secret.key.value.as_str().to_owned());
+            for draft in given.iter().filter(is_it) {
+                cx.host.secret_readers.insert(draft.name.clone(), reader.value.as_str().to_owned());
+            }
         }
     }
 

@@ -85,28 +85,67 @@ fn a_pod_becomes_the_module_that_does_all_that_it_does() {
         "gitea/gitea:1.22.3",
         "env: [{ name: DB_TYPE, value: sqlite3 }, { name: GITEA__server__HTTP_PORT, value: '3000' }, { name: GITEA__service__DISABLE_REGISTRATION, value: 'true' }, { name: USER_UID, value: '1000' }, { name: TZ, value: Europe/Berlin }, { name: GITEA__mailer__PASSWD, valueFrom: { secretKeyRef: { name: mail, key: password } } }], volumeMounts: [{ name: data, mountPath: /data }]",
         DATA
-    ), @"");
+    ), @r#"
+    [web] gitea
+    database.type = "sqlite3"
+    settings.server.HTTP_PORT = 3000
+    settings.service.DISABLE_REGISTRATION = true
+    secret mailer-password = default-mail-password
+    claim data -> /var/lib/gitea owner gitea
+    # The image lays its data out in another way: within the claim data move git/repositories to /var/lib/gitea/repositories, gitea to /var/lib/gitea/data, git/lfs to /var/lib/gitea/data/lfs.
+    ? upgrade
+    "#);
     insta::assert_snapshot!(of(
         "postgres:16-alpine",
         "args: [-c, max_connections=200], env: [{ name: POSTGRES_DB, value: forge }, { name: POSTGRES_USER, value: forge }, { name: POSTGRES_PASSWORD, valueFrom: { secretKeyRef: { name: db, key: p } } }, { name: PGDATA, value: /var/lib/postgresql/data/pg }], volumeMounts: [{ name: data, mountPath: /var/lib/postgresql/data, subPath: pg }]",
         DATA
-    ), @"");
+    ), @r#"
+    [web] postgresql postgresql_16
+    ensureDatabases = ["forge"]
+    settings.max_connections = 200
+    ensureUsers = [{"name":"forge","ensureDBOwnership":true}]
+    claim data -> /var/lib/postgresql owner postgres dump postgresql
+    ? env.POSTGRES_PASSWORD
+    "#);
     insta::assert_snapshot!(of(
         "redis:7.2",
         "command: [redis-server, --appendonly, 'yes', --requirepass, $(PASS)], env: [{ name: PASS, valueFrom: { secretKeyRef: { name: r, key: p } } }, { name: REDIS_PASSWORD, value: '' }], volumeMounts: [{ name: data, mountPath: /data }]",
         DATA
-    ), @"");
+    ), @r#"
+    [web] redis
+    appendOnly = true
+    secret password = default-web-redis-password
+    claim data -> /var/lib/redis-main owner redis-main dump redis
+    ? env.REDIS_PASSWORD
+    ? upgrade
+    "#);
     insta::assert_snapshot!(of(
         "vaultwarden/server:1.32.0",
         "env: [{ name: DOMAIN, value: 'https://v.example.org' }, { name: SIGNUPS_ALLOWED, value: 'false' }, { name: ADMIN_TOKEN, valueFrom: { secretKeyRef: { name: vw, key: token } } }, { name: SMTP_PASSWORD, valueFrom: { secretKeyRef: { name: vw, key: smtp } } }], volumeMounts: [{ name: data, mountPath: /data/ }]",
         DATA
-    ), @"");
+    ), @r#"
+    [web] vaultwarden
+    config.DOMAIN = "https://v.example.org"
+    config.SIGNUPS_ALLOWED = false
+    secret environment = default-web-environment
+    claim data -> /var/lib/vaultwarden owner vaultwarden
+    ? upgrade
+    "#);
     insta::assert_snapshot!(of(
         "prom/prometheus:v2.50.0",
         "args: [--config.file=/etc/prometheus/prometheus.yml, '--storage.tsdb.path=/prometheus', --storage.tsdb.retention.time=30d], volumeMounts: [{ name: data, mountPath: /prometheus, subPath: data }]",
         DATA
-    ), @"");
-    insta::assert_snapshot!(of("docker.io/library/registry:2", "env: [{ name: REGISTRY_STORAGE_DELETE_ENABLED, value: 'true' }], volumeMounts: [{ name: data, mountPath: /var/lib/registry }]", DATA), @"");
+    ), @r#"
+    [web] prometheus
+    retentionTime = "30d"
+    claim data -> /var/lib/prometheus2 owner prometheus
+    ? upgrade
+    "#);
+    insta::assert_snapshot!(of("docker.io/library/registry:2", "env: [{ name: REGISTRY_STORAGE_DELETE_ENABLED, value: 'true' }], volumeMounts: [{ name: data, mountPath: /var/lib/registry }]", DATA), @r#"
+    [web] registry
+    enableDelete = true
+    claim data -> /var/lib/docker-registry owner docker-registry
+    "#);
 }
 
 #[test]
@@ -228,7 +267,12 @@ fn files_of_config_maps_become_settings_and_their_secrets_do_not() {
         "{ name: ini, configMap: { name: ini } }",
     ) + map;
     let inventory = on_newest(&yaml, &[]);
-    insta::assert_snapshot!(shown(&inventory), @"");
+    insta::assert_snapshot!(shown(&inventory), @r#"
+    [web] gitea
+    settings.server.DOMAIN = "forge.example.org"
+    settings.server.HTTP_PORT = 3001
+    ? setting.settings.mailer.PASSWD blocks
+    "#);
     assert!(!format!("{inventory:?}").contains("hunter2"), "no secret stands anywhere");
 }
 
@@ -242,7 +286,7 @@ fn every_option_that_a_module_maps_to_exists() {
         let rules = file.env.iter().chain(file.args.iter());
         let mapped =
             rules.filter_map(|(key, entry)| Some((key.as_str(), entry.value.option.as_ref()?.value.0.clone())));
-        for (key, option) in mapped.filter(|(_, option)| option != super::databases::USER) {
+        for (key, option) in mapped {
             let full = format!("{}.{}", prefix.as_str(), option.replace('*', "x"));
             assert!(super::values::exists(index, &full), "{name}: {key} is {full}");
         }
@@ -260,4 +304,35 @@ fn every_option_that_a_module_maps_to_exists() {
             assert!(matches!(entry.value.format.value, FileFormat::Text) || !full.ends_with("Text"), "{name}: {path}");
         }
     }
+}
+
+/// A forge with its database, in a cluster.
+const FORGE: &str = include_str!("../../../../../tests/manifests/forge/forge.yaml");
+
+#[test]
+fn a_forge_and_its_database_become_modules_that_speak_by_a_socket() {
+    let inventory = on_newest(FORGE, &[]);
+    insta::assert_snapshot!(shown(&inventory), @r#"
+    [forge] gitea
+    settings.server.ROOT_URL = "https://git.example.org/"
+    settings.server.DOMAIN = "git.example.org"
+    settings.service.DISABLE_REGISTRATION = true
+    database.type = "postgres"
+    database.name = "gitea"
+    database.user = "gitea"
+    database.createDatabase = false
+    database.socket = "/run/postgresql"
+    secret database-password = git-forge-db-password
+    claim forge-data -> /var/lib/gitea owner gitea
+    # The image lays its data out in another way: within the claim forge-data move data to /var/lib/gitea, conf to /var/lib/gitea/custom/conf.
+    [forge-db] postgresql postgresql_16
+    ensureDatabases = ["gitea"]
+    settings.max_connections = 50
+    ensureUsers = [{"name":"gitea","ensureDBOwnership":true}]
+    claim data-forge-db-0 -> /var/lib/postgresql owner postgres dump postgresql
+    ? upgrade
+    ? env.POSTGRES_PASSWORD
+    "#);
+    let totals = inventory.totals;
+    assert_eq!(totals.leaves, totals.translated + totals.replaced + totals.dropped + totals.needs_you);
 }

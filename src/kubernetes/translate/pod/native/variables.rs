@@ -67,6 +67,10 @@ impl<'w, 's> Plan<'_, 'w, 's> {
             let rule = self.rule_of_variable(name);
             let what = format!("the variable {name}");
             let Some((rule, stars)) = rule else {
+                if container.words_name(name) {
+                    self.drop_all(&variable.nodes, "only its own arguments speak of it");
+                    continue;
+                }
                 match OF_ALL.iter().find(|(known, _)| *known == name) {
                     Some((_, reason)) => self.drop_all(&variable.nodes, reason),
                     None if name.is_empty() => {
@@ -83,7 +87,7 @@ impl<'w, 's> Plan<'_, 'w, 's> {
             if let Origin::Text { config: Some(config), .. } = &variable.origin {
                 self.acts.push(Act::Uses { kind: "ConfigMap", name: config.clone(), key: "options" });
             }
-            self.moved(rule, &stars, Given { name, what, from }, &variable.nodes, &format!("env.{name}"));
+            self.moved(rule, &stars, &Given { name, what, from }, &variable.nodes, &format!("env.{name}"));
         }
     }
 
@@ -186,7 +190,7 @@ impl<'w, 's> Plan<'_, 'w, 's> {
             self.lack(what, nodes);
             return;
         }
-        self.moved(rule, &stars, Given { name: flag, what, from }, nodes, &key);
+        self.moved(rule, &stars, &Given { name: flag, what, from }, nodes, &key);
     }
 
     /// Returns what becomes of a flag; programs in Go take one hyphen for two.
@@ -211,7 +215,7 @@ impl<'w, 's> Plan<'_, 'w, 's> {
     }
 
     /// Plans what becomes of a value by its rule.
-    fn moved(&mut self, rule: &'w Moved, stars: &[String], given: Given<'_>, nodes: &[&'w Node<'s>], question: &str) {
+    fn moved(&mut self, rule: &'w Moved, stars: &[String], given: &Given<'_>, nodes: &[&'w Node<'s>], question: &str) {
         if let Some(reason) = &rule.drop {
             self.acts.extend(nodes.iter().map(|node| Act::Dropped(node, reason.value.clone().into())));
             return;
@@ -226,7 +230,7 @@ impl<'w, 's> Plan<'_, 'w, 's> {
             return;
         }
         if let Some(key) = &rule.secret {
-            self.secret(key.value.as_str(), &given, nodes);
+            self.secret(key.value.as_str(), given, nodes);
             return;
         }
         let Some(option) = &rule.option else { return };
