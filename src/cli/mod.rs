@@ -17,6 +17,7 @@ mod init;
 mod lint_nix;
 mod man;
 mod migrate;
+mod moved;
 mod names;
 mod new;
 mod option_lists;
