@@ -8,11 +8,10 @@ use clap::ValueEnum;
 
 use super::context::{self, shown};
 use super::terminal::Terminal;
-use super::{ExitStatus, Failure, moved, output, render};
+use super::{ExitStatus, Failure, moved, output, remarks, render};
 use crate::facts::Facts;
 use crate::fleet::Module;
 use crate::fleet::schema::service_parts::Protocol;
-use crate::fleet::schema::services::Work;
 use crate::kubernetes::context::{Target, answers_of};
 use crate::kubernetes::draft;
 use crate::kubernetes::kustomize::listed;
@@ -262,8 +261,8 @@ impl Place {
             cluster.clone_into(&mut place.cluster);
             place.is_new_cluster = false;
         }
-        place.parts = parts(host);
-        place.addresses = addresses(host);
+        place.parts = moved::parts(host);
+        place.addresses = moved::addresses(host);
         for service in &host.services {
             for port in &service.ports {
                 let protocol = match port.protocol {
@@ -298,41 +297,6 @@ impl Place {
         }
         place
     }
-}
-
-/// Returns the addresses of a host; none where an interface gets some from elsewhere.
-fn addresses(host: &ResolvedHost<'_>) -> Option<BTreeSet<IpAddr>> {
-    let is_fixed = host.interfaces().all(|(_, own)| !own.dhcp.ipv4() && !own.dhcp.ipv6() && !own.accepts_ra());
-    let all = host.interfaces().flat_map(|(_, own)| &own.addresses).map(|address| address.value.address);
-    is_fixed.then(|| all.collect())
-}
-
-/// Returns the services that further containers of workloads became which moved before: those that a moved service's name begins the
-/// name of, and that share its network (or both have the host's) or that it needs.
-fn parts(host: &ResolvedHost<'_>) -> BTreeSet<String> {
-    let services: Vec<_> = host.def.services.iter().map(|(name, service)| (name.as_str(), &service.value)).collect();
-    let mut parts = BTreeSet::new();
-    for (main, moved) in services.iter().filter(|(_, service)| service.migrates_from.is_some()) {
-        let mut needed: Vec<&str> = moved.requires.iter().map(|name| name.value.as_str()).collect();
-        let prefix = format!("{main}-");
-        let others =
-            || services.iter().filter(|(name, other)| name.starts_with(&prefix) && other.migrates_from.is_none());
-        let of_host = |work: &Work| matches!(work, Work::Container(container) if container.host_network.value);
-        for (name, other) in others() {
-            let Work::Container(container) = &other.work else { continue };
-            let shares = container.network_of.as_ref().is_some_and(|name| name.value.as_str() == *main);
-            if shares || of_host(&other.work) && of_host(&moved.work) {
-                parts.insert((*name).to_owned());
-            }
-        }
-        while let Some(name) = needed.pop() {
-            let Some((name, other)) = others().find(|(other, _)| *other == name) else { continue };
-            if parts.insert((*name).to_owned()) {
-                needed.extend(other.requires.iter().map(|name| name.value.as_str()));
-            }
-        }
-    }
-    parts
 }
 
 /// One run.
@@ -396,7 +360,7 @@ impl Run<'_> {
             && let (Some(folder), Some(host)) = (folder, place.host.as_deref())
         {
             let unwritten = if args.write { None } else { Some(added(folder, host, place, &inventory.host)?.1) };
-            moved::print(terminal, folder, host, unwritten, context::today(args.today)?)?;
+            remarks::print(terminal, folder, host, unwritten, context::today(args.today)?)?;
         }
         let capacity = place.pool.as_ref();
         let capacity =

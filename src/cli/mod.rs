@@ -25,6 +25,7 @@ mod output;
 mod pin;
 mod plan;
 mod probe;
+mod remarks;
 mod render;
 mod rules;
 mod schema;

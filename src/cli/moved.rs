@@ -1,40 +1,42 @@
-//! What the rules that see clusters say of a host with the definitions that `migrate` makes.
+//! What a host has of workloads that moved to it before, and of its own.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
-use super::context;
-use super::terminal::Terminal;
-use super::{ExitStatus, Failure};
-use crate::check::{Rule, check_files, rules};
-use crate::kubernetes::write::Written;
-use crate::source::{Asset, AssetFile, Diagnostic};
-use crate::units::Date;
+use crate::fleet::schema::services::Work;
+use crate::resolve::ResolvedHost;
 
-/// Prints what there is to say of a host: as it stands in the fleet, or with definitions that nobody has written yet.
-pub(super) fn print(
-    terminal: &Terminal,
-    folder: &Path,
-    host: &str,
-    unwritten: Option<Written>,
-    today: Date,
-) -> Result<ExitStatus, Failure> {
-    let mut files = context::load(folder)?;
-    if let Some(written) = unwritten {
-        files.add(format!("hosts/{host}/host.toml"), written.text);
-        for (path, bytes) in written.files {
-            files.sources.add_asset(path, Asset::File(AssetFile { bytes: bytes.into(), executable: false }));
+/// Returns the addresses of a host; none where an interface gets some from elsewhere.
+pub(super) fn addresses(host: &ResolvedHost<'_>) -> Option<BTreeSet<IpAddr>> {
+    let is_fixed = host.interfaces().all(|(_, own)| !own.dhcp.ipv4() && !own.dhcp.ipv6() && !own.accepts_ra());
+    let all = host.interfaces().flat_map(|(_, own)| &own.addresses).map(|address| address.value.address);
+    is_fixed.then(|| all.collect())
+}
+
+/// Returns the services that further containers of workloads became which moved before: those that a moved service's name begins the
+/// name of, and that share its network (or both have the host's) or that it needs.
+pub(super) fn parts(host: &ResolvedHost<'_>) -> BTreeSet<String> {
+    let services: Vec<_> = host.def.services.iter().map(|(name, service)| (name.as_str(), &service.value)).collect();
+    let mut parts = BTreeSet::new();
+    for (main, moved) in services.iter().filter(|(_, service)| service.migrates_from.is_some()) {
+        let mut needed: Vec<&str> = moved.requires.iter().map(|name| name.value.as_str()).collect();
+        let prefix = format!("{main}-");
+        let others =
+            || services.iter().filter(|(name, other)| name.starts_with(&prefix) && other.migrates_from.is_none());
+        let of_host = |work: &Work| matches!(work, Work::Container(container) if container.host_network.value);
+        for (name, other) in others() {
+            let Work::Container(container) = &other.work else { continue };
+            let shares = container.network_of.as_ref().is_some_and(|name| name.value.as_str() == *main);
+            if shares || of_host(&other.work) && of_host(&moved.work) {
+                parts.insert((*name).to_owned());
+            }
+        }
+        while let Some(name) = needed.pop() {
+            let Some((name, other)) = others().find(|(other, _)| *other == name) else { continue };
+            if parts.insert((*name).to_owned()) {
+                needed.extend(other.requires.iter().map(|name| name.value.as_str()));
+            }
         }
     }
-    let facts = context::facts(folder, &mut files)?;
-    check_files(&mut files, &facts, &[host.to_owned()], today, |_, outcome, sources| {
-        let about_clusters = |finding: &Diagnostic| {
-            finding.allowed.is_none() && rules::find(finding.rule).is_some_and(Rule::sees_clusters)
-        };
-        let found: Vec<Diagnostic> =
-            outcome.checked.findings.into_iter().filter(|finding| about_clusters(finding)).collect();
-        if !found.is_empty() {
-            terminal.print(&context::findings(terminal, &found, sources))?;
-        }
-        Ok(ExitStatus::Success)
-    })
+    parts
 }
