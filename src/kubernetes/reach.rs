@@ -5,14 +5,17 @@
 //!
 //! Invariant: a port of the host has one owner, and one path of a public name leads to one service.
 
+mod index;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(super) use self::index::{is_elsewhere, is_offered, workloads};
 use super::context::Cx;
 use super::draft::{PortDraft, Protocol, VhostDraft, WorkDraft};
 use super::object::ObjectId;
 use crate::facts::{Shape, Type, split_name};
 use crate::fleet::scalar::{AbsPath, DnsName};
-use crate::fleet::schema::module_file::ModulePort;
+use crate::fleet::schema::module_file::{Exposure, ModulePort};
 
 /// What Services and routes are there.
 #[derive(Debug, Default)]
@@ -417,6 +420,9 @@ pub fn publish(
     let owners = owners(cx, service, protocol);
     let Some(draft) = cx.host.services.get_mut(service) else { return Err(format!("`{service}` is not translated")) };
     if let WorkDraft::Native(_) = draft.work {
+        if public && !is_for_everybody(cx, service, real) {
+            return Err(format!("`{service}` is not for everybody, and this would open it to the world"));
+        }
         if public {
             listen_everywhere(cx, service, real);
             if !cx.host.open.contains(&(real, protocol)) {
@@ -450,6 +456,15 @@ pub fn publish(
     Ok(Some(port))
 }
 
+/// Tells whether a port of a native service may be open to the world, as its module says; unknown ones may not.
+fn is_for_everybody(cx: &Cx<'_, '_>, service: &str, real: u16) -> bool {
+    let draft = cx.host.services.get(service);
+    let Some(WorkDraft::Native(native)) = draft.map(|draft| &draft.work) else { return false };
+    let module = cx.target.modules.get(&native.module);
+    let mut ports = module.into_iter().flat_map(|module| &module.file.ports);
+    ports.any(|port| number_of(port, &native.options) == real && port.exposure.value == Exposure::Public)
+}
+
 /// Returns who has which port of the host, as far as `service` cannot have it.
 pub fn owners(cx: &Cx<'_, '_>, service: &str, protocol: Protocol) -> BTreeMap<u16, String> {
     let mut all = BTreeMap::new();
@@ -481,41 +496,6 @@ pub fn listed<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
         Some(last) if names.is_empty() => last,
         Some(last) => format!("{} and {last}", names.join(", ")),
     }
-}
-
-/// Tells whether a Service of the name is in another namespace, too.
-pub(super) fn is_elsewhere(cx: &mut Cx<'_, '_>, namespace: &str, name: &str) -> bool {
-    let world = cx.world;
-    let known = cx.reach.namespaces.get_or_insert_with(|| {
-        let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for service in world.of_kind("Service").filter(|service| service.group().is_empty()) {
-            all.entry(service.name().to_owned()).or_default().insert(service.namespace().to_owned());
-        }
-        all
-    });
-    known.get(name).is_some_and(|known| known.iter().any(|other| other != namespace))
-}
-
-/// Remembers a Service that is no object of the input.
-pub(super) fn is_offered(cx: &mut Cx<'_, '_>, namespace: &str, name: &str) {
-    // The index is made of the objects first.
-    is_elsewhere(cx, namespace, name);
-    if let Some(known) = &mut cx.reach.namespaces {
-        known.entry(name.to_owned()).or_default().insert(namespace.to_owned());
-    }
-}
-
-/// Returns the objects of a namespace that became services, in the order in which they were read.
-pub(super) fn workloads(cx: &mut Cx<'_, '_>, namespace: &str) -> Vec<ObjectId> {
-    let (world, services) = (cx.world, &cx.services);
-    let known = cx.reach.workloads.get_or_insert_with(|| {
-        let mut all: BTreeMap<String, Vec<ObjectId>> = BTreeMap::new();
-        for object in services.keys().filter_map(|id| world.object(*id)) {
-            all.entry(object.namespace().to_owned()).or_default().push(object.id);
-        }
-        all
-    });
-    known.get(namespace).cloned().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod facts_file;
 pub mod fleet_file;
 pub mod host;
 pub mod interfaces;
+pub mod literal;
 pub mod machine;
 pub mod migration;
 pub mod module_file;

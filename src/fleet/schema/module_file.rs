@@ -1,11 +1,12 @@
 //! module.toml: a service module or a profile.
 
+use super::literal::Literal;
 use super::probes::Probe;
 use super::service_parts::{Protocol, Provision};
 use crate::fleet::decode::{Cx, Decode, MapKey, Named, Setting, choice, table};
 use crate::fleet::scalar::{AbsPath, Account, HttpUrl, Mode, Name, OptionPath, PackageAttr, PathKey};
 use crate::fleet::shape::{Scalar, Shape};
-use crate::source::{Kind, Node, Spanned};
+use crate::source::{Node, Spanned};
 use crate::units::{Release, Size, Version};
 
 choice! {
@@ -293,23 +294,6 @@ impl Decode for UnitName {
             Some(Self(text.to_owned()))
         } else {
             cx.refused(node.place, text, wanted)
-        }
-    }
-}
-
-/// A value that an option may be compared with: text, a number, a truth value.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Literal(pub Node);
-
-impl Decode for Literal {
-    fn shape() -> Shape {
-        Shape::OneOf(vec![String::shape(), i64::shape(), bool::shape()])
-    }
-
-    fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
-        match node.kind {
-            Kind::Str(_) | Kind::Int(_) | Kind::Bool(_) => Some(Self(node.clone())),
-            _ => cx.invalid(node, "text, a whole number, `true` or `false` is wanted"),
         }
     }
 }
