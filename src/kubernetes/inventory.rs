@@ -74,7 +74,7 @@ pub(super) fn close(mut cx: Cx<'_, '_>, fields: bool) -> Result<Inventory, Unset
     let claims = claims::entries(&cx);
     let restorers = restorers::find(world);
     let (host, found) = (cx.host, cx.found);
-    Ok(Inventory { objects, questions, workloads, claims, talks, reached_by, restorers, totals, host, found })
+    Ok(Inventory { objects, questions, workloads, claims, restorers, totals, host, talks, reached_by, found })
 }
 
 impl Inventory {

@@ -59,7 +59,7 @@ fn manifests_below_the_fleet_are_read_wherever_they_lie() {
 fn a_link_out_of_the_fleet_is_not_followed() {
     let sandbox = moving();
     let outside = tempfile::tempdir().unwrap();
-    std::fs::write(outside.path().join("more.yaml"), WEB.replace("3", "7")).unwrap();
+    std::fs::write(outside.path().join("more.yaml"), WEB.replace('3', "7")).unwrap();
     std::os::unix::fs::symlink(outside.path().join("more.yaml"), sandbox.path().join("k8s/more.yaml")).unwrap();
     assert_eq!(reported(&sandbox, &[]), ["replicas-collapsed k8s/apps/web.yaml:5"]);
     sandbox.edit("fleet.toml", "[\"k8s\"]", "[\"elsewhere\"]");

@@ -192,9 +192,9 @@ fn insert_below(table: &mut Table, route: &[String], value: Value) {
 fn span(seconds: u64) -> Value {
     let (number, unit) = match seconds {
         0 => (0, "s"),
-        _ if seconds % 86_400 == 0 => (seconds / 86_400, "d"),
-        _ if seconds % 3600 == 0 => (seconds / 3600, "h"),
-        _ if seconds % 60 == 0 => (seconds / 60, "min"),
+        _ if seconds.is_multiple_of(86_400) => (seconds / 86_400, "d"),
+        _ if seconds.is_multiple_of(3600) => (seconds / 3600, "h"),
+        _ if seconds.is_multiple_of(60) => (seconds / 60, "min"),
         _ => (seconds, "s"),
     };
     string(&format!("{number}{unit}"))

@@ -137,7 +137,7 @@ fn what_may_hold_a_secret_is_marked_and_never_quoted() {
 #[test]
 fn a_long_list_is_read_as_the_parser_reads_it() {
     let element = |index: usize| {
-        let odd = if index % 7 == 0 { "  note: >-\n    folded\n    text\n" } else { "" };
+        let odd = if index.is_multiple_of(7) { "  note: >-\n    folded\n    text\n" } else { "" };
         format!(
             "- apiVersion: v1\n  kind: ConfigMap\n  metadata:\n    name: c{index}\n{odd}  data:\n    x: |\n      - y\n\n      z\n"
         )
