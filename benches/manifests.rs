@@ -10,7 +10,7 @@ pub(crate) struct Dump {
     /// The file.
     pub(crate) file: PathBuf,
     /// Its size in bytes.
-    pub(crate) bytes: u64,
+    pub(crate) bytes: u32,
 }
 
 impl Dump {
@@ -45,7 +45,7 @@ impl Dump {
         let name = format!("hostwright-manifests-{}-{}.{ending}", std::process::id(), text.len());
         let file = std::env::temp_dir().join(name);
         std::fs::write(&file, text).unwrap();
-        Self { file, bytes: text.len() as u64 }
+        Self { file, bytes: u32::try_from(text.len()).unwrap() }
     }
 }
 

@@ -104,7 +104,7 @@ fn migrate(root: &Path) -> Vec<String> {
     for (name, dump, promise) in &dumps {
         let arguments = ["migrate", "--summary", "--format", "json", dump.file.to_str().unwrap()];
         let took = median(5, || run(Path::new(BIN), &arguments, root));
-        let megabytes = dump.bytes as f64 / 1e6;
+        let megabytes = f64::from(dump.bytes) / 1e6;
         let speed = megabytes / took.as_secs_f64();
         let kib = peak(&arguments, root);
         println!(

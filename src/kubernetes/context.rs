@@ -239,7 +239,7 @@ impl<'w, 's> Cx<'w, 's> {
         names.iter().find(|name| is_free(name)).cloned().unwrap_or_else(|| {
             let last = names.last().map_or("service", String::as_str);
             let cut: String = last.chars().take(58).collect();
-            (2..).map(|number: u32| format!("{cut}-{number}")).find(is_free).unwrap_or(cut.clone())
+            (2..=u32::MAX).map(|number| format!("{cut}-{number}")).find(is_free).unwrap_or(cut.clone())
         })
     }
 

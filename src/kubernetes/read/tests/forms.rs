@@ -75,6 +75,11 @@ fn every_form_of_yaml_has_its_tree() {
     }
 }
 
+/// Returns the part of a text.
+fn of(text: &str, span: Span) -> &str {
+    text.get(span.start as usize..span.end as usize).unwrap()
+}
+
 #[test]
 fn places_give_back_the_text_of_a_scalar() {
     let text = "é: 'ü' # c\nb:\n  - \"x\"   \n  - plain words  # c\n  - |\n    block\n    more\n\nf: >\n  folded é\n  x\nt: !!str  12\n\
@@ -84,7 +89,7 @@ fn places_give_back_the_text_of_a_scalar() {
     let read = read(&sources, file);
     let mut found = Vec::new();
     read.documents[0].root.each_leaf(&mut |path, node| {
-        found.push(format!("{path} = {}", &text[node.span.start as usize..node.span.end as usize]));
+        found.push(format!("{path} = {}", of(text, node.span)));
     });
     assert_eq!(
         found,
@@ -102,11 +107,10 @@ fn places_give_back_the_text_of_a_scalar() {
             "l[2].r = s",
         ]
     );
-    let keys: Vec<_> =
-        read.documents[0].root.pairs().iter().map(|pair| &text[pair.at.start as usize..pair.at.end as usize]).collect();
+    let keys: Vec<_> = read.documents[0].root.pairs().iter().map(|pair| of(text, pair.at)).collect();
     assert_eq!(keys, ["é", "b", "f", "t", "m", "o", "l"]);
     let list = read.documents[0].root.get("l").unwrap();
-    assert_eq!(&text[list.span.start as usize..list.span.end as usize], "[p, 'q' , {r: s}]");
+    assert_eq!(of(text, list.span), "[p, 'q' , {r: s}]");
 }
 
 #[test]

@@ -183,6 +183,7 @@ mod tests {
 
     #[test]
     fn data_goes_to_the_host_as_far_as_its_rule_says() {
+        use DataRule::{DumpAndRestore, NeverDowngrade, OneMajorAtATime, SameMajor};
         let said = |rule, from: &str, to: &str, has_data| match judge(
             "x",
             Some(rule),
@@ -194,7 +195,6 @@ mod tests {
             Verdict::Ask { key, blocks, .. } => format!("{key} {blocks}"),
             Verdict::Refused(_) => "refused".to_owned(),
         };
-        use DataRule::{DumpAndRestore, NeverDowngrade, OneMajorAtATime, SameMajor};
         for (rule, from, to, wanted) in [
             (NeverDowngrade, "1.13.2", "1.26.1", "upgrade false"),
             (NeverDowngrade, "1.26.4", "1.26.1", "fits"),

@@ -10,6 +10,22 @@ fn pod(mounts: &str, volumes: &str, more: &str) -> String {
     )
 }
 
+/// How the keys of this module's questions begin.
+const OURS: &[&str] = &[
+    "volume-",
+    "mount-",
+    "sub-path-",
+    "size",
+    "key",
+    "secret-",
+    "field-",
+    "read",
+    "un",
+    "block-",
+    "propagation-",
+    "found-",
+];
+
 /// Returns what a host keeps and a service reads, a line each, and the questions about it.
 fn kept(inventory: &Inventory) -> String {
     let mut lines: Vec<String> = Vec::new();
@@ -26,20 +42,6 @@ fn kept(inventory: &Inventory) -> String {
         lines.push(format!("filesystem {path} {} {} {}", mounted.kind, mounted.device, mounted.options.join(",")));
     }
     lines.extend(inventory.host.secrets.iter().map(|(name, words)| format!("secret {name}: {words}")));
-    const OURS: &[&str] = &[
-        "volume-",
-        "mount-",
-        "sub-path-",
-        "size",
-        "key",
-        "secret-",
-        "field-",
-        "read",
-        "un",
-        "block-",
-        "propagation-",
-        "found-",
-    ];
     for question in &inventory.questions {
         let key = question.id.split('#').nth(1).unwrap_or("");
         if OURS.iter().any(|ours| key.starts_with(ours)) {
