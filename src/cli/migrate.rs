@@ -1,7 +1,6 @@
 //! `hostwright migrate`
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -10,7 +9,6 @@ use super::context::{self, shown};
 use super::terminal::Terminal;
 use super::{ExitStatus, Failure, moved, output, remarks, render};
 use crate::facts::Facts;
-use crate::fleet::Module;
 use crate::fleet::schema::service_parts::Protocol;
 use crate::kubernetes::context::{Target, answers_of};
 use crate::kubernetes::draft;
@@ -107,8 +105,11 @@ pub(super) fn run(
     let Some(host) = &args.host else {
         let paths = paths(args, fleet)?;
         let modules = crate::fleet::service_modules(None, crate::modules::embedded());
-        let place = Place { modules, facts: Facts::embedded(), ..Place::default() };
-        return Run { terminal, args, paths: &paths, place: &place, used: metrics_of(args, None)? }.print(None);
+        let facts = Facts::embedded();
+        let used = metrics_of(args, None)?;
+        let target = Target { used, ..Target::nowhere(UNNAMED, &modules, &facts) };
+        let place = Place { target, is_new_cluster: true, pool: None };
+        return Run { terminal, args, paths: &paths, place }.print(None);
     };
     let folder = fleet()?;
     let mut files = context::load(&folder)?;
@@ -131,8 +132,10 @@ pub(super) fn run(
         };
         let own = context::host_of(resolved, host)?;
         let used = metrics_of(args, cluster_metrics(resolved, &folder, &paths))?;
-        let place = Place::of(resolved, own, modules, facts.clone(), &folder, &paths);
-        Run { terminal, args, paths: &paths, place: &place, used }.print(Some(&folder))
+        let cluster = cluster_of(resolved, &folder, &paths);
+        let target = Target { used, ..Target::nowhere(cluster.unwrap_or(UNNAMED), &modules, &facts) };
+        let place = Place::of(resolved, own, target, cluster.is_none());
+        Run { terminal, args, paths: &paths, place }.print(Some(&folder))
     })
 }
 
@@ -189,113 +192,63 @@ struct Room {
     promised: u64,
 }
 
+/// What a cluster is called that the fleet does not know yet.
+const UNNAMED: &str = "cluster";
+
 /// The place that workloads move to.
 #[derive(Debug)]
-struct Place {
-    host: Option<String>,
-    release: Option<crate::units::Release>,
-    cluster: String,
+struct Place<'a> {
+    target: Target<'a>,
+    /// Whether fleet.toml does not have the cluster yet.
     is_new_cluster: bool,
     pool: Option<Room>,
-    datasets: Option<String>,
-    moved: BTreeMap<String, String>,
-    taken: BTreeSet<String>,
-    parts: BTreeSet<String>,
-    addresses: Option<BTreeSet<IpAddr>>,
-    ports: BTreeMap<(u16, draft::Protocol), String>,
-    vhosts: BTreeMap<(String, String), String>,
-    natives: BTreeMap<String, String>,
-    answers: BTreeMap<String, String>,
-    modules: BTreeMap<String, Module>,
-    facts: Facts,
 }
 
-impl Default for Place {
-    fn default() -> Self {
-        Self {
-            host: None,
-            release: None,
-            cluster: "cluster".to_owned(),
-            is_new_cluster: true,
-            pool: None,
-            datasets: None,
-            moved: BTreeMap::new(),
-            taken: BTreeSet::new(),
-            parts: BTreeSet::new(),
-            addresses: None,
-            ports: BTreeMap::new(),
-            vhosts: BTreeMap::new(),
-            natives: BTreeMap::new(),
-            answers: BTreeMap::new(),
-            modules: BTreeMap::new(),
-            facts: Facts::embedded(),
-        }
-    }
-}
-
-impl Place {
-    fn of(
-        resolved: &Resolved<'_>,
-        host: &ResolvedHost<'_>,
-        modules: BTreeMap<String, Module>,
-        facts: Facts,
-        folder: &Path,
-        paths: &[PathBuf],
-    ) -> Self {
-        let def = host.def;
+impl<'a> Place<'a> {
+    fn of(resolved: &Resolved<'_>, host: &ResolvedHost<'a>, mut target: Target<'a>, is_new_cluster: bool) -> Self {
         let pool = host.pools.first().map(|pool| Room {
             name: pool.name.to_owned(),
             usable: crate::check::usable_bytes(pool),
             promised: crate::check::planned_bytes(host, pool),
         });
-        let mut place = Self {
-            host: Some(host.name.to_owned()),
-            release: Some(host.channel.channel.release.value),
-            datasets: pool.as_ref().map(|pool| format!("{}/safe", pool.name)),
-            pool,
-            modules,
-            facts,
-            ..Self::default()
-        };
-        if let Some(cluster) = cluster_of(resolved, folder, paths) {
-            cluster.clone_into(&mut place.cluster);
-            place.is_new_cluster = false;
-        }
-        place.parts = moved::parts(host);
-        place.addresses = moved::addresses(host);
+        target.host = Some(host.name);
+        target.release = Some(host.channel.channel.release.value);
+        target.datasets = pool.as_ref().map(|pool| format!("{}/safe", pool.name));
+        target.parts = moved::parts(host);
+        target.addresses = moved::addresses(host);
         for service in &host.services {
             for port in &service.ports {
                 let protocol = match port.protocol {
                     Protocol::Tcp => draft::Protocol::Tcp,
                     Protocol::Udp => draft::Protocol::Udp,
                 };
-                place.ports.insert((port.port, protocol), service.name.to_owned());
+                target.ports.insert((port.port, protocol), service.name.to_owned());
             }
             if let Some(module) = &service.module {
-                place.natives.insert(module.name.to_owned(), service.name.to_owned());
+                target.natives.insert(module.name.to_owned(), service.name.to_owned());
             }
             for vhost in &service.def.vhost.0 {
                 for name in std::iter::once(&vhost.name).chain(&vhost.aliases) {
                     let route = (name.as_str().to_ascii_lowercase(), vhost.path.as_str().to_owned());
-                    place.vhosts.insert(route, service.name.to_owned());
+                    target.vhosts.insert(route, service.name.to_owned());
                 }
             }
         }
-        for (name, service) in def.services.iter() {
+        for (name, service) in host.def.services.iter() {
             let name = name.as_str().to_owned();
             if let Some(from) = &service.value.migrates_from {
-                place.moved.insert(from.workload.value.to_string(), name);
+                target.moved.insert(from.workload.value.to_string(), name);
             } else {
-                place.taken.insert(name);
+                target.taken.insert(name);
             }
         }
         for own in &resolved.hosts {
             for (_, service) in own.def.services.iter() {
                 let Some(from) = &service.value.migrates_from else { continue };
-                place.answers.extend(answers_of(from));
+                target.answers.extend(answers_of(from));
             }
         }
-        place
+        Self { target, is_new_cluster, pool }
     }
 }
 
@@ -304,13 +257,12 @@ struct Run<'a> {
     terminal: &'a Terminal,
     args: &'a Args,
     paths: &'a [PathBuf],
-    place: &'a Place,
-    used: BTreeMap<String, Size>,
+    place: Place<'a>,
 }
 
 impl Run<'_> {
     fn print(self, folder: Option<&Path>) -> Result<ExitStatus, Failure> {
-        let Self { terminal, args, place, .. } = self;
+        let Self { terminal, args, place, .. } = &self;
         let (mut texts, mut refused) = texts(self.paths)?;
         let files = texts.len() + refused.len();
         if args.render {
@@ -320,47 +272,32 @@ impl Run<'_> {
         let ids: Vec<_> = texts.into_iter().map(|(path, text)| sources.add(path, text)).collect();
         let loaded = load::load(&sources, &ids);
         refused.extend(loaded.refused());
-        let target = Target {
-            host: place.host.as_deref(),
-            release: place.release,
-            cluster: &place.cluster,
-            modules: &place.modules,
-            facts: &place.facts,
-            datasets: place.datasets.clone(),
-            moved: place.moved.clone(),
-            taken: place.taken.clone(),
-            parts: place.parts.clone(),
-            addresses: place.addresses.clone(),
-            ports: place.ports.clone(),
-            vhosts: place.vhosts.clone(),
-            natives: place.natives.clone(),
-            answers: place.answers.clone(),
-            used: self.used,
-        };
         let wants_fields = !args.summary && args.format != FormatArg::Human;
-        let inventory = inventory(&loaded.world, &target, wants_fields).map_err(|bug| Failure::new(bug.to_string()))?;
+        let inventory =
+            inventory(&loaded.world, &place.target, wants_fields).map_err(|bug| Failure::new(bug.to_string()))?;
         let mut found = loaded.found;
         found.extend(inventory.found.iter().cloned());
-        let written = match (folder, place.host.as_deref()) {
-            (Some(folder), Some(host)) => Some(definitions_of(folder, host, place, &inventory.host, args.write)?),
-            _ => None,
-        };
-        let definitions = written.zip(place.host.clone()).map(|(written, host)| Definitions {
-            host,
-            toml: written.text,
-            files: written.files.into_keys().collect(),
-        });
-        if args.write
-            && let Some(folder) = folder
-            && place.is_new_cluster
-        {
-            add_cluster(folder, &place.cluster, self.paths)?;
-        }
-        if args.format == FormatArg::Human
-            && let (Some(folder), Some(host)) = (folder, place.host.as_deref())
-        {
-            let unwritten = if args.write { None } else { Some(added(folder, host, place, &inventory.host)?.1) };
-            remarks::print(terminal, folder, host, unwritten, context::today(args.today)?)?;
+        let mut definitions = None;
+        if let (Some(folder), Some(host)) = (folder, place.target.host) {
+            let written = if args.write {
+                let (before, merged) = added(folder, host, place, &inventory.host)?;
+                put(folder, host, &before, &merged)?;
+                if place.is_new_cluster {
+                    add_cluster(folder, place.target.cluster, self.paths)?;
+                }
+                merged
+            } else {
+                written("", host, place, &inventory.host)?
+            };
+            if args.format == FormatArg::Human {
+                let unwritten = if args.write { None } else { Some(added(folder, host, place, &inventory.host)?.1) };
+                remarks::print(terminal, folder, host, unwritten, context::today(args.today)?)?;
+            }
+            definitions = Some(Definitions {
+                host: host.to_owned(),
+                toml: written.text,
+                files: written.files.into_keys().collect(),
+            });
         }
         let capacity = place.pool.as_ref();
         let capacity =
@@ -413,35 +350,25 @@ fn host_words(args: &Args) -> impl Iterator<Item = String> {
     args.host.iter().map(|host| format!("--host {}", printable(host)))
 }
 
-/// Makes the definitions: of the host's file when they are to be written, which is done here, else alone.
-fn definitions_of(
-    folder: &Path,
-    host: &str,
-    place: &Place,
-    draft: &draft::HostDraft,
-    wanted: bool,
-) -> Result<Written, Failure> {
-    if !wanted {
-        return written("", host, place, draft);
-    }
-    let (text, written) = added(folder, host, place, draft)?;
+/// Writes a host's file and what it names, as far as they changed.
+fn put(folder: &Path, host: &str, before: &str, written: &Written) -> Result<(), Failure> {
     for (file, bytes) in &written.files {
         output::replace(&folder.join(file), bytes)?;
     }
-    if written.text != text {
+    if written.text != before {
         output::replace(&output::real(&folder.join(format!("hosts/{host}/host.toml"))), written.text.as_bytes())?;
     }
-    Ok(written)
+    Ok(())
 }
 
 /// Returns the text of a host's file, and the same with the definitions added.
-fn added(folder: &Path, host: &str, place: &Place, draft: &draft::HostDraft) -> Result<(String, Written), Failure> {
+fn added(folder: &Path, host: &str, place: &Place<'_>, draft: &draft::HostDraft) -> Result<(String, Written), Failure> {
     let text = output::read_text(&folder.join(format!("hosts/{host}/host.toml")))?;
     let written = written(&text, host, place, draft)?;
     Ok((text, written))
 }
 
-fn written(text: &str, host: &str, place: &Place, draft: &draft::HostDraft) -> Result<Written, Failure> {
+fn written(text: &str, host: &str, place: &Place<'_>, draft: &draft::HostDraft) -> Result<Written, Failure> {
     write(text, draft, host, place.pool.as_ref().map(|pool| pool.name.as_str()))
         .map_err(|_| Failure::new(format!("hosts/{host}/host.toml is no TOML")).help("`hostwright check` says why"))
 }

@@ -7,7 +7,9 @@ use super::claims::Claims;
 use super::draft::{Draft, HostDraft, Protocol, WorkDraft};
 use super::ledger::{Books, Said};
 use super::object::{Object, ObjectId};
+use super::ports::Ports;
 use super::reach::Reach;
+use super::translate::pod::Catalogue;
 use super::tree::Node;
 use super::world::World;
 use crate::facts::Facts;
@@ -133,12 +135,18 @@ pub struct Cx<'w, 's> {
     pub services: BTreeMap<ObjectId, String>,
     /// The names of those.
     names: BTreeSet<String>,
+    /// The ports of the host that services have.
+    pub(super) ports: Ports,
+    /// The services of each module.
+    pub(super) natives: BTreeMap<String, Vec<String>>,
     /// Claims: what they ask for, who mounts them, where they go.
     pub(super) claims: Claims,
     /// How workloads are reached.
     pub reach: Reach,
     /// Objects that another object of the input made.
     pub(super) attributed: BTreeSet<ObjectId>,
+    /// What modules replace; made when it is first asked for.
+    pub(super) catalogue: Option<Catalogue<'w>>,
     /// The ids of all questions.
     asked: BTreeSet<String>,
 }
@@ -158,9 +166,12 @@ impl<'w, 's> Cx<'w, 's> {
             uses: BTreeMap::new(),
             services: BTreeMap::new(),
             names: BTreeSet::new(),
+            ports: Ports::default(),
+            natives: BTreeMap::new(),
             claims: Claims::default(),
             reach: Reach::default(),
             attributed: BTreeSet::new(),
+            catalogue: None,
             asked: BTreeSet::new(),
         }
     }
@@ -249,12 +260,6 @@ impl<'w, 's> Cx<'w, 's> {
         if self.target.parts.contains(&name) { name } else { self.free_name(&[word]) }
     }
 
-    /// Returns the ports that services of the host other than `service` have, with these services.
-    pub fn ports_of_others(&self, service: &str, protocol: Protocol) -> impl Iterator<Item = (u16, &str)> {
-        let others = self.target.ports.iter().filter(move |((_, of), owner)| *of == protocol && *owner != service);
-        others.map(|((port, _), owner)| (*port, owner.as_str()))
-    }
-
     /// Returns the service of the host other than `service` that answers at a path of a virtual host.
     pub fn vhost_of_other(&self, service: &str, name: &str, path: &str) -> Option<&str> {
         let owner = self.target.vhosts.get(&(name.to_owned(), path.to_owned()))?;
@@ -263,8 +268,7 @@ impl<'w, 's> Cx<'w, 's> {
 
     /// Returns the service other than `service` that has a module already: NixOS has one of each.
     pub fn native_of_other(&self, service: &str, module: &str) -> Option<String> {
-        let is_of = |draft: &Draft| matches!(&draft.work, WorkDraft::Native(native) if native.module == module);
-        let drafts = self.host.services.iter().filter(|(_, draft)| is_of(draft)).map(|(name, _)| name);
+        let drafts = self.natives.get(module).into_iter().flatten();
         drafts.chain(self.target.natives.get(module)).find(|owner| *owner != service).cloned()
     }
 
@@ -287,6 +291,10 @@ impl<'w, 's> Cx<'w, 's> {
 
     /// Adds a service.
     pub fn add(&mut self, name: &str, draft: Draft) {
+        draft.ports.iter().for_each(|port| self.ports.take(name, port));
+        if let WorkDraft::Native(native) = &draft.work {
+            self.natives.entry(native.module.clone()).or_default().push(name.to_owned());
+        }
         self.host.services.insert(name.to_owned(), draft);
     }
 

@@ -347,12 +347,6 @@ pub struct DatasetDraft {
     pub mount: String,
     /// Its quota, as a size.
     pub quota: Option<String>,
-    /// Its owner, a name or number.
-    pub owner: Option<String>,
-    /// Its group.
-    pub group: Option<String>,
-    /// Its permissions, in octal digits.
-    pub mode: Option<String>,
     /// Whether it belongs into a backup.
     pub backup: bool,
     /// The claim: `apps/gitea-data`.

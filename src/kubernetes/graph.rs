@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::context::Cx;
 use super::draft::{Draft, Protocol, SecretTo, WorkDraft};
 use super::object::Object;
+use super::ports::port_number;
 use super::reach::{Leads, Service, is_on_host, listed, listen_everywhere, network_owner, real_port};
 use super::translate::service;
 use super::tree::Node;
@@ -56,6 +57,7 @@ pub(super) fn run(cx: &mut Cx<'_, '_>) -> (Vec<Edge>, BTreeMap<String, Vec<Way>>
     }
     spoken.edges.sort();
     spoken.edges.dedup();
+    spoken.in_secret = in_secret(cx);
     order::order(cx, &spoken.edges);
     settle_ports(cx, &spoken);
     (spoken.edges, ways(cx))
@@ -69,6 +71,8 @@ struct Spoken {
     unknown: BTreeMap<(String, String), BTreeSet<String>>,
     /// Services of which a port was found, and rewritten where it differs.
     known: BTreeSet<(String, String)>,
+    /// Services that get secrets as variables, in which another service may be spoken of, by namespace.
+    in_secret: BTreeMap<String, Vec<String>>,
 }
 
 /// A text of a definition.
@@ -369,7 +373,7 @@ fn one_port<'w, 's>(
             cx.books.dropped(node, reason);
         }
     }
-    let number = node.get("port").and_then(service::number);
+    let number = node.get("port").and_then(port_number);
     let is_udp = node.str_at("protocol") == Some("UDP");
     let port = known.ports.iter().find(|port| Some(port.port) == number && (port.protocol == Protocol::Udp) == is_udp);
     let (Some(port), Leads::To(services)) = (port, &known.leads) else {
@@ -387,11 +391,12 @@ fn one_port<'w, 's>(
     });
     if real != port.port {
         let unknown = spoken.unknown.get(id);
-        let secret = may_speak_in_secret(cx, &owner, &id.0);
+        let all = spoken.in_secret.get(&id.0).into_iter().flatten();
+        let secret: Vec<&String> = all.filter(|name| **name != owner).collect();
         let whom = match (unknown, secret.as_slice()) {
             (Some(places), _) => Some(listed(places)),
             (None, []) => None,
-            (None, secret) => Some(format!("the secrets of {}", listed(secret))),
+            (None, secret) => Some(format!("the secrets of {}", listed(secret.iter().copied()))),
         };
         if let (Some(whom), Some(at)) = (whom, node.get("port")) {
             let question = format!(
@@ -416,16 +421,20 @@ fn one_port<'w, 's>(
     }
 }
 
-/// Returns services of a namespace that get secrets as variables, in which another service may be spoken of.
-fn may_speak_in_secret(cx: &Cx<'_, '_>, owner: &str, namespace: &str) -> Vec<String> {
+/// Returns the services that get secrets as variables in which another service may be spoken of, by namespace.
+fn in_secret(cx: &Cx<'_, '_>) -> BTreeMap<String, Vec<String>> {
     let speaks = |draft: &Draft| {
         draft.secrets.iter().any(|secret| {
             matches!(&secret.to, SecretTo::Env(key) if words::is_address_key(key)) || secret.to == SecretTo::EnvFile
         })
     };
-    let here = |draft: &Draft| cx.world.object(draft.object).is_some_and(|object| object.namespace() == namespace);
-    let all = cx.host.services.iter().filter(|(name, draft)| *name != owner && speaks(draft) && here(draft));
-    all.map(|(name, _)| name.clone()).collect()
+    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, draft) in cx.host.services.iter().filter(|(_, draft)| speaks(draft)) {
+        if let Some(object) = cx.world.object(draft.object) {
+            all.entry(object.namespace().to_owned()).or_default().push(name.clone());
+        }
+    }
+    all
 }
 
 /// Returns how each service is reached from outside of its containers' network.

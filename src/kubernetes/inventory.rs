@@ -10,7 +10,7 @@ use super::ledger::{
     CapacityEntry, Definitions, FieldEntry, Ledger, ObjectEntry, QuestionEntry, RefusedEntry, StateEntry, Totals,
     Unsettled, WorkloadEntry,
 };
-use super::object::Object;
+use super::object::{Object, ObjectId};
 use super::restorers::{self, Restorer};
 use super::tree::Leaf;
 use super::world::World;
@@ -106,11 +106,21 @@ impl Inventory {
 
 /// Returns what runs, in the order in which it was read.
 fn workloads(cx: &Cx<'_, '_>) -> Vec<WorkloadEntry> {
+    let mut made: BTreeMap<ObjectId, Vec<&String>> = BTreeMap::new();
+    for (name, draft) in &cx.host.services {
+        made.entry(draft.object).or_default().push(name);
+    }
+    let mut blocking: BTreeMap<&str, usize> = BTreeMap::new();
+    for question in cx.questions.iter().filter(|question| question.blocks) {
+        if let Some((object, _)) = question.id.split_once('#') {
+            *blocking.entry(object).or_default() += 1;
+        }
+    }
     let of = |object: &Object<'_>| {
         let main = cx.services.get(&object.id)?;
         let mut services: Vec<String> = vec![main.clone()];
-        let others = cx.host.services.iter().filter(|(name, draft)| draft.object == object.id && *name != main);
-        services.extend(others.map(|(name, _)| name.clone()));
+        let others = made.get(&object.id).into_iter().flatten().filter(|name| **name != main);
+        services.extend(others.map(|name| (*name).clone()));
         let draft = cx.host.services.get(main);
         let becomes = draft.map_or_else(String::new, |draft| match &draft.work {
             WorkDraft::Container(container) => format!("container {}", container.image),
@@ -123,9 +133,6 @@ fn workloads(cx: &Cx<'_, '_>) -> Vec<WorkloadEntry> {
             used: volume.used.clone(),
         });
         let identity = object.identity();
-        let of_it = |question: &&super::context::Question<'_, '_>| {
-            question.blocks && question.id.split_once('#').is_some_and(|(object, _)| object == identity)
-        };
         Some(WorkloadEntry {
             kind: object.kind.to_string(),
             name: format!("{}/{}", object.namespace(), object.shown_name()),
@@ -133,7 +140,7 @@ fn workloads(cx: &Cx<'_, '_>) -> Vec<WorkloadEntry> {
             becomes,
             why: draft.and_then(|draft| draft.why_container.clone()),
             state: state.collect(),
-            blocking: cx.questions.iter().filter(of_it).count(),
+            blocking: blocking.get(identity.as_str()).copied().unwrap_or(0),
             object: identity,
         })
     };

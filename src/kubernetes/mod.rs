@@ -21,6 +21,7 @@ pub mod load;
 pub mod metrics;
 mod notes;
 pub mod object;
+mod ports;
 pub mod reach;
 pub mod read;
 pub mod restorers;

@@ -80,6 +80,16 @@ impl<'s> Object<'s> {
         self.tree().at(&["metadata", "labels", key])?.text()
     }
 
+    /// Returns the labels that the pods of a workload have.
+    pub fn pod_labels(&self) -> Option<&Node<'s>> {
+        let route: &[&str] = match &*self.kind {
+            "Pod" => &["metadata", "labels"],
+            "CronJob" => &["spec", "jobTemplate", "spec", "template", "metadata", "labels"],
+            _ => &["spec", "template", "metadata", "labels"],
+        };
+        self.tree().at(route)
+    }
+
     /// Returns an annotation.
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.tree().at(&["metadata", "annotations", key])?.text()
@@ -95,6 +105,33 @@ impl<'s> Object<'s> {
     fn metadata(&self, key: &str) -> Option<&str> {
         self.tree().at(&["metadata", key])?.text()
     }
+}
+
+/// Kinds without a namespace.
+const CLUSTER_WIDE: &[&str] = &[
+    "APIService",
+    "CertificateSigningRequest",
+    "ClusterIssuer",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "ClusterSecretStore",
+    "CustomResourceDefinition",
+    "GatewayClass",
+    "IngressClass",
+    "MutatingWebhookConfiguration",
+    "Namespace",
+    "Node",
+    "PersistentVolume",
+    "PriorityClass",
+    "RuntimeClass",
+    "StorageClass",
+    "ValidatingWebhookConfiguration",
+    "VolumeSnapshotClass",
+];
+
+/// Tells whether objects of a kind have no namespace.
+pub(super) fn is_cluster_wide(kind: &str) -> bool {
+    CLUSTER_WIDE.contains(&kind)
 }
 
 /// Returns the objects of a document with their `apiVersion` and `kind`: itself, or the elements of a `*List`.

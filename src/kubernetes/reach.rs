@@ -9,7 +9,7 @@ mod index;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) use self::index::{is_elsewhere, is_offered, workloads};
+pub(super) use self::index::{is_elsewhere, is_offered, selected};
 use super::context::Cx;
 use super::draft::{PortDraft, Protocol, VhostDraft, WorkDraft};
 use super::object::ObjectId;
@@ -28,8 +28,8 @@ pub struct Reach {
     pub proved: BTreeSet<String>,
     /// The namespaces that have a Service of a name; made when it is first asked for.
     namespaces: Option<BTreeMap<String, BTreeSet<String>>>,
-    /// What runs in a namespace; made when it is first asked for.
-    workloads: Option<BTreeMap<String, Vec<ObjectId>>>,
+    /// What runs, by namespace, label and its value; made when it is first asked for.
+    labelled: Option<BTreeMap<(String, String, String), Vec<ObjectId>>>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -417,7 +417,6 @@ pub fn publish(
 ) -> Result<Option<u16>, String> {
     let on_host = is_on_host(cx, service);
     let real = real_port(cx, service, inside, protocol);
-    let owners = owners(cx, service, protocol);
     let Some(draft) = cx.host.services.get_mut(service) else { return Err(format!("`{service}` is not translated")) };
     if let WorkDraft::Native(_) = draft.work {
         if public && !is_for_everybody(cx, service, real) {
@@ -443,16 +442,17 @@ pub fn publish(
     let port = if on_host {
         inside
     } else if let Some(wanted) = wanted {
-        if let Some(owner) = owners.get(&wanted) {
+        if let Some(owner) = cx.owner_of_port(service, protocol, wanted) {
             return Err(format!("port {wanted} of the host belongs to {owner} already"));
         }
         wanted
+    } else if cx.owner_of_port(service, protocol, inside).is_some() {
+        cx.free_port(service, protocol, ..).unwrap_or(inside)
     } else {
-        let above = (20_000..=u16::MAX).find(|port| !owners.contains_key(port)).unwrap_or(inside);
-        if owners.contains_key(&inside) { above } else { inside }
+        inside
     };
     let to = (port != inside).then_some(inside);
-    draft.ports.push(PortDraft { port, to, protocol, name: None, public, listen: Vec::new() });
+    cx.add_port(service, PortDraft { port, to, protocol, name: None, public, listen: Vec::new() });
     Ok(Some(port))
 }
 
@@ -463,29 +463,6 @@ fn is_for_everybody(cx: &Cx<'_, '_>, service: &str, real: u16) -> bool {
     let module = cx.target.modules.get(&native.module);
     let mut ports = module.into_iter().flat_map(|module| &module.file.ports);
     ports.any(|port| number_of(port, &native.options) == real && port.exposure.value == Exposure::Public)
-}
-
-/// Returns who has which port of the host, as far as `service` cannot have it.
-pub fn owners(cx: &Cx<'_, '_>, service: &str, protocol: Protocol) -> BTreeMap<u16, String> {
-    let mut all = BTreeMap::new();
-    if protocol == Protocol::Tcp {
-        all.insert(22, "the host's own ssh".to_owned());
-        all.insert(80, "the host's web server".to_owned());
-        all.insert(443, "the host's web server".to_owned());
-    }
-    all.extend(cx.host.open.iter().filter(|(_, of)| *of == protocol).map(|(port, _)| (*port, "the host".to_owned())));
-    all.extend(cx.ports_of_others(service, protocol).map(|(port, owner)| (port, format!("`{owner}`"))));
-    for (name, draft) in &cx.host.services {
-        let ports = draft.ports.iter().filter(|port| port.protocol == protocol);
-        all.extend(ports.map(|port| (port.port, format!("`{name}`"))));
-        if let WorkDraft::Native(native) = &draft.work
-            && let Some(module) = cx.target.modules.get(&native.module)
-        {
-            let ports = module.file.ports.iter().filter(|port| protocol_of(port) == protocol);
-            all.extend(ports.map(|port| (number_of(port, &native.options), format!("`{name}`"))));
-        }
-    }
-    all
 }
 
 /// Returns names in a sentence: `a`, `b` and `c`.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::context::Target;
 use super::object::expand;
-use super::tree::{Node, Pair, Span, Value};
+use super::tree::Node;
 use super::{Inventory, World, inventory};
 use crate::facts::Facts;
 use crate::fleet::Module;
@@ -119,8 +119,8 @@ pub(crate) fn on<T>(
     let mut sources = Sources::default();
     let file = sources.add("k8s/all.yaml", yaml);
     let mut world = World::new(&sources);
-    for root in documents(sources.file(file).text()) {
-        for (version, kind, root) in expand(root) {
+    for document in super::read::read(&sources, file).documents {
+        for (version, kind, root) in expand(document.root) {
             world.add(file, version, kind, root);
         }
     }
@@ -163,7 +163,9 @@ pub(crate) fn leaf(inventory: &Inventory, kind: &str, path: &str) -> String {
 
 /// Calls `read` with the first document of a text.
 pub(crate) fn parsed<T>(yaml: &str, read: impl FnOnce(&Node<'_>) -> T) -> T {
-    read(documents(yaml).first().unwrap())
+    let mut sources = Sources::default();
+    let file = sources.add("k8s/all.yaml", yaml);
+    read(&super::read::read(&sources, file).documents.first().unwrap().root)
 }
 
 /// Returns a value in one line, by its meaning, keys sorted.
@@ -193,51 +195,6 @@ pub(crate) fn modules() -> BTreeMap<String, Module> {
         all.insert((*name).to_owned(), Module { file: module.unwrap(), overrides: false });
     }
     all
-}
-
-/// Returns the documents of a text.
-pub(crate) fn documents(text: &str) -> Vec<Node<'_>> {
-    use saphyr_parser::{Event, Parser, ScalarStyle};
-    enum Open<'s> {
-        List(Vec<Node<'s>>),
-        Map(Vec<Pair<'s>>, Option<(std::borrow::Cow<'s, str>, Span)>),
-    }
-    fn put<'s>(node: Node<'s>, open: &mut [Open<'s>], roots: &mut Vec<Node<'s>>) {
-        match open.last_mut() {
-            None => roots.push(node),
-            Some(Open::List(items)) => items.push(node),
-            Some(Open::Map(pairs, key)) => match key.take() {
-                Some((key, at)) => pairs.push(Pair { key, at, node }),
-                None => {
-                    let (Value::Plain(text) | Value::Text(text)) = node.value else { panic!("a key is a scalar") };
-                    *key = Some((text, node.span));
-                }
-            },
-        }
-    }
-    let (mut open, mut roots): (Vec<Open<'_>>, Vec<Node<'_>>) = (Vec::new(), Vec::new());
-    for event in Parser::new_from_str(text) {
-        let (event, span) = event.unwrap();
-        let at = |index: usize| u32::try_from(index).unwrap();
-        let span = Span { start: at(span.start.index()), end: at(span.end.index()) };
-        match event {
-            Event::Scalar(text, style, ..) => {
-                let value = if style == ScalarStyle::Plain { Value::Plain(text) } else { Value::Text(text) };
-                put(Node::new(value, span), &mut open, &mut roots);
-            }
-            Event::SequenceStart(..) => open.push(Open::List(Vec::new())),
-            Event::MappingStart(..) => open.push(Open::Map(Vec::new(), None)),
-            Event::SequenceEnd | Event::MappingEnd => {
-                let value = match open.pop().unwrap() {
-                    Open::List(items) => Value::Sequence(items),
-                    Open::Map(pairs, _) => Value::Mapping(pairs),
-                };
-                put(Node::new(value, span), &mut open, &mut roots);
-            }
-            _ => {}
-        }
-    }
-    roots
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::notes::Notes;
-use super::object::{Object, ObjectId};
+use super::object::{Object, ObjectId, is_cluster_wide};
 use super::tree::{Node, Pair, Value};
 use crate::source::{FileId, Place, Sources};
 
@@ -156,26 +156,6 @@ impl<'s> World<'s> {
 
 /// Kinds without a namespace are found under every one.
 fn key(kind: &str, namespace: &str, name: &str) -> (String, String, String) {
-    const CLUSTER_WIDE: &[&str] = &[
-        "APIService",
-        "CertificateSigningRequest",
-        "ClusterIssuer",
-        "ClusterRole",
-        "ClusterRoleBinding",
-        "ClusterSecretStore",
-        "CustomResourceDefinition",
-        "GatewayClass",
-        "IngressClass",
-        "MutatingWebhookConfiguration",
-        "Namespace",
-        "Node",
-        "PersistentVolume",
-        "PriorityClass",
-        "RuntimeClass",
-        "StorageClass",
-        "ValidatingWebhookConfiguration",
-        "VolumeSnapshotClass",
-    ];
-    let namespace = if CLUSTER_WIDE.contains(&kind) { "" } else { namespace };
+    let namespace = if is_cluster_wide(kind) { "" } else { namespace };
     (kind.to_owned(), namespace.to_owned(), name.to_owned())
 }

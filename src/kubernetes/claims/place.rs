@@ -133,9 +133,6 @@ pub(in crate::kubernetes) fn finish(cx: &mut Cx<'_, '_>) {
                 mount: mount.to_owned(),
                 quota,
                 // The owner is that of the service's state, which may be a number.
-                owner: None,
-                group: None,
-                mode: None,
                 backup: true,
                 claim: format!("{}/{}", key.0, key.1),
             };

@@ -13,7 +13,8 @@ use super::Walk;
 use super::table::TABLE;
 use crate::kubernetes::World;
 use crate::kubernetes::ledger::Books;
-use crate::kubernetes::sample::{documents, leaf, translated};
+use crate::kubernetes::read::read;
+use crate::kubernetes::sample::{leaf, translated};
 use crate::source::Sources;
 
 /// What a translator has to settle: where such a field reaches the table, something is missing, and a person is asked.
@@ -141,7 +142,7 @@ fn of_real_manifests_it_lacks_only_what_translators_settle() {
 fn table_says(kind: &str, text: &str, route: &[&str]) -> String {
     let mut sources = Sources::default();
     let file = sources.add("k8s/all.yaml", text);
-    let root = documents(sources.file(file).text()).pop().unwrap();
+    let root = read(&sources, file).documents.pop().unwrap().root;
     let (mut world, mut books) = (World::new(&sources), Books::default());
     let id = world.add(file, "v1".into(), kind.to_owned().into(), root);
     let object = world.object(id).unwrap();
@@ -209,7 +210,7 @@ fn a_leaf_takes_less_than_a_microsecond() {
     let mut sources = Sources::default();
     let pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  uid: u\n  labels: { app: web, tier: front }\n  managedFields: [{ manager: k, fieldsV1: { 'f:spec': { 'f:a': {}, 'f:b': {}, 'f:c': {} } } }]\nspec:\n  dnsPolicy: ClusterFirst\n  schedulerName: default-scheduler\n  tolerations: [{ key: a, effect: NoExecute, tolerationSeconds: 300 }]\n  containers:\n    - terminationMessagePath: /dev/termination-log\n      terminationMessagePolicy: File\n      imagePullPolicy: IfNotPresent\n      ports: [{ containerPort: 80, protocol: TCP }, { containerPort: 81, protocol: TCP }]\n      resources: { requests: { cpu: 1, memory: 1Gi } }\nstatus: { phase: Running, podIP: 1.2.3.4, conditions: [{ type: Ready, status: 'True' }, { type: Up, status: 'True' }] }\n";
     let file = sources.add("pods.yaml", pod);
-    let root = documents(sources.file(file).text()).pop().unwrap();
+    let root = read(&sources, file).documents.pop().unwrap().root;
     let mut world = World::new(&sources);
     let mut books = Books::default();
     let mut leaves = 0u32;

@@ -3,29 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{Item, Run};
-use crate::kubernetes::object::Object;
+use crate::kubernetes::object::{Object, is_cluster_wide};
 use crate::kubernetes::tree::{Node, Pair, Value};
-
-/// Kinds that have no namespace, or are none of a kustomization's to rename.
-const WITHOUT_NAMESPACE: &[&str] = &[
-    "APIService",
-    "ClusterIssuer",
-    "ClusterRole",
-    "ClusterRoleBinding",
-    "ClusterSecretStore",
-    "CustomResourceDefinition",
-    "GatewayClass",
-    "IngressClass",
-    "MutatingWebhookConfiguration",
-    "Namespace",
-    "Node",
-    "PersistentVolume",
-    "PriorityClass",
-    "RuntimeClass",
-    "StorageClass",
-    "ValidatingWebhookConfiguration",
-    "VolumeSnapshotClass",
-];
 
 const KEEPS_ITS_NAME: &[&str] = &["APIService", "CustomResourceDefinition", "Namespace"];
 
@@ -150,9 +129,7 @@ impl<'n, 's> Run<'n, 's> {
 
 /// Gives objects a namespace.
 pub(super) fn move_to(items: &mut [Item<'_>], namespace: &str) {
-    for item in
-        items.iter_mut().filter(|item| !WITHOUT_NAMESPACE.contains(&item.kind.as_ref()) && !namespace.is_empty())
-    {
+    for item in items.iter_mut().filter(|item| !is_cluster_wide(&item.kind) && !namespace.is_empty()) {
         item.moved_to = Some(namespace.to_owned());
     }
 }

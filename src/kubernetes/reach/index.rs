@@ -1,9 +1,10 @@
-//! What Services are looked up by: the namespaces that have one of a name, and what runs in a namespace.
+//! What Services are looked up by: the namespaces that have one of a name, and what runs with which labels.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::object::ObjectId;
+use crate::kubernetes::tree::{Node, Pair};
 
 /// Tells whether a Service of the name is in another namespace, too.
 pub(in crate::kubernetes) fn is_elsewhere(cx: &mut Cx<'_, '_>, namespace: &str, name: &str) -> bool {
@@ -27,15 +28,27 @@ pub(in crate::kubernetes) fn is_offered(cx: &mut Cx<'_, '_>, namespace: &str, na
     }
 }
 
-/// Returns the objects of a namespace that became services, in the order in which they were read.
-pub(in crate::kubernetes) fn workloads(cx: &mut Cx<'_, '_>, namespace: &str) -> Vec<ObjectId> {
+/// Returns the workloads of a namespace whose pods have all labels of a selector, in the order in which they were read.
+pub(in crate::kubernetes) fn selected(cx: &mut Cx<'_, '_>, namespace: &str, selector: &[Pair<'_>]) -> Vec<ObjectId> {
     let (world, services) = (cx.world, &cx.services);
-    let known = cx.reach.workloads.get_or_insert_with(|| {
-        let mut all: BTreeMap<String, Vec<ObjectId>> = BTreeMap::new();
+    let known = cx.reach.labelled.get_or_insert_with(|| {
+        let mut all: BTreeMap<(String, String, String), Vec<ObjectId>> = BTreeMap::new();
         for object in services.keys().filter_map(|id| world.object(*id)) {
-            all.entry(object.namespace().to_owned()).or_default().push(object.id);
+            for pair in object.pod_labels().map_or(&[][..], Node::pairs) {
+                let Some(value) = pair.node.text() else { continue };
+                let label = (object.namespace().to_owned(), pair.key.to_string(), value.to_owned());
+                all.entry(label).or_default().push(object.id);
+            }
         }
         all
     });
-    known.get(namespace).cloned().unwrap_or_default()
+    let mut with = Vec::new();
+    for pair in selector {
+        let label = pair.node.text().map(|value| (namespace.to_owned(), pair.key.to_string(), value.to_owned()));
+        let Some(ids) = label.and_then(|label| known.get(&label)) else { return Vec::new() };
+        with.push(ids);
+    }
+    with.sort_by_key(|ids| ids.len());
+    let Some((fewest, others)) = with.split_first() else { return Vec::new() };
+    fewest.iter().filter(|id| others.iter().all(|ids| ids.binary_search(id).is_ok())).copied().collect()
 }

@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::service::{address, number};
+use super::service::address;
 use super::{Stage, Translator};
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::object::Object;
+use crate::kubernetes::ports::port_number;
 use crate::kubernetes::tree::Node;
 use crate::kubernetes::world::World;
 
@@ -71,6 +72,6 @@ pub(super) fn port(world: &World<'_>, service: &Object<'_>, name: Option<&str>) 
         ports.extend(tree.list("ports"));
         let same = |port: &&&Node<'_>| port.str_at("name").filter(|name| !name.is_empty()) == name;
         let port = ports.iter().find(same).or_else(|| ports.first().filter(|_| ports.len() == 1))?;
-        number(port.get("port")?)
+        port_number(port.get("port")?)
     })
 }

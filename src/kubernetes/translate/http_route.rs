@@ -1,10 +1,10 @@
 //! HTTPRoute: virtual hosts; and the other routes of the Gateway API, which lead to ports.
 
-use super::service::number;
 use super::{Stage, Translator, annotations};
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::draft::Protocol;
 use crate::kubernetes::object::Object;
+use crate::kubernetes::ports::port_number;
 use crate::kubernetes::reach::{
     Backend, Manners, PortRef, Route, backend, connect, network_owner, no_public_name, path_below, publish,
 };
@@ -250,7 +250,7 @@ fn of_reference(cx: &Cx<'_, '_>, object: &Object<'_>, node: &Node<'_>) -> Result
         }
     }
     let namespace = node.str_at("namespace").unwrap_or_else(|| object.namespace());
-    let port = node.get("port").and_then(number).map_or(PortRef::Only, PortRef::Number);
+    let port = node.get("port").and_then(port_number).map_or(PortRef::Only, PortRef::Number);
     backend(cx, namespace, name, port)
 }
 
@@ -379,15 +379,15 @@ fn port<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
         let known = gateway.and_then(|gateway| gateway.tree().at(&["spec", "listeners"])).map_or(&[][..], Node::items);
         let section = parent.get("sectionName").and_then(Node::text);
         let chosen = known.iter().filter(|one| section.is_none() || one.get("name").and_then(Node::text) == section);
-        listening.extend(chosen.filter_map(|one| number(one.get("port")?)));
-        listening.extend(parent.get("port").and_then(number));
+        listening.extend(chosen.filter_map(|one| port_number(one.get("port")?)));
+        listening.extend(parent.get("port").and_then(port_number));
     }
     for (index, rule) in spec.list("rules").iter().enumerate() {
         for node in rule.list("backendRefs") {
             let outcome = of_reference(cx, object, node).and_then(|backend| match backend {
                 Backend::Here { service, port } => {
                     let owner = network_owner(cx, &service);
-                    let wanted = listening.first().copied().or_else(|| node.get("port").and_then(number));
+                    let wanted = listening.first().copied().or_else(|| node.get("port").and_then(port_number));
                     publish(cx, &owner, port, protocol, wanted, true).map(|_| owner)
                 }
                 Backend::Elsewhere(_) => Err("it leads to another machine: who should pass it on?".to_owned()),

@@ -1,10 +1,10 @@
 //! Ingress, of every API group that had it: virtual hosts.
 
 use super::annotations;
-use super::service::number;
 use super::{Stage, Translator};
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::object::Object;
+use crate::kubernetes::ports::port_number;
 use crate::kubernetes::reach::{
     Manners, PortRef, Route, backend, connect, is_private_name, no_public_name, path_below,
 };
@@ -160,7 +160,7 @@ fn one<'w, 's>(
 
 /// Returns the Service, its port and the name of the port that a backend names, in the words of every API version.
 fn named<'a>(node: &'a Node<'_>) -> Option<(&'a str, PortRef<'a>)> {
-    let of = |port: &'a Node<'_>| match number(port) {
+    let of = |port: &'a Node<'_>| match port_number(port) {
         Some(number) => PortRef::Number(number),
         None => port.text().map_or(PortRef::Only, PortRef::Name),
     };

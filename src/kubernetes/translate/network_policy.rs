@@ -3,7 +3,6 @@
 //! They never vanish silently. What they keep out from elsewhere stays out, because a container's port is reachable from outside only
 //! where it is published; what they forbid among services and towards the internet is allowed on the host, and that is a question.
 
-use super::service::pod_labels;
 use super::{Stage, Translator, annotations};
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::object::Object;
@@ -134,7 +133,7 @@ fn selected<'w, 's>(cx: &Cx<'w, 's>, object: &'w Object<'s>, selector: Option<&'
         let Some(service) = cx.services.get(&other.id).filter(|name| cx.host.services.contains_key(*name)) else {
             continue;
         };
-        let known = pod_labels(other);
+        let known = other.pod_labels();
         let has = |key: &str, value: Option<&str>| {
             let key = key.strip_prefix("k8s:").unwrap_or(key);
             value.is_some() && known.and_then(|labels| labels.get(key)).and_then(Node::text) == value

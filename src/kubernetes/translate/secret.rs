@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Stage, Translator};
-use crate::kubernetes::context::{Cx, Use, as_name};
+use crate::kubernetes::context::{Cx, Use};
 use crate::kubernetes::object::Object;
 use crate::kubernetes::tree::Node;
 use crate::kubernetes::world::World;
@@ -76,54 +76,6 @@ fn listed(keys: &[&str]) -> String {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
     }
-}
-
-/// Returns the name of the secret of the host that a key of an object becomes, and notes what to fill in.
-///
-/// `kind` is that of the object. Two keys never share a name.
-pub(in crate::kubernetes) fn item(cx: &mut Cx<'_, '_>, kind: &str, namespace: &str, object: &str, key: &str) -> String {
-    let words = format!("key {key} of the {kind} {object} in the namespace {namespace}");
-    let long = format!("{namespace}-{object}-{key}");
-    let plain = as_name(&long);
-    let cut: String = plain.chars().take(58).collect();
-    let numbered = (2..).map(|number: u32| format!("{}-{number}", cut.trim_end_matches('-')));
-    let mut names = std::iter::once(plain).chain(numbered);
-    let is_own = |name: &String| cx.host.secrets.get(name).is_none_or(|known| *known == words);
-    let name = names.find(is_own).unwrap_or(cut);
-    cx.host.secrets.insert(name.clone(), words);
-    name
-}
-
-/// Returns the keys of a Secret: of its object, or of what makes it in the cluster. None where nothing of the input tells.
-pub(in crate::kubernetes) fn keys(world: &World<'_>, namespace: &str, name: &str) -> Option<Vec<String>> {
-    let keys_of = |node: Option<&Node<'_>>| -> Vec<String> {
-        node.map_or(&[][..], Node::pairs).iter().map(|pair| pair.key.to_string()).collect()
-    };
-    if let Some(object) = world.find("Secret", namespace, name) {
-        let mut all = keys_of(object.tree().get("data"));
-        for key in keys_of(object.tree().get("stringData")) {
-            if !all.contains(&key) {
-                all.push(key);
-            }
-        }
-        return Some(all);
-    }
-    if let Some(sealed) = world.find("SealedSecret", namespace, name) {
-        return Some(keys_of(sealed.tree().at(&["spec", "encryptedData"])));
-    }
-    let external = world.of_kind("ExternalSecret").filter(|object| object.namespace() == namespace).find(|object| {
-        let target = object.tree().at(&["spec", "target", "name"]).and_then(Node::text);
-        target.unwrap_or_else(|| object.name()) == name
-    })?;
-    let spec = external.tree().get("spec")?;
-    let mut all: Vec<String> =
-        spec.list("data").iter().filter_map(|entry| Some(entry.get("secretKey")?.text()?.to_owned())).collect();
-    let template = keys_of(spec.at(&["target", "template", "data"]));
-    if !template.is_empty() {
-        all = template;
-    }
-    // What `dataFrom` takes over has keys that only the other store knows.
-    (!all.is_empty()).then_some(all)
 }
 
 /// Returns the certificate that cert-manager keeps in a Secret.

@@ -8,6 +8,7 @@ use super::{Stage, Translator};
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::draft::Protocol;
 use crate::kubernetes::object::Object;
+use crate::kubernetes::ports::port_number;
 use crate::kubernetes::reach::{self, Leads, Service, ServicePort, is_on_host, listed, network_owner, publish};
 use crate::kubernetes::tree::Node;
 
@@ -117,12 +118,9 @@ fn leads<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, spec: &'w Node<'s>
     }
     let Some(node) = spec.get("selector") else { return Leads::Nowhere };
     let mut found = Vec::new();
-    for id in reach::workloads(cx, object.namespace()) {
-        let Some(other) = cx.world.object(id) else { continue };
+    for id in reach::selected(cx, object.namespace(), selector) {
         let Some(service) = cx.services.get(&id).filter(|name| cx.host.services.contains_key(*name)) else { continue };
-        let Some(labels) = pod_labels(other) else { continue };
-        let has = |key: &str, value: Option<&str>| value.is_some() && labels.get(key).and_then(Node::text) == value;
-        if selector.iter().all(|pair| has(&pair.key, pair.node.text())) && !found.contains(service) {
+        if !found.contains(service) {
             found.push(service.clone());
         }
     }
@@ -136,16 +134,6 @@ fn leads<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, spec: &'w Node<'s>
     }
     cx.books.replaced(node, format!("the names of {}", listed(&found)));
     Leads::To(found)
-}
-
-/// Returns the labels that the pods of a workload have.
-pub(super) fn pod_labels<'w, 's>(object: &'w Object<'s>) -> Option<&'w Node<'s>> {
-    let route: &[&str] = match &*object.kind {
-        "Pod" => &["metadata", "labels"],
-        "CronJob" => &["spec", "jobTemplate", "spec", "template", "metadata", "labels"],
-        _ => &["spec", "template", "metadata", "labels"],
-    };
-    object.tree().at(route)
 }
 
 /// Returns the containers of the pods of a workload.
@@ -164,14 +152,14 @@ fn ports<'w, 's>(cx: &mut Cx<'w, 's>, leads: &Leads, object: &'w Object<'s>, spe
     let mut all = Vec::new();
     for (index, node) in spec.list("ports").iter().enumerate() {
         let port = node.get("port");
-        let Some(number) = port.and_then(number) else {
+        let Some(number) = port.and_then(port_number) else {
             let question = "this is no port: at which port should it answer?";
             cx.ask(object, port.unwrap_or(node), &format!("port-{index}"), question, false);
             continue;
         };
         let target = match node.get("targetPort").filter(|target| !target.is_null()) {
             None => Some(number),
-            Some(target) => self::number(target).or_else(|| named_port(cx, leads, target.text()?)),
+            Some(target) => port_number(target).or_else(|| named_port(cx, leads, target.text()?)),
         };
         let named = node.str_at("name").filter(|name| !name.is_empty());
         let target = match target {
@@ -217,16 +205,10 @@ fn reached(cx: &mut Cx<'_, '_>, leads: &Leads, target: u16) {
         let world = cx.world;
         let object = cx.host.services.get(service).and_then(|draft| world.object(draft.object));
         let ports = object.into_iter().flat_map(containers).flat_map(|container| container.list("ports"));
-        for port in ports.filter(|port| port.get("containerPort").and_then(number) == Some(target)) {
+        for port in ports.filter(|port| port.get("containerPort").and_then(port_number) == Some(target)) {
             cx.books.translated_as(port, format!("services.{service}"), "it answers there by its name");
         }
     }
-}
-
-/// Returns a port, written as a number or as a string of digits.
-pub(in crate::kubernetes) fn number(node: &Node<'_>) -> Option<u16> {
-    let number = node.int().or_else(|| node.text()?.parse().ok())?;
-    u16::try_from(number).ok().filter(|number| *number > 0)
 }
 
 /// Returns the number of a port that a container gives a name.
@@ -235,7 +217,7 @@ fn named_port(cx: &Cx<'_, '_>, leads: &Leads, name: &str) -> Option<u16> {
     services.iter().find_map(|service| {
         let object = cx.world.object(cx.host.services.get(service)?.object)?;
         let mut ports = containers(object).flat_map(|container| container.list("ports"));
-        number(ports.find(|port| port.str_at("name") == Some(name))?.get("containerPort")?)
+        port_number(ports.find(|port| port.str_at("name") == Some(name))?.get("containerPort")?)
     })
 }
 
@@ -305,12 +287,12 @@ fn public<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, spec: &'w Node<'s
     let owner = network_owner(cx, first);
     for port in &service.ports {
         let node = spec.list("ports").iter().find(|node| {
-            node.get("port").and_then(number) == Some(port.port)
+            node.get("port").and_then(port_number) == Some(port.port)
                 && (node.str_at("protocol") == Some("UDP")) == (port.protocol == Protocol::Udp)
         });
         let Some(node) = node else { continue };
         let node_port = node.get("nodePort");
-        let number_of_node = node_port.and_then(number).filter(|_| kind == "NodePort");
+        let number_of_node = node_port.and_then(port_number).filter(|_| kind == "NodePort");
         let key = format!("services.{owner}.ports");
         let wanted = match (number_of_node, node_port) {
             (Some(number), Some(at)) => {

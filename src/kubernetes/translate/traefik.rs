@@ -5,11 +5,11 @@
 mod rule;
 
 use self::rule::{places, unreadable};
-use super::service::number;
 use super::{Stage, Translator, annotations};
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::draft::Protocol;
 use crate::kubernetes::object::Object;
+use crate::kubernetes::ports::port_number;
 use crate::kubernetes::reach::{Backend, Manners, PortRef, Route, backend, connect, network_owner, publish};
 use crate::kubernetes::tree::Node;
 
@@ -160,7 +160,7 @@ fn of_service(cx: &Cx<'_, '_>, object: &Object<'_>, node: &Node<'_>) -> Result<B
     let namespace = node.str_at("namespace").unwrap_or_else(|| object.namespace());
     let port = match node.get("port") {
         None => PortRef::Only,
-        Some(node) => match number(node) {
+        Some(node) => match port_number(node) {
             Some(number) => PortRef::Number(number),
             None => node.text().map_or(PortRef::Only, PortRef::Name),
         },
@@ -351,7 +351,7 @@ fn port<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
             let outcome = of_service(cx, object, one).and_then(|backend| match backend {
                 Backend::Here { service, port } => {
                     let owner = network_owner(cx, &service);
-                    let wanted = one.get("port").and_then(number);
+                    let wanted = one.get("port").and_then(port_number);
                     publish(cx, &owner, port, protocol, wanted, true).map(|_| owner)
                 }
                 Backend::Elsewhere(_) => Err("it leads to another machine: who should pass it on?".to_owned()),

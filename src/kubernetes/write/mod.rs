@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use toml_edit::{DocumentMut, Item, Table, TomlError};
 
-use self::toml::{commented, inline, item_of, keys, list, string, strings, value_of};
+use self::toml::{commented, inline, item_of, list, string, strings, value_of};
 use super::draft::{DatasetDraft, FilesystemDraft, HostDraft, Protocol};
+use crate::facts::split_name;
 
 /// What a host.toml becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +59,7 @@ pub fn write(text: &str, draft: &HostDraft, host: &str, pool: Option<&str>) -> R
         service::add(&mut out, name, service);
     }
     for (option, value) in &draft.nixos {
-        let keys = keys(option);
+        let keys = split_name(option);
         let route: Vec<&str> = std::iter::once("nixos").chain(keys.iter().map(String::as_str)).collect();
         out.add_value(&route, value_of(value), "");
     }
@@ -164,9 +165,6 @@ fn dataset_of(dataset: &DatasetDraft) -> toml_edit::Value {
     inline([
         ("mount", Some(string(&dataset.mount))),
         ("quota", dataset.quota.as_deref().map(string)),
-        ("owner", dataset.owner.as_deref().map(string)),
-        ("group", dataset.group.as_deref().map(string)),
-        ("mode", dataset.mode.as_deref().map(string)),
         ("backup", dataset.backup.then(|| true.into())),
     ])
 }

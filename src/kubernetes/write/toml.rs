@@ -56,14 +56,6 @@ pub(super) fn value_of(value: &serde_json::Value) -> Value {
     }
 }
 
-/// Returns the keys of a dotted route, of which some may be quoted: `virtualHosts."a.b".locations`.
-pub(super) fn keys(route: &str) -> Vec<String> {
-    match toml_edit::Key::parse(route) {
-        Ok(keys) => keys.iter().map(|key| key.get().to_owned()).collect(),
-        Err(_) => route.split('.').map(str::to_owned).collect(),
-    }
-}
-
 /// Returns a value with a comment behind it.
 pub(super) fn item_of(mut value: Value, comment: &str) -> Item {
     if !comment.is_empty() {

@@ -29,7 +29,7 @@ mod words;
 
 pub use containers::{Container, Role};
 pub use env::{Origin, Variable};
-pub(in crate::kubernetes) use native::connect;
+pub(in crate::kubernetes) use native::{Catalogue, connect};
 pub use words::Word;
 
 use crate::kubernetes::context::Cx;

@@ -3,7 +3,7 @@
 use super::{Container, Role, Workload};
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::draft::{Draft, PortDraft, Protocol};
-use crate::kubernetes::reach::owners;
+use crate::kubernetes::ports::{FIRST, port_number};
 use crate::kubernetes::tree::Node;
 
 /// Settles names of ports, `hostPort`, and the ports of a pod that has the network of the host. All ports of a pod are those of its
@@ -18,7 +18,7 @@ pub(super) fn translate<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>
         if let Some(name) = node.get("name") {
             cx.books.replaced(name, "the port's number stands wherever its name is used");
         }
-        let inside = node.get("containerPort").and_then(number);
+        let inside = node.get("containerPort").and_then(port_number);
         let outside = node.get("hostPort").filter(|port| !port.is_null() && port.int() != Some(0));
         let shown = format!("services.{owner}.ports");
         let is_public = outside.is_some() || workload.has_host_network();
@@ -32,7 +32,7 @@ pub(super) fn translate<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>
         if !is_public {
             continue;
         }
-        let port = match outside.map(number) {
+        let port = match outside.map(port_number) {
             Some(None) => {
                 let text = "this is no port of the host: which one is it?";
                 cx.ask(
@@ -80,17 +80,15 @@ pub(super) fn translate<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>
         };
         let own = |known: &PortDraft| (known.port, known.protocol) == (port, protocol);
         let has_it = cx.host.services.get(owner).is_some_and(|service| service.ports.iter().any(own));
-        if let Some(other) = owners(cx, owner, protocol).get(&port).filter(|_| !has_it) {
+        if let Some(other) = cx.owner_of_port(owner, protocol, port).filter(|_| !has_it) {
             let text =
                 format!("port {port} of the host belongs to {other} already: at which one should this be reached?");
             let key = container.question(&format!("ports.{index}"));
             cx.ask(workload.object, outside.or(node.get("containerPort")).unwrap_or(node), &key, text, false);
             continue;
         }
-        if let Some(service) = cx.host.services.get_mut(owner)
-            && !service.ports.iter().any(|known| (known.port, known.protocol) == (port, protocol))
-        {
-            service.ports.push(draft);
+        if !has_it {
+            cx.add_port(owner, draft);
         }
         if outside.is_some() {
             cx.books.translated(node, shown);
@@ -98,12 +96,6 @@ pub(super) fn translate<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>
             cx.books.translated_as(node, shown, "the firewall opens it, since everybody reaches it at the node");
         }
     }
-}
-
-/// Returns a port of a number or of a text that holds one.
-pub(super) fn number(node: &Node<'_>) -> Option<u16> {
-    let text = node.text()?;
-    node.int().or_else(|| text.parse().ok()).and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0)
 }
 
 /// Returns the address and port at which this machine reaches a TCP port of a service's container; one on the loopback address is
@@ -119,12 +111,12 @@ pub fn reach(cx: &mut Cx<'_, '_>, service: &str, inside: u16) -> Option<(String,
         let address = known.listen.iter().find(|address| *address == "127.0.0.1").or_else(|| known.listen.first());
         return Some((address.cloned().unwrap_or_else(|| "127.0.0.1".to_owned()), known.port));
     }
-    let taken = owners(cx, service, Protocol::Tcp);
-    let first = 20_000 + inside % 10_000;
-    let port = (first..30_000).chain(20_000..first).find(|port| !taken.contains_key(port))?;
+    let first = FIRST + inside % 10_000;
+    let free = cx.free_port(service, Protocol::Tcp, first..30_000);
+    let port = free.or_else(|| cx.free_port(service, Protocol::Tcp, FIRST..first))?;
     let added =
         PortDraft { port, to: Some(inside), protocol: Protocol::Tcp, name: None, public: false, listen: Vec::new() };
-    cx.host.services.get_mut(service)?.ports.push(added);
+    cx.add_port(service, added);
     Some(("127.0.0.1".to_owned(), port))
 }
 

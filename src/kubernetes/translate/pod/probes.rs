@@ -8,6 +8,7 @@ use super::{Container, Role, Workload, ports};
 use crate::fleet::scalar::HttpUrl;
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::draft::{AskDraft, ProbeDraft};
+use crate::kubernetes::ports::port_number;
 use crate::kubernetes::tree::Node;
 
 /// Seconds that a service has at least to become ready, since the kubelet never gives up on readiness.
@@ -227,9 +228,9 @@ fn http<'w, 's>(
 
 /// Returns a port by its number, or by its name among the ports of the same container.
 fn resolved(container: &Container<'_, '_>, port: &Node<'_>) -> Option<u16> {
-    ports::number(port).or_else(|| {
+    port_number(port).or_else(|| {
         let name = port.text()?;
         let named = container.node.list("ports").iter().find(|node| node.str_at("name") == Some(name))?;
-        ports::number(named.get("containerPort")?)
+        port_number(named.get("containerPort")?)
     })
 }

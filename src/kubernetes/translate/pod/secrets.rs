@@ -7,7 +7,12 @@ use crate::kubernetes::context::{Cx, as_name};
 
 /// Returns the item of `[secrets.items]` for a key of a Secret, and adds it where it is not there.
 pub fn of_key(cx: &mut Cx<'_, '_>, namespace: &str, secret: &str, key: &str) -> String {
-    item(cx, &[namespace, secret, key], format!("key {key} of the Secret {secret} in the namespace {namespace}"))
+    of_key_of(cx, "Secret", namespace, secret, key)
+}
+
+/// Returns the item of `[secrets.items]` for a key of an object that holds a secret, and adds it where it is not there.
+pub fn of_key_of(cx: &mut Cx<'_, '_>, kind: &str, namespace: &str, object: &str, key: &str) -> String {
+    item(cx, &[namespace, object, key], format!("key {key} of the {kind} {object} in the namespace {namespace}"))
 }
 
 /// Returns the item of `[secrets.items]` for all keys of a Secret that is not among the input, and adds it where it is not there.
@@ -58,9 +63,14 @@ pub fn keys(cx: &Cx<'_, '_>, namespace: &str, name: &str) -> Option<Vec<String>>
         object.namespace() == namespace && target.unwrap_or(object.name()) == name
     };
     let spec = cx.world.of_kind("ExternalSecret").find(makes)?.tree().get("spec")?;
-    let is_whole = spec.list("dataFrom").is_empty() && spec.at(&["target", "template", "data"]).is_none();
+    let template = spec.at(&["target", "template", "data"]).map_or(&[][..], |data| data.pairs());
+    if !template.is_empty() {
+        template.iter().for_each(|pair| add(&pair.key));
+        return Some(keys);
+    }
     spec.list("data").iter().filter_map(|data| data.str_at("secretKey")).for_each(add);
-    (is_whole && !keys.is_empty()).then_some(keys)
+    // What `dataFrom` takes over has keys that only the other store knows.
+    (spec.list("dataFrom").is_empty() && !keys.is_empty()).then_some(keys)
 }
 
 /// Tells whether the value of a variable looks like a secret: by the variable's name, or by its own form.

@@ -163,21 +163,30 @@ fn release(cx: &Cx<'_, '_>) -> Option<Release> {
     cx.target.release.or_else(|| cx.target.facts.releases().newest())
 }
 
+/// What modules replace, by the image's whole name: the module with its entry of the image.
+pub(in crate::kubernetes) type Catalogue<'w> = BTreeMap<String, Vec<(&'w str, &'w ModuleFile, &'w ReplacedImage)>>;
+
 /// Returns the module that replaces an image, with its entry of the image.
-fn catalogued<'w>(cx: &Cx<'w, '_>, image: &ImageRef) -> Option<(&'w str, &'w ModuleFile, &'w ReplacedImage)> {
-    let modules = cx.target.modules.iter().filter(|(_, module)| module.file.kind.value == ModuleKind::Service);
-    modules.into_iter().find_map(|(name, module)| {
-        let entry = module.file.images.iter().find(|entry| {
-            let is_it = image::read(&entry.name.value).is_some_and(|known| known.name == image.name);
-            let version = version::of_image(image, entry.tag.as_ref().map(|tag| tag.value.as_str()));
-            let fits = entry
-                .versions
-                .as_ref()
-                .is_none_or(|range| version.as_ref().is_none_or(|(_, version)| range.value.contains(*version)));
-            is_it && fits
-        })?;
-        Some((name.as_str(), &module.file, entry))
-    })
+fn catalogued<'w>(cx: &mut Cx<'w, '_>, image: &ImageRef) -> Option<(&'w str, &'w ModuleFile, &'w ReplacedImage)> {
+    let target = cx.target;
+    let catalogue = cx.catalogue.get_or_insert_with(|| {
+        let mut all: Catalogue<'w> = BTreeMap::new();
+        for (name, module) in target.modules.iter().filter(|(_, module)| module.file.kind.value == ModuleKind::Service)
+        {
+            for entry in &module.file.images {
+                if let Some(image) = image::read(&entry.name.value) {
+                    all.entry(image.name).or_default().push((name, &module.file, entry));
+                }
+            }
+        }
+        all
+    });
+    let fits = |entry: &ReplacedImage| {
+        let version = version::of_image(image, entry.tag.as_ref().map(|tag| tag.value.as_str()));
+        let Some(range) = &entry.versions else { return true };
+        version.is_none_or(|(_, version)| range.value.contains(version))
+    };
+    catalogue.get(&image.name)?.iter().find(|(_, _, entry)| fits(entry)).copied()
 }
 
 /// Returns why a container stays one whatever the module takes.

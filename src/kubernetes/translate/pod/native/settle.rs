@@ -7,9 +7,10 @@ use crate::kubernetes::context::Cx;
 use crate::kubernetes::draft::{
     AskDraft, Draft, MigrationDraft, MovedClaim, NativeDraft, ProbeDraft, Protocol, SecretDraft, SecretTo, WorkDraft,
 };
+use crate::kubernetes::ports::port_number;
 use crate::kubernetes::reach;
 use crate::kubernetes::translate::persistent_volume_claim;
-use crate::kubernetes::translate::pod::{env, ports, resources, secrets, volumes};
+use crate::kubernetes::translate::pod::{env, resources, secrets, volumes};
 use crate::kubernetes::tree::Node;
 use crate::source::Kind;
 use crate::units::Size;
@@ -31,12 +32,12 @@ impl<'w, 's> Plan<'_, 'w, 's> {
         let mut moved = Vec::new();
         for port in &self.file.ports {
             let (number, protocol) = (reach::number_of(port, &self.options), reach::protocol_of(port));
-            let owners = reach::owners(cx, &self.workload.service, protocol);
-            let Some(owner) = owners.get(&number) else { continue };
+            let service = self.workload.service.as_str();
+            let Some(owner) = cx.owner_of_port(service, protocol, number) else { continue };
             let address = port.listen_option.as_ref().map(|option| option.value.as_str());
             let option =
                 port.option.as_ref().map(|option| option.value.as_str()).filter(|option| Some(*option) != address);
-            let free = (20_000..30_000u16).find(|free| !owners.contains_key(free));
+            let free = cx.free_port(service, protocol, ..30_000);
             match (option, free) {
                 (Some(option), Some(free)) => moved.push((option.to_owned(), free.into())),
                 _ => return Err(format!("port {number} of the host belongs to {owner}")),
@@ -239,7 +240,7 @@ impl<'w, 's> Plan<'_, 'w, 's> {
             if let Some(name) = node.get("name") {
                 cx.books.replaced(name, "the port's number stands wherever its name is used");
             }
-            let Some(inside) = node.get("containerPort").and_then(ports::number) else { continue };
+            let Some(inside) = node.get("containerPort").and_then(port_number) else { continue };
             let outside = node.get("hostPort").filter(|port| !port.is_null() && port.int() != Some(0));
             if outside.is_none() && !self.workload.has_host_network() {
                 cx.books.replaced(node, format!("the ports of the module {}", self.name));
@@ -249,7 +250,7 @@ impl<'w, 's> Plan<'_, 'w, 's> {
             let real = reach::real_port(cx, service, inside, protocol);
             if reach::publish(cx, service, inside, protocol, None, true).is_ok() {
                 let to = format!("services.{service}.options");
-                match outside.and_then(ports::number).unwrap_or(inside) == real {
+                match outside.and_then(port_number).unwrap_or(inside) == real {
                     true => cx.books.translated_as(node, to, "the firewall opens it"),
                     false => cx.books.translated_as(node, to, format!("the module listens on {real}, which is opened")),
                 }
@@ -267,9 +268,9 @@ impl<'w, 's> Plan<'_, 'w, 's> {
                 let ports = node.list("ports").iter();
                 ports
                     .filter(|known| known.str_at("name") == port.text())
-                    .find_map(|known| ports::number(known.get("containerPort")?))
+                    .find_map(|known| port_number(known.get("containerPort")?))
             };
-            let inside = ports::number(port).or_else(named)?;
+            let inside = port_number(port).or_else(named)?;
             Some(reach::real_port(cx, service, inside, Protocol::Tcp))
         };
         if let Some(probe) = node.get("livenessProbe").filter(|probe| !probe.is_leaf() && self.file.health.is_none()) {

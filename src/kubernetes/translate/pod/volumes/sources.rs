@@ -7,6 +7,7 @@ use super::mount::Mount;
 use super::{Site, ask, is_path, slug};
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::draft::Draft;
+use crate::kubernetes::translate::pod::secrets;
 use crate::kubernetes::translate::secret;
 use crate::kubernetes::tree::Node;
 
@@ -154,7 +155,7 @@ fn config_map<'w, 's>(
         let holds = match secret {
             None => Holds::Content { node, content },
             Some(what) => {
-                let item = secret::item(cx, "ConfigMap", namespace, name, key);
+                let item = secrets::of_key_of(cx, "ConfigMap", namespace, name, key);
                 let text = format!(
                     "it holds {}, which would land in the store for everybody to read: put the file into the secret `{item}`",
                     what.as_str()
@@ -197,7 +198,7 @@ fn secret_files<'w, 's>(
         ));
     }
     let object = cx.take("Secret", namespace, name, site.service, "secrets");
-    let keys = secret::keys(cx.world, namespace, name);
+    let keys = secrets::keys(cx, namespace, name);
     let in_input = object.is_some() || keys.is_some();
     let id = format!("{}#secret-{}", site.workload.object.identity(), slug(name));
     let answered: Vec<String> = cx.target.answers.get(&id).map_or(Vec::new(), |answer| {
@@ -226,7 +227,7 @@ fn secret_files<'w, 's>(
     };
     let mut files = Vec::with_capacity(all.len());
     for (key, path, mode) in all {
-        let item = secret::item(cx, "Secret", namespace, name, &key);
+        let item = secrets::of_key(cx, namespace, name, &key);
         files.push(Entry { path, holds: Holds::Secret { item }, mode });
     }
     cx.books.translated(source, site.key("secrets"));
