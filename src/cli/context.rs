@@ -209,7 +209,7 @@ pub(super) fn clean<'f>(
 /// Returns findings that came after the check, as people read them.
 pub(super) fn findings(terminal: &Terminal, found: &[source::Diagnostic], sources: &Sources) -> String {
     let outcome = Outcome {
-        checked: crate::check::Checked { findings: found.to_vec(), unchecked: Vec::new(), rules: rules::all().count() },
+        checked: crate::check::Checked { findings: found.to_vec(), unchecked: Vec::new(), rules: 0 },
         fleet: None,
         hosts: 0,
     };

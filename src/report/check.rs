@@ -16,7 +16,7 @@ pub struct CheckReport<'a> {
     pub unchecked: &'a [Unchecked],
     /// How many hosts were checked.
     pub hosts: usize,
-    /// How many rules there are to check.
+    /// How many rules there are to check; none where findings came without a check.
     pub rules: usize,
     /// The texts that the findings' places point into.
     pub sources: &'a Sources,
@@ -81,8 +81,11 @@ impl CheckReport<'_> {
         Counts::of(self.findings)
     }
 
-    /// Returns what was checked, in words ("2 hosts, 142 rules").
+    /// Returns what was checked, in words ("2 hosts, 142 rules"); nothing where findings came without a check.
     pub fn scope(&self) -> String {
+        if self.rules == 0 {
+            return String::new();
+        }
         let rules = count(self.rules, "rule", "rules");
         match self.fleet {
             Some(_) => format!("{}, {rules}", count(self.hosts, "host", "hosts")),

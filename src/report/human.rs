@@ -142,7 +142,8 @@ fn summary(report: &CheckReport<'_>, verbosity: Verbosity, elapsed: Option<Durat
         let why = if verbosity == Verbosity::Verbose { "" } else { " (-v says why)" };
         let _ = write!(scope, ", {} not checked{why}", count(not_checked, "rule", "rules"));
     }
-    let mut parts = vec![format!("{}{more}", report.counts().words()), scope];
+    let mut parts = vec![format!("{}{more}", report.counts().words())];
+    parts.extend((!scope.is_empty()).then_some(scope));
     parts.extend(elapsed.map(duration));
     parts
 }
