@@ -282,7 +282,7 @@ pub fn service_modules(files: Option<&FleetFiles>, builtin: &[(&str, &str)]) -> 
         if rest == "module.toml"
             && let Some(files) = files
         {
-            let own = sources.add(format!("modules/{name}/module.toml"), files.sources.text(id));
+            let own = sources.add(format!("modules/{name}/module.toml"), files.sources.text(id).as_str());
             let overrides = texts.contains_key(name);
             texts.insert(name.to_owned(), (own, overrides));
         }

@@ -1,13 +1,18 @@
-//! The ledger's promise under whatever people write: every leaf has one disposition, and the sums are the leaves.
+//! The ledger's promise under whatever people write: every leaf has one disposition, the sums are the leaves, and the definitions can
+//! be read.
 
 use std::sync::OnceLock;
 
 use proptest::prelude::*;
 
+use super::draft::HostDraft;
 use super::read::tests::real::files;
 use super::sample::in_world;
+use super::write::write;
 use super::{inventory, load};
-use crate::source::Sources;
+use crate::check::{Group, check_files, rules};
+use crate::facts::Facts;
+use crate::source::{Asset, AssetFile, FleetFiles, Level, Sources};
 
 /// Manifests of our own, which are always there.
 const OWN: &[&str] =
@@ -74,8 +79,31 @@ fn adds_up(text: &str) {
             for object in &inventory.objects {
                 assert_eq!(object.fields.as_ref().map(Vec::len), Some(object.leaves), "{}", object.name);
             }
+            decodes(&inventory.host);
         },
     );
+}
+
+/// The program reads what it writes, into a host that has something already.
+fn decodes(draft: &HostDraft) {
+    let host = include_str!("../../tests/fleets/migrated/hosts/lufta/host.toml");
+    let written = write(host, draft, "lufta", Some("rpool")).unwrap();
+    let text = written.text.clone();
+    let fleet = include_str!("../../tests/fleets/migrated/fleet.toml").to_owned();
+    let fleet = fleet + "\n[clusters.do]\n";
+    let mut files = FleetFiles::in_memory([("fleet.toml", fleet), ("hosts/lufta/host.toml", written.text)]);
+    for (path, bytes) in written.files {
+        files.sources.add_asset(path, Asset::File(AssetFile { bytes: bytes.into(), executable: false }));
+    }
+    let today = "2026-11-21".parse().unwrap();
+    check_files(&mut files, &Facts::embedded(), &[], today, |resolved, outcome, _| {
+        let is_input = |rule: &str| rules::find(rule).is_some_and(|rule| rule.group == Group::Input);
+        let unread =
+            outcome.checked.findings.iter().filter(|found| found.level == Level::Error && is_input(found.rule));
+        let unread: Vec<String> = unread.map(|found| format!("{}: {}", found.rule, found.message)).collect();
+        assert!(unread.is_empty(), "{unread:#?}\n{text}");
+        assert!(resolved.is_some_and(|fleet| fleet.hosts.len() == 1), "{text}");
+    });
 }
 
 proptest! {

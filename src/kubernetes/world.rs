@@ -1,7 +1,7 @@
 //! All objects of a run, and how one finds another.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::notes::Notes;
 use super::object::{Object, ObjectId, is_cluster_wide};
@@ -17,7 +17,7 @@ pub struct World<'s> {
     pub(super) notes: Notes,
     objects: Vec<Object<'s>>,
     /// By kind, namespace and name: the last of those that share them, which is the one that counts in a cluster.
-    by_name: BTreeMap<(String, String, String), ObjectId>,
+    by_name: HashMap<String, ObjectId>,
     by_kind: BTreeMap<String, Vec<ObjectId>>,
 }
 
@@ -28,7 +28,7 @@ impl<'s> World<'s> {
             sources,
             notes: Notes::default(),
             objects: Vec::new(),
-            by_name: BTreeMap::new(),
+            by_name: HashMap::new(),
             by_kind: BTreeMap::new(),
         }
     }
@@ -155,7 +155,8 @@ impl<'s> World<'s> {
 }
 
 /// Kinds without a namespace are found under every one.
-fn key(kind: &str, namespace: &str, name: &str) -> (String, String, String) {
+fn key(kind: &str, namespace: &str, name: &str) -> String {
     let namespace = if is_cluster_wide(kind) { "" } else { namespace };
-    (kind.to_owned(), namespace.to_owned(), name.to_owned())
+    // No name that Kubernetes takes holds a NUL.
+    [kind, namespace, name].join("\0")
 }

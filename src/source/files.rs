@@ -36,7 +36,7 @@ pub struct Position {
 #[derive(Debug)]
 pub struct SourceFile {
     path: String,
-    text: Arc<str>,
+    text: Arc<String>,
     lines: OnceLock<Vec<u32>>,
 }
 
@@ -53,8 +53,8 @@ impl SourceFile {
 
     fn line_starts(&self) -> &[u32] {
         self.lines.get_or_init(|| {
-            let breaks = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-            std::iter::once(0).chain(breaks.map(|(at, _)| to_u32(at + 1))).collect()
+            let breaks = memchr::memchr_iter(b'\n', self.text.as_bytes());
+            std::iter::once(0).chain(breaks.map(|at| to_u32(at + 1))).collect()
         })
     }
 
@@ -76,9 +76,9 @@ pub struct Sources {
 
 impl Sources {
     /// Adds a file and returns its id. `path` is shown to people: relative to the fleet, with `/`.
-    pub fn add(&mut self, path: impl Into<String>, text: impl Into<Arc<str>>) -> FileId {
+    pub fn add(&mut self, path: impl Into<String>, text: impl Into<String>) -> FileId {
         let id = FileId(to_u32(self.files.len()));
-        self.files.push(SourceFile { path: path.into(), text: text.into(), lines: OnceLock::new() });
+        self.files.push(SourceFile { path: path.into(), text: Arc::new(text.into()), lines: OnceLock::new() });
         id
     }
 
@@ -105,12 +105,12 @@ impl Sources {
     pub fn file(&self, id: FileId) -> &SourceFile {
         static NONE: OnceLock<SourceFile> = OnceLock::new();
         self.files.get(id.0 as usize).unwrap_or_else(|| {
-            NONE.get_or_init(|| SourceFile { path: String::new(), text: Arc::from(""), lines: OnceLock::new() })
+            NONE.get_or_init(|| SourceFile { path: String::new(), text: Arc::default(), lines: OnceLock::new() })
         })
     }
 
     /// Returns the shared text of a file.
-    pub fn text(&self, id: FileId) -> Arc<str> {
+    pub fn text(&self, id: FileId) -> Arc<String> {
         Arc::clone(&self.file(id).text)
     }
 

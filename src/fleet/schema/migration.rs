@@ -257,7 +257,7 @@ impl Decode for InnerPath {
 }
 
 /// Tells whether a text is a DNS subdomain, as Kubernetes wants of names: labels of lower-case letters, digits and inner hyphens.
-fn is_object_name(text: &str) -> bool {
+pub fn is_object_name(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let label = |label: &str| {
         label.bytes().next().is_some_and(inner)

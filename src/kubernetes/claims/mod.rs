@@ -17,6 +17,7 @@ use indexmap::IndexMap;
 use super::context::Cx;
 use super::object::{Object, ObjectId};
 use super::tree::Node;
+use crate::fleet::schema::migration::is_object_name;
 use crate::units::Quantity;
 
 pub(super) use bound::{Bound, Export, Via, class_of, of_claim, of_class, of_volume};
@@ -176,13 +177,19 @@ pub(super) fn find(cx: &mut Cx<'_, '_>) {
 
 /// Returns the claims that the volumes of a pod mention.
 fn mentioned<'a>(pod: &'a Node<'_>) -> impl Iterator<Item = &'a str> {
-    pod.list("volumes").iter().filter_map(|volume| volume.at(&["persistentVolumeClaim", "claimName"])?.text())
+    let volumes = pod.list("volumes").iter();
+    volumes.filter_map(|volume| claim_name(volume.at(&["persistentVolumeClaim", "claimName"])?))
+}
+
+/// Returns the name of a claim; none of what Kubernetes would refuse, and of what is still to be filled in.
+pub(super) fn claim_name<'a>(node: &'a Node<'_>) -> Option<&'a str> {
+    node.text().filter(|name| is_object_name(name))
 }
 
 /// Returns the templates of claims of a StatefulSet with their names.
 pub(super) fn templates<'w, 's>(set: &'w Object<'s>) -> impl Iterator<Item = (&'w Node<'s>, &'w str)> {
     let all = set.tree().at(&["spec", "volumeClaimTemplates"]).map_or(&[][..], Node::items);
-    all.iter().filter_map(|template| Some((template, template.at(&["metadata", "name"])?.text()?)))
+    all.iter().filter_map(|template| Some((template, claim_name(template.at(&["metadata", "name"])?)?)))
 }
 
 /// Returns the name of the claim that the first pod of a StatefulSet has of a template.

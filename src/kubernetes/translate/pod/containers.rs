@@ -3,11 +3,12 @@
 //! Kubernetes starts init containers one after the other, each to its end, at every start of the pod, then all others together in
 //! one network ("Init Containers", "Sidecar Containers", "Pods" of its documentation). podman gives a container the network of one
 //! that runs already; so the main container owns the network, further containers share it, and init containers, which are over
-//! before it exists, have networks of their own.
+//! before it exists, have networks of their own. What runs to its end is over before another one could share its network, so what runs
+//! beside a job is a question.
 
+use super::Workload;
 use super::env::{self, Variable};
 use super::words::{self, Word};
-use super::{Running, Workload};
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::draft::Draft;
 use crate::kubernetes::tree::Node;
@@ -151,9 +152,6 @@ pub(super) fn order(
             if let Some(policy) = container.node.get("restartPolicy") {
                 let how = "it starts right after the service whose network it shares, not before";
                 cx.books.translated_as(policy, container.key("network-of"), how);
-            }
-            if workload.running != Running::Always {
-                draft.comments.push(format!("Ends with {}.", workload.service));
             }
         }
     }

@@ -97,7 +97,7 @@ pub(super) fn resolve<'w, 's>(
         }
     }
     for entry in container.list("env") {
-        let Some(name) = entry.get("name").and_then(Node::text) else { continue };
+        let Some(name) = named(entry) else { continue };
         // An empty `value` beside `valueFrom` counts as none.
         let value = entry.get("value").and_then(Node::text).filter(|value| !value.is_empty());
         let from = entry.get("valueFrom").filter(|from| !from.is_null());
@@ -348,7 +348,12 @@ pub(super) fn unused<'w, 's>(container: &Container<'w, 's>) -> Vec<&'w Node<'s>>
     let used: Vec<Leaf> =
         container.environment.iter().flat_map(|variable| &variable.nodes).map(|node| node.leaf()).collect();
     let all = container.node.list("env").iter();
-    all.filter(|entry| entry.get("name").is_some() && !used.contains(&entry.leaf())).collect()
+    all.filter(|entry| named(entry).is_some() && !used.contains(&entry.leaf())).collect()
+}
+
+/// Returns the name of an element of `env`; none of what Kubernetes would refuse.
+fn named<'n>(entry: &'n Node<'_>) -> Option<&'n str> {
+    entry.get("name").and_then(Node::text).filter(|name| !name.is_empty())
 }
 
 /// Settles an element of `envFrom`.

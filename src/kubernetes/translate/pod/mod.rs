@@ -146,7 +146,16 @@ pub fn translate<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>) {
         if only_owns {
             cx.books.replaced(container.node, "the owner of the state, which is set before the service starts");
         }
-        !only_owns
+        let only_helps = container.role == Role::Beside && workload.running != Running::Always;
+        if only_helps {
+            let text = format!(
+                "`{}` runs beside the container that does the work and ends with it, which no service of the host does: does \
+                 the work need it, and could it be a step before or after it?",
+                container.name
+            );
+            cx.ask(workload.object, container.node, &container.question("beside"), text, true);
+        }
+        !only_owns && !only_helps
     });
     for container in &containers {
         let why = match container.role {

@@ -157,6 +157,14 @@ fn variables_that_grow_without_end_and_fields_of_the_wrong_kind_do_no_harm() {
 }
 
 #[test]
+fn a_variable_without_a_name_is_no_variable() {
+    let inventory = of("env:\n- {name: \"\", value: a}\n- {name: A, value: b}", "");
+    assert!(shown(&inventory).contains("env A = \"b\""));
+    assert!(!shown(&inventory).contains("env  ="));
+    assert!(leaf(&inventory, "Deployment", &format!("{SPEC}.containers[0].env[0].value")).starts_with("needs-you"));
+}
+
+#[test]
 fn a_literal_that_looks_like_a_secret_becomes_one_and_is_never_repeated() {
     let yaml =
         deployment("env:\n- {name: DB_PASSWORD, value: hunter2horse}\n- {name: API_TOKEN, value: \"${TOKEN}\"}", "");
@@ -380,6 +388,15 @@ fn a_job_runs_to_its_end_and_a_cron_job_at_times() {
     let nonsense = translated(&cron("  schedule: soon\n"));
     assert!(shown(&nonsense).contains("enable = false"));
     assert_eq!(asked(&nonsense), ["apps/CronJob/backup#schedule"]);
+}
+
+#[test]
+fn what_runs_beside_a_job_is_a_question() {
+    let yaml = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: dump, namespace: apps}\nspec:\n  template:\n    spec:\n      containers:\n      - {name: dump, image: \"a/b:1\"}\n      - {name: proxy, image: \"a/c:1\", env: [{name: A, value: b}]}\n";
+    let inventory = translated(yaml);
+    assert_eq!(inventory.host.services.keys().collect::<Vec<_>>(), ["dump"]);
+    assert_eq!(asked(&inventory), ["apps/Job/dump#proxy.beside", "apps/Job/dump#again"]);
+    assert!(leaf(&inventory, "Job", "spec.template.spec.containers[1].env[0].value").starts_with("needs-you"));
 }
 
 #[test]

@@ -15,7 +15,7 @@ mod sources;
 mod tests;
 
 use super::Workload;
-use crate::kubernetes::claims::{Rights, claim_of_template, templates};
+use crate::kubernetes::claims::{Rights, claim_name, claim_of_template, templates};
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::draft::{Draft, StateDraft, VolumeDraft};
 use crate::kubernetes::ledger::Said;
@@ -135,8 +135,9 @@ pub(super) fn unmounted<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>
         if is_used(name) {
             continue;
         }
-        match volume.at(&["persistentVolumeClaim", "claimName"]).and_then(Node::text) {
-            Some(claim) => {
+        match volume.at(&["persistentVolumeClaim", "claimName"]).map(claim_name) {
+            Some(None) => cx.books.needs_you(volume, "no claim can have this name: which one is meant?"),
+            Some(Some(claim)) => {
                 let to = cx.claim_goes_to(&(workload.object.namespace().to_owned(), claim.to_owned()));
                 cx.books.translated_as(volume, to, "no container mounts it, and its data moves all the same");
             }

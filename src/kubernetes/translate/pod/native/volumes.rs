@@ -5,7 +5,7 @@ use super::{Act, Plan, SecretOf};
 use crate::facts::join_name;
 use crate::fleet::decode::inline;
 use crate::fleet::schema::module_file::{DataRule, FileFormat, MovedFile, StateKind};
-use crate::kubernetes::claims::{Key, claim_of_template, templates};
+use crate::kubernetes::claims::{Key, claim_name, claim_of_template, templates};
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::translate::pod::secrets;
 use crate::kubernetes::tree::Node;
@@ -79,11 +79,13 @@ impl<'w, 's> Plan<'_, 'w, 's> {
                     self.acts.push(Act::Dropped(node, reason.into()));
                     self.acts.push(Act::Dropped(volume, reason.into()));
                 }
-                Some(("persistentVolumeClaim", source)) => {
-                    let key = (namespace, source.str_at("claimName").unwrap_or("").to_owned());
-                    let mounted = Mounted { path, sub, nodes: vec![node, volume], template: None };
-                    claims.entry(key).or_default().push(mounted);
-                }
+                Some(("persistentVolumeClaim", source)) => match source.get("claimName").and_then(claim_name) {
+                    Some(claim) => {
+                        let mounted = Mounted { path, sub, nodes: vec![node, volume], template: None };
+                        claims.entry((namespace, claim.to_owned())).or_default().push(mounted);
+                    }
+                    None => self.lack(format!("the claim at {path}, which has no name"), &[node, volume]),
+                },
                 Some(("hostPath", source)) if OF_THE_HOST.contains(&source.str_at("path").unwrap_or("")) => {
                     for node in [node, volume] {
                         self.acts.push(Act::Dropped(node, "a module's service sees the files of the host".into()));

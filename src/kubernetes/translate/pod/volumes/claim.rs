@@ -2,7 +2,7 @@
 
 use super::mount::Mount;
 use super::{Site, ask, bind, keep, ownership};
-use crate::kubernetes::claims::{Key, Rights};
+use crate::kubernetes::claims::{Key, Rights, claim_name};
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::draft::{Draft, StateDraft};
 use crate::kubernetes::translate::persistent_volume_claim;
@@ -17,12 +17,12 @@ pub(super) fn mount<'w, 's>(
     mount: &Mount<'w, 's>,
     draft: &mut Draft,
 ) {
-    let name = source.get("claimName").and_then(Node::text).unwrap_or("");
-    if name.is_empty() || name.contains("${") {
-        let question = "the name of the claim is still to be filled in: which directory of the host takes its place?";
+    let Some(name) = source.get("claimName").and_then(claim_name) else {
+        let question =
+            "no claim can have this name, or it is still to be filled in: which directory of the host takes its place?";
         ask(cx, site, volume, mount, question, draft);
         return;
-    }
+    };
     let key = (site.workload.object.namespace().to_owned(), name.to_owned());
     let read_only = mount.read_only || source.bool_at("readOnly") == Some(true);
     let mount =
