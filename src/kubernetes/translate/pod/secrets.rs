@@ -65,7 +65,9 @@ pub fn keys(cx: &Cx<'_, '_>, namespace: &str, name: &str) -> Option<Vec<String>>
     let spec = cx.world.of_kind("ExternalSecret").find(makes)?.tree().get("spec")?;
     let template = spec.at(&["target", "template", "data"]).map_or(&[][..], |data| data.pairs());
     if !template.is_empty() {
-        template.iter().for_each(|pair| add(&pair.key));
+        for pair in template {
+            add(&pair.key);
+        }
         return Some(keys);
     }
     spec.list("data").iter().filter_map(|data| data.str_at("secretKey")).for_each(add);
