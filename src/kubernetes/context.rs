@@ -286,6 +286,9 @@ impl<'w, 's> Cx<'w, 's> {
         let text =
             "it has no name that Kubernetes would take, so nothing can refer to it: what is it called in the cluster?";
         self.ask_once(object, &named, "name", text, true);
+        if let Some(spec) = object.tree().get("spec") {
+            self.books.needs_you(spec, "what it becomes waits for the question about its name");
+        }
         false
     }
 

@@ -6,6 +6,7 @@
 //!
 //! Invariant: a word that only looks like a Service's name is left alone, and what starts after what has no cycle.
 
+mod loopback;
 mod order;
 mod words;
 
@@ -88,6 +89,7 @@ fn of_service(cx: &mut Cx<'_, '_>, name: &str, spoken: &mut Spoken) {
     let Some(draft) = cx.host.services.get(name) else { return };
     let Some(object) = cx.world.object(draft.object) else { return };
     let namespace = object.namespace().to_owned();
+    let on_host = is_on_host(cx, &network_owner(cx, name));
     let mut texts = texts(draft);
     let mut changed = false;
     let mut talks: Vec<(String, String, Option<u16>, String)> = Vec::new();
@@ -102,9 +104,8 @@ fn of_service(cx: &mut Cx<'_, '_>, name: &str, spoken: &mut Spoken) {
         // From the end, so that places before stay where they are.
         for word in found.into_iter().rev() {
             let before = text.text.clone();
-            let Some(done) = rewritten(cx, &word, &texts, &text.hint) else { continue };
-            if let (true, Some(to), Some(port)) = (done.is_on_host && !is_on_host(cx, name), done.to.first(), done.port)
-            {
+            let Some(done) = rewritten(cx, &word, &texts, &text.hint, on_host) else { continue };
+            if let (true, Some(to), Some(port)) = (done.is_on_host && !on_host, done.to.first(), done.port) {
                 listen_everywhere(cx, to, port);
             }
             talks.extend(done.to.iter().map(|to| (to.clone(), text.key.clone(), done.port, before.clone())));
@@ -234,8 +235,8 @@ struct Done {
     beside: Option<(String, u16, u16)>,
 }
 
-/// Returns what becomes of a word that names a Service.
-fn rewritten(cx: &mut Cx<'_, '_>, word: &Word, texts: &[Text], hint: &str) -> Option<Done> {
+/// Returns what becomes of a word that names a Service. `from_host` says that it is said on the network of the host.
+fn rewritten(cx: &mut Cx<'_, '_>, word: &Word, texts: &[Text], hint: &str, from_host: bool) -> Option<Done> {
     let id = (word.namespace.clone(), word.name.clone());
     let service = cx.reach.services.get(&id)?.clone();
     let said = word.port.or(word.default_port).map(|number| (number, word.port.is_some()));
@@ -262,6 +263,9 @@ fn rewritten(cx: &mut Cx<'_, '_>, word: &Word, texts: &[Text], hint: &str) -> Op
             let owner = network_owner(cx, first);
             let mut done = Done { to: vec![owner.clone()], ..Done::default() };
             let on_host = is_on_host(cx, &owner);
+            if from_host && !on_host {
+                return Some(loopback::at(cx, word, &service, &owner, port_beside(texts, hint, &service)));
+            }
             let mut spelled = word.spelled.clone();
             let short = spelled == word.name;
             if short && !service::is_only(cx, &word.namespace, &word.name, Some(&owner)) {
@@ -273,8 +277,10 @@ fn rewritten(cx: &mut Cx<'_, '_>, word: &Word, texts: &[Text], hint: &str) -> Op
                 done.is_on_host = true;
             } else if let Some(pod) = &word.pod {
                 // A pod of a StatefulSet has a name of its own; the first one is the container.
+                let object = cx.host.services.get(&owner).and_then(|draft| cx.world.object(draft.object));
+                let is_first = object.is_some_and(|object| object.first_pod() == *pod);
                 let container = cx.host.services.get_mut(&owner).and_then(Draft::as_container_mut);
-                if let Some(container) = container.filter(|_| pod.ends_with("-0")) {
+                if let Some(container) = container.filter(|_| is_first) {
                     let alias = spelled.trim_end_matches('.').to_owned();
                     if !container.aliases.contains(&alias) {
                         container.aliases.push(alias);
@@ -472,6 +478,31 @@ mod tests {
             "{}---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: app{more} }}\nspec:\n  template:\n    spec:\n      containers:\n        - name: app\n          image: docker.io/a/app:1\n{env}\n",
             workload("db")
         )
+    }
+
+    #[test]
+    fn who_has_the_network_of_the_host_finds_a_container_at_the_loopback_address() {
+        let of = |env: &str| {
+            let yaml = manifests(&format!("          env: [{env}]"), "");
+            let yaml = yaml.replace(
+                "    spec:\n      containers:\n        - name: app",
+                "    spec:\n      hostNetwork: true\n      containers:\n        - name: app",
+            );
+            let inventory = reached(&yaml, &[]);
+            let app = inventory.host.services.get("app").and_then(Draft::as_container).unwrap();
+            let ports = &inventory.host.services.get("db").unwrap().ports;
+            let ports: Vec<(u16, Option<u16>, bool)> =
+                ports.iter().map(|port| (port.port, port.to, port.public)).collect();
+            (app.environment.values().cloned().collect::<Vec<_>>().join(" "), ports)
+        };
+        let at_8080 = || vec![(8080, None, false)];
+        assert_eq!(of("{ name: URL, value: 'http://db/x' }"), ("http://127.0.0.1:8080/x".to_owned(), at_8080()));
+        assert_eq!(of("{ name: DB, value: 'db.default.svc:80' }"), ("127.0.0.1:8080".to_owned(), at_8080()));
+        let beside = of("{ name: DB_HOST, value: db }, { name: DB_PORT, value: '80' }");
+        assert_eq!(beside, ("127.0.0.1 8080".to_owned(), at_8080()));
+        // The host's web server has the port 80, which goes without saying.
+        assert_eq!(of("{ name: DB_HOST, value: db }"), ("db".to_owned(), Vec::new()));
+        assert_eq!(of("{ name: GREETING, value: db }"), ("db".to_owned(), Vec::new()));
     }
 
     fn value(inventory: &Inventory) -> String {

@@ -80,6 +80,17 @@ impl<'s> Object<'s> {
         self.tree().at(&["metadata", "labels", key])?.text()
     }
 
+    /// Returns the number of the first pod of a StatefulSet.
+    pub fn first_ordinal(&self) -> i64 {
+        let start = self.tree().at(&["spec", "ordinals", "start"]).and_then(Node::int);
+        start.filter(|start| (0..=i64::from(i32::MAX)).contains(start)).unwrap_or(0)
+    }
+
+    /// Returns the name of the first pod of a StatefulSet.
+    pub fn first_pod(&self) -> String {
+        format!("{}-{}", self.name(), self.first_ordinal())
+    }
+
     /// Returns the labels that the pods of a workload have.
     pub fn pod_labels(&self) -> Option<&Node<'s>> {
         let route: &[&str] = match &*self.kind {

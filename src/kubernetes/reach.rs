@@ -5,10 +5,12 @@
 //!
 //! Invariant: a port of the host has one owner, and one path of a public name leads to one service.
 
+mod elsewhere;
 mod index;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::elsewhere::elsewhere;
 pub(super) use self::index::{is_elsewhere, is_offered, selected};
 use super::context::Cx;
 use super::draft::{PortDraft, Protocol, VhostDraft, WorkDraft};
@@ -102,6 +104,12 @@ pub enum Backend {
 }
 
 impl Reach {
+    /// Tells whether something answers at a public name.
+    pub fn answers_at(&self, name: &str) -> bool {
+        let name = name.trim_end_matches('.').to_ascii_lowercase();
+        self.routes.keys().any(|(known, _)| *known == name)
+    }
+
     /// Returns a port of a Service; the only one where the route names none.
     pub fn port<'a>(service: &'a Service, wanted: PortRef<'_>) -> Option<&'a ServicePort> {
         match wanted {
@@ -277,47 +285,6 @@ fn claim(cx: &mut Cx<'_, '_>, name: &str, path: &str, taken: Taken) -> Result<bo
             Ok(true)
         }
     }
-}
-
-/// Lets a public name lead to another machine. A virtual host of a definition belongs to a service of this host, so that this one is
-/// written in the words of NixOS.
-fn elsewhere(cx: &mut Cx<'_, '_>, route: &Route, name: &str, address: &str) -> Result<String, String> {
-    let Manners { max_body, auth, allow, headers, .. } = &route.manners;
-    if max_body.is_some() || auth.is_some() || !allow.is_empty() || !headers.is_empty() {
-        return Err("it leads to another machine, and who may enter or how large requests may be is not carried over for those: which of \
-                    it is still wanted (`nixos.services.nginx.virtualHosts`)?"
-            .to_owned());
-    }
-    let taken = Taken { by: route.by.clone(), to: Some(address.to_owned()), service: String::new() };
-    let host = format!("services.nginx.virtualHosts.\"{name}\"");
-    if !claim(cx, name, &route.path, taken)? {
-        return Ok(format!("nixos.{host}"));
-    }
-    let mut set = |path: String, value: serde_json::Value| {
-        cx.host.nixos.entry(path).or_insert(value);
-    };
-    set("services.nginx.enable".to_owned(), true.into());
-    let locations = match route.path.as_str() {
-        "/" => vec!["/".to_owned()],
-        path => vec![format!("= {path}"), format!("{path}/")],
-    };
-    for location in locations {
-        set(format!("{host}.locations.{}.proxyPass", quoted(&location)), format!("http://{address}").into());
-        set(format!("{host}.locations.{}.proxyWebsockets", quoted(&location)), true.into());
-    }
-    if route.manners.tls && !is_private_name(name) {
-        set(format!("{host}.enableACME"), true.into());
-        let redirect = if route.manners.redirect == Some(false) { "addSSL" } else { "forceSSL" };
-        set(format!("{host}.{redirect}"), true.into());
-        set("security.acme.acceptTerms".to_owned(), true.into());
-        cx.reach.proved.insert(name.to_owned());
-    }
-    Ok(format!("nixos.{host}"))
-}
-
-/// Returns a key of TOML in quotes.
-fn quoted(key: &str) -> String {
-    serde_json::Value::from(key).to_string()
 }
 
 impl Taken {

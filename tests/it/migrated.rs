@@ -205,6 +205,21 @@ fn services_of_a_cluster_become_modules_that_pass_the_checks_and_evaluate() {
     }
 }
 
+#[test]
+fn every_kind_becomes_definitions_that_pass_the_checks_and_compile() {
+    let folder = root().join("tests/manifests/kinds");
+    let mut kinds: Vec<PathBuf> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    kinds.sort();
+    let said = judged(&kinds, |kind| {
+        let sandbox = base();
+        migrate(&sandbox, kind);
+        sandbox.run(&["build", "--today", TODAY]).ends(0);
+        let said = unexpected(&sandbox);
+        (!said.is_empty()).then(|| format!("{}: {}", name_of(kind), said.join("; ")))
+    });
+    assert_eq!(said, Vec::<String>::new());
+}
+
 /// Evaluates a compiled fleet; returns what is said against it.
 fn warned(sandbox: &Sandbox, nix: &[String], tree: &str) -> Option<String> {
     let expression = format!(

@@ -98,6 +98,10 @@ pub(super) fn bind(world: &World<'_>, all: &mut IndexMap<Key, Claim>) -> BTreeMa
         let name = named.or_else(|| by_ref.get(key).copied());
         if let Some(volume) = name.and_then(|name| world.find("PersistentVolume", "", name)) {
             claim.bound = of_volume(volume);
+            if claim.object.is_none() {
+                // Nothing else says how large a claim is that is only mentioned.
+                claim.requested = volume.tree().at(&["spec", "capacity", "storage"]).and_then(bytes);
+            }
             by_volume.insert(volume.name().to_owned(), key.clone());
         }
     }

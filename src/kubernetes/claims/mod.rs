@@ -194,7 +194,7 @@ pub(super) fn templates<'w, 's>(set: &'w Object<'s>) -> impl Iterator<Item = (&'
 
 /// Returns the name of the claim that the first pod of a StatefulSet has of a template.
 pub(super) fn claim_of_template(set: &Object<'_>, template: &str) -> String {
-    format!("{template}-{}-0", set.name())
+    format!("{template}-{}", set.first_pod())
 }
 
 /// Returns a claim's key.
@@ -293,6 +293,12 @@ impl Cx<'_, '_> {
         if claim.rights.is_empty() || is_main && !rights.is_empty() && claim.users.first() == Some(&user) {
             claim.rights = rights;
         }
+    }
+
+    /// Remembers how much a claim asks for where no object of the input says so.
+    pub(super) fn claim_asks(&mut self, key: &Key, bytes: Option<u64>) {
+        let claim = self.claims.all.entry(key.clone()).or_default();
+        claim.requested = claim.requested.or(bytes);
     }
 
     /// Returns a claim.

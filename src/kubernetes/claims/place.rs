@@ -103,17 +103,18 @@ impl Cx<'_, '_> {
 
     /// Returns the key of the definitions that a claim becomes.
     pub(in crate::kubernetes) fn claim_goes_to(&mut self, key: &Key) -> String {
-        if let Some(path) = self.claims.redirected.get(key) {
-            return format!("the state of a module, in {path}");
-        }
-        match self.claim_place(key) {
-            Place::Dataset { pool, name, .. } => format!("zfs.pools.{pool}.datasets.{name}"),
-            Place::Directory(mount) => match self.claims.all.get(key).and_then(|claim| claim.services.first()) {
-                Some(service) => format!("services.{service}.state"),
-                None => format!("the directory {mount}"),
-            },
-            Place::Export(mount) => format!("filesystems.{mount}"),
-            Place::Unknown => "nothing yet".to_owned(),
+        let redirected = self.claims.redirected.get(key).cloned();
+        match (self.claim_place(key), redirected) {
+            (Place::Dataset { pool, name, .. }, _) => format!("zfs.pools.{pool}.datasets.{name}"),
+            (_, Some(path)) => format!("the state of a module, in {path}"),
+            (Place::Directory(mount), None) => {
+                match self.claims.all.get(key).and_then(|claim| claim.services.first()) {
+                    Some(service) => format!("services.{service}.state"),
+                    None => format!("the directory {mount}"),
+                }
+            }
+            (Place::Export(mount), None) => format!("filesystems.{mount}"),
+            (Place::Unknown, None) => "nothing yet".to_owned(),
         }
     }
 }

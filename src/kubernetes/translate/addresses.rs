@@ -17,10 +17,10 @@ pub(super) static ALL: &[Translator] = &[
     Translator { kind: "CiliumL2AnnouncementPolicy", groups: CILIUM, stage: Stage::Guards, run: advertisement },
     Translator { kind: "BGPAdvertisement", groups: METALLB, stage: Stage::Guards, run: bgp },
     Translator { kind: "BGPPeer", groups: METALLB, stage: Stage::Guards, run: bgp },
-    Translator { kind: "BFDProfile", groups: METALLB, stage: Stage::Guards, run: bgp },
+    Translator { kind: "BFDProfile", groups: METALLB, stage: Stage::Guards, run: session },
     Translator { kind: "CiliumBGPPeeringPolicy", groups: CILIUM, stage: Stage::Guards, run: bgp },
     Translator { kind: "CiliumBGPClusterConfig", groups: CILIUM, stage: Stage::Guards, run: bgp },
-    Translator { kind: "CiliumBGPPeerConfig", groups: CILIUM, stage: Stage::Guards, run: bgp },
+    Translator { kind: "CiliumBGPPeerConfig", groups: CILIUM, stage: Stage::Guards, run: session },
     Translator { kind: "CiliumBGPAdvertisement", groups: CILIUM, stage: Stage::Guards, run: bgp },
     Translator { kind: "DNSEndpoint", groups: &["externaldns.k8s.io"], stage: Stage::Guards, run: records },
 ];
@@ -48,6 +48,15 @@ fn bgp<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
     let Some(spec) = object.tree().get("spec") else { return };
     let question = "a router learns from the cluster by BGP where addresses are: which route does it need to this machine instead?";
     cx.ask(object, spec, "bgp", question, false);
+}
+
+fn session<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
+    if let Some(spec) = object.tree().get("spec") {
+        cx.books.dropped(
+            spec,
+            "how nodes kept in touch with a router, which learns a route to this machine in another way",
+        );
+    }
 }
 
 fn records<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {

@@ -22,10 +22,11 @@ enum Verdict {
     Guard(&'static str, &'static str),
 }
 
-const DNS: Verdict = Verdict::Ask(
-    "dns",
-    "external-dns kept the records of this name in step with the cluster: who makes them lead to this machine?",
-);
+/// The question about records that external-dns makes.
+pub(super) const DNS_QUESTION: &str =
+    "external-dns kept the records of this name in step with the cluster: who makes them lead to this machine?";
+
+const DNS: Verdict = Verdict::Ask("dns", DNS_QUESTION);
 const DASHBOARD: Verdict = Verdict::Dropped("an entry of a dashboard, which found it by asking the cluster");
 const ADDRESS: Verdict = Verdict::Ask(
     "address",
@@ -198,9 +199,12 @@ fn annotations<'w, 's>(object: &'w Object<'s>) -> &'w [Pair<'s>] {
     object.tree().at(&["metadata", "annotations"]).map_or(&[], Node::pairs)
 }
 
-/// Settles the annotations whose value does not matter.
+/// Settles the annotations whose value does not matter, unless they are settled.
 pub(super) fn settle<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
     for pair in annotations(object) {
+        if cx.books.is_settled(&pair.node) {
+            continue;
+        }
         let Some((_, verdict)) = KNOWN.iter().find(|(known, _)| pair.key.starts_with(known)) else { continue };
         match *verdict {
             Verdict::Dropped(reason) => cx.books.dropped(&pair.node, reason),
@@ -243,7 +247,9 @@ pub(super) fn manners<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, has_p
         let of = pair.key.split_once('/').map_or("", |(of, _)| of);
         if of.ends_with("ingress.kubernetes.io") {
             let question = "a virtual host has nothing like this: what is it for?";
-            cx.books.needs_you(&pair.node, question);
+            if !cx.books.is_settled(&pair.node) {
+                cx.ask(object, &pair.node, &format!("annotation-{}", pair.key), question, false);
+            }
         }
     }
     manners

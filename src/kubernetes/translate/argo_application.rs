@@ -16,11 +16,17 @@ fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
     let several = sources.len() > 1;
     for (index, source) in sources.into_iter().enumerate() {
         let key = if several { format!("source-{}", index + 1) } else { "source".to_owned() };
-        one(cx, object, source, namespace, &key);
+        one(cx, object, (source, index), namespace, &key);
     }
 }
 
-fn one<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, source: &'w Node<'s>, namespace: &str, key: &str) {
+fn one<'w, 's>(
+    cx: &mut Cx<'w, 's>,
+    object: &'w Object<'s>,
+    (source, index): (&'w Node<'s>, usize),
+    namespace: &str,
+    key: &str,
+) {
     let text = |key: &str| source.get(key).and_then(Node::text);
     let url = text("repoURL").unwrap_or("");
     let release = source.at(&["helm", "releaseName"]).and_then(Node::text).unwrap_or(object.name());
@@ -40,8 +46,13 @@ fn one<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, source: &'w Node<'s>
             repository: (!in_registry).then(|| url.to_owned()),
             version: text("targetRevision").map(str::to_owned),
             has_values: ["values", "valuesObject", "valueFiles", "parameters"].into_iter().any(has),
+            checkout: None,
         };
-        cx.ask(object, source, key, chart.question("source.helm"), false);
+        let values = match key {
+            "source" => "source.helm".to_owned(),
+            _ => format!("sources[{index}].helm"),
+        };
+        cx.ask(object, source, key, chart.question(&[values]), false);
         return;
     }
     let Some(path) = text("path") else {

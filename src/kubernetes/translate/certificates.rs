@@ -47,26 +47,35 @@ fn issuer<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
     }
     if let Some(node) = acme.get("server") {
         let text = node.text().unwrap_or_default();
-        if text.contains("acme-v02.api.letsencrypt.org") {
-            cx.books.replaced(node, "security.acme, whose provider is Let's Encrypt");
-        } else if text.contains("acme-staging") {
+        if text.contains("acme-staging") {
             cx.books.dropped(node, "it was for trying things out: no client trusts its certificates");
+        } else if text.contains(".api.letsencrypt.org") {
+            cx.books.replaced(node, "security.acme, whose provider is Let's Encrypt");
         } else {
             let question = "certificates came from another provider than Let's Encrypt: which one should it be \
                             (`nixos.security.acme.defaults.server`)?";
             cx.ask(object, node, "server", question, false);
         }
     }
-    for key in [
-        "privateKeySecretRef",
-        "disableAccountKeyGeneration",
-        "profile",
-        "preferredChain",
-        "skipTLSVerify",
-        "enableDurationFeature",
-    ] {
+    for key in ["privateKeySecretRef", "disableAccountKeyGeneration"] {
         if let Some(node) = acme.get(key) {
             cx.books.replaced(node, "security.acme makes an account of its own");
+        }
+    }
+    for key in ["profile", "preferredChain", "enableDurationFeature"] {
+        if let Some(node) = acme.get(key) {
+            cx.books
+                .dropped(node, "which kind of certificate it asked for: security.acme takes the provider's usual one");
+        }
+    }
+    if let Some(node) = acme.get("skipTLSVerify").filter(|node| node.bool() != Some(true)) {
+        cx.books.dropped(node, "this is the default");
+    }
+    for key in ["caBundle", "skipTLSVerify"] {
+        if let Some(node) = acme.get(key).filter(|node| !cx.books.is_settled(node)) {
+            let question = "the provider itself has a certificate of an authority that is not known everywhere: does the host know it \
+                            (`nixos.security.pki.certificateFiles`)?";
+            cx.ask(object, node, "provider-authority", question, false);
         }
     }
     if let Some(node) = acme.get("externalAccountBinding") {
@@ -85,23 +94,30 @@ fn issuer<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
             cx.ask(object, node, "dns01", question, false);
         }
         if let Some(node) = solver.get("http01") {
-            cx.books.translated(node, "security.acme proves names over port 80");
+            cx.books.replaced(node, "security.acme, which proves names over port 80");
         }
         if let Some(node) = solver.get("selector") {
             cx.books.dropped(node, "all names of a host are proved in one way");
         }
     }
     // The keys of the first API stand beside `email`.
-    for key in ["http01", "dns01"] {
-        if let Some(node) = acme.get(key) {
-            cx.books.needs_you(node, "how names are proved: over port 80, or through DNS (`web.acme-dns`)?");
-        }
+    if let Some(node) = acme.get("http01") {
+        cx.books.replaced(node, "security.acme, which proves names over port 80");
+    }
+    if let Some(node) = acme.get("dns01") {
+        let question = "names were proved through DNS: should this host do so too (`web.acme-dns`, which needs the provider's credentials \
+                        as a secret), or over port 80, which the internet has to reach then?";
+        cx.ask(object, node, "dns01", question, false);
     }
 }
 
 fn certificate<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
     annotations::settle(cx, object);
     let Some(spec) = object.tree().get("spec") else { return };
+    if spec.list("dnsNames").is_empty() && spec.get("commonName").is_none_or(Node::is_null) {
+        cx.ask(object, spec, "names", "this certificate names nothing: what is it for?", false);
+        return;
+    }
     let names = spec.list("dnsNames").iter().chain(spec.get("commonName"));
     let mut waits = false;
     for node in names {
@@ -121,8 +137,18 @@ fn certificate<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
             waits = true;
         }
     }
-    if waits || spec.bool_at("isCA") == Some(true) {
-        cx.books.needs_you(spec, "what this certificate is for is not known: see the question about its names");
+    if let Some(node) = spec.get("isCA").filter(|node| !waits && node.bool() == Some(true)) {
+        cx.ask(
+            object,
+            node,
+            "authority",
+            "it signs certificates itself: who needs them, and who keeps its key?",
+            false,
+        );
+        waits = true;
+    }
+    if waits {
+        cx.books.needs_you(spec, "what this certificate is for is not known: see the question about it");
         return;
     }
     for pair in spec.pairs() {
@@ -136,10 +162,6 @@ fn certificate<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
             }
             _ => cx.books.replaced(&pair.node, "security.acme"),
         }
-    }
-    if spec.list("dnsNames").is_empty() && spec.get("commonName").is_none_or(Node::is_null) {
-        let question = "this certificate names nothing: what is it for?";
-        cx.ask(object, spec, "names", question, false);
     }
 }
 

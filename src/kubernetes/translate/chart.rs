@@ -3,6 +3,7 @@
 //! What refers to a chart (`HelmRelease` of Flux, `HelmChart` of k3s, `Application` of Argo CD) asks one question about it. Where the
 //! input holds what the chart made, as a dump of a cluster does, nothing has to be asked.
 
+use crate::kubernetes::reach::listed;
 use crate::kubernetes::world::World;
 use crate::text::ShellCommand;
 
@@ -21,6 +22,8 @@ pub(super) struct Chart {
     pub(super) version: Option<String>,
     /// Whether values are given.
     pub(super) has_values: bool,
+    /// The repository of git that it is a folder of, where it is one.
+    pub(super) checkout: Option<String>,
 }
 
 impl Chart {
@@ -41,11 +44,17 @@ impl Chart {
         command.to_string()
     }
 
-    /// Returns what a person is asked; `values` is the field that `values.yaml` is made of.
-    pub(super) fn question(&self, values: &str) -> String {
-        let from = if self.has_values { format!(", where values.yaml holds `{values}`") } else { String::new() };
+    /// Returns what a person is asked; `values` are the fields that `values.yaml` is made of.
+    pub(super) fn question(&self, values: &[String]) -> String {
+        let from =
+            if self.has_values { format!(", where values.yaml holds {}", listed(values)) } else { String::new() };
+        let checkout = self
+            .checkout
+            .as_deref()
+            .map_or_else(String::new, |url| format!(" in a checkout of `{}`", without_account(url)));
         format!(
-            "what the chart makes is only known when it is rendered: run `{}`{from}, and give the output to `migrate` together with the rest",
+            "what the chart makes is only known when it is rendered: run `{}`{checkout}{from}, and give the output to `migrate` together \
+             with the rest",
             self.command()
         )
     }
@@ -113,6 +122,7 @@ mod tests {
             repository: Some("https://me:word@charts.example.org/stable".to_owned()),
             version: Some("1.2.*".to_owned()),
             has_values: true,
+            checkout: None,
         };
         assert_eq!(
             chart.command(),

@@ -18,24 +18,44 @@ fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
     let name = service_of(object);
     let service = cx.world.find("Service", object.namespace(), name);
     let selects = service.is_some_and(|service| !service.tree().at(&["spec", "selector"]).is_none_or(Node::is_leaf));
-    let body: Vec<&'w Node<'s>> =
-        ["subsets", "endpoints", "ports", "addressType"].iter().filter_map(|key| object.tree().get(key)).collect();
-    for node in body {
+    for key in ["subsets", "endpoints", "ports", "addressType"] {
+        let Some(node) = object.tree().get(key) else { continue };
         if selects {
             cx.books.dropped(node, format!("found out by Kubernetes from the selector of the Service `{name}`"));
-        } else if service.is_some() {
-            node.each_leaf(&mut |path, leaf| {
-                if path.ends_with("targetRef.name") || path.contains("conditions") || path.contains("nodeName") {
-                    cx.books.dropped(leaf, "what Kubernetes knew of the other end when this was written");
-                }
-            });
-            cx.books.translated(node, "network.hosts");
+        } else if let Some(service) = service {
+            by_hand(cx, object, (key, node), addresses(cx.world, service).len());
         } else {
             let question =
                 format!("the Service `{name}` that these addresses belong to is not among the input: who needs them?");
             cx.ask(object, node, "service", question, false);
         }
     }
+}
+
+/// Settles what a person wrote of the other ends of a Service. A name of the host leads to one address.
+fn by_hand<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, (key, node): (&str, &'w Node<'s>), count: usize) {
+    if count > 1 {
+        let question =
+            format!("the Service leads to {count} addresses, and a name leads to one here: which one is it?");
+        cx.ask(object, node, "addresses", question, false);
+        return;
+    }
+    node.each_leaf(&mut |path, leaf| {
+        let knows = ["targetRef", "conditions", "nodeName", "hints", "zone", "deprecatedTopology"];
+        if path.contains("notReadyAddresses") {
+            cx.books.dropped(leaf, "a Service sends nothing to an address that is not ready");
+        } else if knows.iter().any(|word| path.contains(word)) {
+            cx.books.dropped(leaf, "what Kubernetes knew of the other end when this was written");
+        } else if path.ends_with("hostname") {
+            cx.books.dropped(leaf, "a further name of the one address: that of the Service leads there");
+        } else if key == "addressType" {
+            cx.books.dropped(leaf, "the address itself says so");
+        } else if path.contains("addresses") {
+            cx.books.translated(leaf, "network.hosts");
+        } else {
+            cx.books.replaced(leaf, "this port stands where routes and workloads speak of the Service");
+        }
+    });
 }
 
 fn service_of<'a>(object: &'a Object<'_>) -> &'a str {

@@ -26,13 +26,31 @@ fn external<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
     let template = spec.at(&["target", "template", "data"]).map_or(&[][..], Node::pairs);
     let mut keys: Vec<&str> = template.iter().map(|pair| pair.key.as_ref()).collect();
     if keys.is_empty() {
-        keys = spec.list("data").iter().filter_map(|data| data.get("secretKey")?.text()).collect();
+        keys = spec.list("data").iter().filter_map(key_of).collect();
     }
     let store = text(&["secretStoreRef", "name"]).map_or_else(String::new, |name| format!(" from the store `{name}`"));
     let question = question(cx, object, &secret, &keys, &format!("external-secrets fetches them{store}"));
-    let about = ["backendType", "data", "dataFrom", "secretStoreRef", "target"];
-    let nodes: Vec<&'w Node<'s>> = about.iter().filter_map(|key| spec.get(key)).collect();
+    let about = ["data", "dataFrom", "secretStoreRef", "target"].iter().chain(OF_THE_STORE);
+    let nodes: Vec<&'w Node<'s>> = about.filter_map(|key| spec.get(key)).collect();
     cx.ask_once(object, &nodes, "keys", question, false);
+}
+
+/// Where the values are, in the words of the first API group.
+const OF_THE_STORE: &[&str] = &[
+    "backendType",
+    "keyVaultName",
+    "kvVersion",
+    "projectId",
+    "region",
+    "roleArn",
+    "template",
+    "vaultMountPoint",
+    "vaultRole",
+];
+
+/// Returns the key of the Secret that an element of `data` fills: `secretKey`, in the first API group `name`.
+pub(in crate::kubernetes::translate) fn key_of<'a>(data: &'a Node<'_>) -> Option<&'a str> {
+    data.get("secretKey").or_else(|| data.get("name"))?.text()
 }
 
 fn sealed<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
@@ -40,7 +58,7 @@ fn sealed<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
     let data = spec.get("encryptedData");
     let keys: Vec<&str> = data.map_or(&[][..], Node::pairs).iter().map(|pair| pair.key.as_ref()).collect();
     let how = format!(
-        "only the cluster can open them: read them there with `kubectl get secret -n {} {} -o yaml`",
+        "only their controller can open them: read them with `kubectl get secret -n {} {} -o yaml`",
         object.namespace(),
         object.name()
     );

@@ -14,7 +14,7 @@ pub(super) static GATEWAY_CLASS: Translator =
 pub(super) static REFERENCE_GRANT: Translator =
     Translator { kind: "ReferenceGrant", groups: GROUPS, stage: Stage::Guards, run: grant };
 pub(super) static INGRESS_CLASS: Translator =
-    Translator { kind: "IngressClass", groups: &["networking.k8s.io", "extensions"], stage: Stage::Guards, run: class };
+    Translator { kind: "IngressClass", groups: &["networking.k8s.io"], stage: Stage::Guards, run: class };
 
 fn gateway<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
     annotations::settle(cx, object);
@@ -75,8 +75,7 @@ fn gateway<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
                 let question = "clients come in at this address: does this machine take it over (`network`), or do the names lead elsewhere now?";
                 cx.ask(object, &pair.node, "addresses", question, false);
             } else if pair.key.starts_with("external-dns.alpha.kubernetes.io/") {
-                let question = "external-dns kept the records of these names in step with the cluster: who makes them lead to this machine?";
-                cx.ask(object, &pair.node, "dns", question, false);
+                cx.ask(object, &pair.node, "dns", annotations::DNS_QUESTION, false);
             }
         }
         cx.books.dropped(infrastructure, "told the cluster how to make the gateway's own objects");

@@ -22,15 +22,22 @@ fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
         return;
     }
     let text = |key: &str| spec.get(key).and_then(Node::text).map(str::to_owned);
+    let values = ["valuesContent", "set", "valuesSecrets"].into_iter().filter(|key| spec.get(key).is_some());
+    let values: Vec<String> = values.map(|key| format!("spec.{key}")).collect();
     let chart = Chart {
         release: object.name().to_owned(),
         namespace: namespace.to_owned(),
-        chart: text("chart").unwrap_or_else(|| "CHART".to_owned()),
+        chart: text("chart").unwrap_or_else(|| "chart.tgz".to_owned()),
         repository: text("repo"),
         version: text("version"),
-        has_values: spec.get("valuesContent").is_some() || spec.get("set").is_some(),
+        has_values: !values.is_empty(),
+        checkout: None,
     };
-    cx.ask_once(object, &nodes, "chart", chart.question("spec.valuesContent"), false);
+    let mut question = chart.question(&values);
+    if spec.get("chartContent").is_some() {
+        question.push_str("; `chart.tgz` is what `spec.chartContent` holds in base64");
+    }
+    cx.ask_once(object, &nodes, "chart", question, false);
 }
 
 #[cfg(test)]

@@ -27,8 +27,16 @@ fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
         }
         return;
     }
+    let values = ["values", "valuesFrom"].into_iter().filter(|key| spec.get(key).is_some());
+    let values: Vec<String> = values.map(|key| format!("spec.{key}")).collect();
     let question = match chart(cx, object, spec, release, namespace) {
-        Ok(chart) => chart.question("spec.values"),
+        Ok(chart) => {
+            let mut question = chart.question(&values);
+            if spec.get("postRenderers").is_some() {
+                question.push_str(", changed as `spec.postRenderers` says");
+            }
+            question
+        }
         Err(source) => format!(
             "what the chart makes is only known when it is rendered, and {source}, which says where the chart is, is not among the input: give it to `migrate` too, or the objects themselves (`kubectl get -o yaml`)"
         ),
@@ -66,14 +74,18 @@ fn chart(
     let version =
         ["tag", "semver", "digest"].iter().find_map(|key| found.at(&["spec", "ref", key]).and_then(Node::text));
     let chart = text("chart").unwrap_or_default();
+    let mut checkout = None;
     let (chart, repository, version) = match kind.as_str() {
         "OCIRepository" => (url, None, version.map(str::to_owned)),
         "HelmRepository" if url.starts_with("oci://") => (format!("{url}/{chart}"), None, text("version")),
         "HelmRepository" => (chart, Some(url), text("version")),
         // The chart lies in a folder of a repository, which has to be fetched first.
-        _ => (format!("./{}", chart.trim_start_matches("./")), None, None),
+        _ => {
+            checkout = Some(url);
+            (format!("./{}", chart.trim_start_matches("./")), None, None)
+        }
     };
-    Ok(Chart { release, namespace, chart, repository, version, has_values })
+    Ok(Chart { release, namespace, chart, repository, version, has_values, checkout })
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ fn http<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
             }
         }
     }
-    parents(cx, spec);
+    parents(cx, object, spec, "the host's own web server");
 }
 
 /// What a route knows of a listener that it is attached to.
@@ -82,19 +82,18 @@ fn listeners(cx: &Cx<'_, '_>, object: &Object<'_>) -> Vec<Listener> {
     all
 }
 
-/// Settles what a route is attached to.
-fn parents(cx: &mut Cx<'_, '_>, spec: &Node<'_>) {
+/// Settles what a route is attached to; `by` takes the place of a Gateway.
+fn parents<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, spec: &'w Node<'s>, by: &'static str) {
     for parent in spec.list("parentRefs") {
         match parent.str_at("kind") {
-            None | Some("Gateway") => cx.books.replaced(parent, "the host's own web server"),
+            None | Some("Gateway") => cx.books.replaced(parent, by),
             Some("Service") => {
-                cx.books.needs_you(
-                    parent,
-                    "it changes how services of a mesh speak with each other: is that still wanted?",
-                );
+                let question = "it changes how services of a mesh speak with each other: is that still wanted?";
+                cx.ask(object, parent, "mesh", question, false);
             }
             Some(_) => {
-                cx.books.needs_you(parent, "it is attached to something that is no Gateway: what leads there?");
+                let question = "it is attached to something that is no Gateway: what leads there?";
+                cx.ask(object, parent, "parent", question, false);
             }
         }
     }
@@ -395,7 +394,7 @@ fn port<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
             match outcome {
                 Ok(service) => {
                     cx.books.translated(node, format!("services.{service}.ports"));
-                    parents(cx, spec);
+                    parents(cx, object, spec, "the port of the service itself");
                 }
                 Err(why) => {
                     cx.ask(object, node, &format!("backend-{index}"), why, false);

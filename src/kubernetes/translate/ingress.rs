@@ -47,7 +47,7 @@ fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
             default(cx, object, node, rules.is_empty(), &manners);
         }
     }
-    certificates(cx, spec);
+    certificates(cx, object, spec);
 }
 
 /// The names that an Ingress has certificates for.
@@ -138,7 +138,10 @@ fn one<'w, 's>(
         return None;
     };
     let route = Route { by: object.identity(), name: name.to_owned(), path, manners };
-    let key = lead(cx, object, at, &format!("backend-{id}"), route)?;
+    let Some(key) = lead(cx, object, at, &format!("backend-{id}"), route) else {
+        cx.books.needs_you(node, "nothing answers at this path yet: see the question about what it leads to");
+        return None;
+    };
     if let Some(at) = node.get("path") {
         cx.books.translated(at, format!("{key}.path"));
     }
@@ -216,11 +219,23 @@ fn default<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, node: &'w Node<'
     }
 }
 
-/// Settles the certificates of an Ingress.
-fn certificates<'w, 's>(cx: &mut Cx<'w, 's>, spec: &'w Node<'s>) {
+/// Settles the certificates of an Ingress, after its rules.
+fn certificates<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, spec: &'w Node<'s>) {
+    let has_rule =
+        |name: &str| spec.list("rules").iter().any(|rule| rule.get("host").and_then(Node::text) == Some(name));
     for entry in spec.list("tls") {
         for node in entry.list("hosts") {
             match node.text() {
+                Some(name) if !name.starts_with("*.") && !cx.reach.answers_at(name) => {
+                    if has_rule(name) {
+                        let why = "nothing answers at this name yet: see the question about what it leads to";
+                        cx.books.needs_you(node, why);
+                    } else {
+                        let question =
+                            "no rule is about this name, so that the host gets no certificate for it: what is it for?";
+                        cx.ask(object, node, &format!("tls-{name}"), question, false);
+                    }
+                }
                 Some(name) if is_private_name(name) => cx.books.translated_as(
                     node,
                     "vhost.tls",

@@ -27,21 +27,27 @@ fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
         settle(cx, &workload, spec);
     }
     if is_over {
-        if let Some(draft) = cx.host.services.get_mut(&workload.service) {
-            draft.comments.push("It has run to its end in the cluster.".to_owned());
-        }
-        return;
+        return over(cx, &workload);
     }
     let hook = hooks(object).next().map(|(node, _)| node);
-    let text = match hook {
-        Some(_) => {
-            "it runs when the chart is installed or upgraded, here at each boot: does it do harm to run it again?"
-        }
-        None => "a cluster runs it once, here it runs at each boot: does it do harm to run it again?",
-    };
+    let when =
+        if hook.is_some() { "it runs when the chart is installed or upgraded" } else { "a cluster runs it once" };
     if let Some(node) = hook.or_else(|| object.tree().get("kind")) {
-        cx.ask(object, node, "again", text, false);
+        again(cx, object, node, when);
     }
+}
+
+/// Notes that a workload does not have to run again.
+pub(super) fn over(cx: &mut Cx<'_, '_>, workload: &Workload<'_, '_>) {
+    if let Some(draft) = cx.host.services.get_mut(&workload.service) {
+        draft.comments.push("It has run to its end in the cluster.".to_owned());
+    }
+}
+
+/// Asks about what runs more often here than in a cluster.
+pub(super) fn again<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, node: &'w Node<'s>, when: &str) {
+    let text = format!("{when}, here at each boot: does it do harm to run it again?");
+    cx.ask(object, node, "again", text, false);
 }
 
 /// Returns the annotations that make a Job part of an installation.
@@ -104,9 +110,13 @@ pub(super) fn settle<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>, s
             _ => cx.books.dropped(node, "this is the default"),
         }
     }
-    for field in ["ttlSecondsAfterFinished", "manualSelector", "podReplacementPolicy"] {
+    for (field, reason) in [
+        ("ttlSecondsAfterFinished", "nothing is left of a run but its lines in the journal"),
+        ("manualSelector", "the service is the Job's own: nothing has to find its pods"),
+        ("podReplacementPolicy", "the next try begins when the one before it is over"),
+    ] {
         if let Some(node) = spec.get(field) {
-            cx.books.dropped(node, "nothing is left of a run but its lines in the journal");
+            cx.books.dropped(node, reason);
         }
     }
 }

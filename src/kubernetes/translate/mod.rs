@@ -33,6 +33,8 @@ mod replica_set;
 mod replication_controller;
 pub(super) mod secret;
 pub mod service;
+#[cfg(test)]
+mod snapshots;
 mod stateful_set;
 mod storage_class;
 mod traefik;

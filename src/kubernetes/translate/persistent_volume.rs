@@ -27,9 +27,11 @@ fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
         return;
     }
     let to = cx.claim_goes_to(&claim);
+    let is_only_size = cx.claim(&claim).is_some_and(|claim| claim.object.is_none() && claim.requested.is_some());
     for (name, value) in spec.pairs().iter().map(|pair| (pair.key.as_ref(), &pair.node)) {
         match name {
             "persistentVolumeReclaimPolicy" => reclaim(cx, value),
+            "capacity" if is_only_size && to.starts_with("zfs.") => cx.books.translated(value, format!("{to}.quota")),
             "capacity" => cx.books.dropped(value, "what its claim asks for counts"),
             "claimRef" => cx.books.replaced(value, format!("the claim {}/{}", claim.0, claim.1)),
             "accessModes" | "storageClassName" | "volumeMode" => cx.books.replaced(value, to.clone()),

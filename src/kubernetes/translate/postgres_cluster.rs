@@ -5,10 +5,12 @@
 use indexmap::IndexMap;
 use serde_json::json;
 
-use super::{Stage, Translator};
+use super::{Stage, Translator, service};
+use crate::kubernetes::claims::{Rights, bytes};
 use crate::kubernetes::context::Cx;
-use crate::kubernetes::draft::{Draft, MigrationDraft, MovedClaim, NativeDraft, WorkDraft};
+use crate::kubernetes::draft::{Draft, MigrationDraft, MovedClaim, NativeDraft, Protocol, WorkDraft};
 use crate::kubernetes::object::Object;
+use crate::kubernetes::reach::ServicePort;
 use crate::kubernetes::tree::Node;
 
 pub(super) static CLUSTER: Translator =
@@ -64,7 +66,13 @@ fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
     });
     if let Some(parameters) = spec.at(&["postgresql", "parameters"]) {
         for pair in parameters.pairs() {
-            let Some(text) = pair.node.text().filter(|text| !text.contains("${")) else { continue };
+            let known = pair.node.text().filter(|text| !text.contains("${"));
+            let Some(text) = known.or_else(|| {
+                let question = "this setting is filled in from elsewhere: which value has it?";
+                cx.ask(object, &pair.node, &format!("setting.{}", pair.key), question, false)
+            }) else {
+                continue;
+            };
             options.insert(format!("settings.{}", pair.key), json!(text));
             cx.books.translated(&pair.node, to(&format!("options.settings.{}", pair.key)));
         }
@@ -79,20 +87,7 @@ fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
         );
         cx.ask(object, node, "extensions", question, false);
     }
-    let claim = format!("{}-1", object.name());
-    for key in ["storage", "walStorage"] {
-        if let Some(node) = spec.get(key) {
-            cx.books.replaced(node, to("migrates-from"));
-        }
-    }
-    let moved = MovedClaim {
-        used: cx.target.used.get(&format!("{}/{claim}", object.namespace())).map(ToString::to_string),
-        claim,
-        to: "/var/lib/postgresql".to_owned(),
-        paths: Vec::new(),
-        dump: Some("postgresql"),
-        owner: Some("postgres".to_owned()),
-    };
+    let moved = storage(cx, object, spec, &name);
     let native = NativeDraft { module: "postgresql".to_owned(), package, options };
     let mut draft = Draft::new(object.id, object.identity(), WorkDraft::Native(native));
     draft.comments = vec![format!(
@@ -112,7 +107,48 @@ fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
         ..MigrationDraft::default()
     });
     cx.add(&name, draft);
+    services(cx, object, spec, &name);
 }
+
+/// Settles where the data is, and returns how the claim of the first instance moves.
+fn storage<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, spec: &'w Node<'s>, name: &str) -> MovedClaim {
+    let key = (object.namespace().to_owned(), format!("{}-1", object.name()));
+    let account = || Some("postgres".to_owned());
+    cx.claim_used(&key, object.id, name, true, Rights { owner: account(), group: account(), mode: None });
+    let size = spec.at(&["storage", "size"]);
+    cx.claim_asks(&key, size.and_then(bytes));
+    cx.claim_mount(&key.0, &key.1);
+    cx.redirect_claim(&key.0, &key.1, DATA);
+    let to = cx.claim_goes_to(&key);
+    if let Some(node) = size.filter(|node| to.starts_with("zfs.") && bytes(node).is_some()) {
+        cx.books.translated(node, format!("{to}.quota"));
+    }
+    for part in ["storage", "walStorage"] {
+        if let Some(node) = spec.get(part) {
+            cx.books.replaced(node, to.clone());
+        }
+    }
+    MovedClaim {
+        used: cx.target.used.get(&format!("{}/{}", key.0, key.1)).map(ToString::to_string),
+        claim: key.1,
+        to: DATA.to_owned(),
+        paths: Vec::new(),
+        dump: Some("postgresql"),
+        owner: account(),
+    }
+}
+
+/// Lets the database be reached by the Services that the operator makes for it.
+fn services<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, spec: &'w Node<'s>, name: &str) {
+    let disabled = spec.at(&["managed", "services", "disabledDefaultServices"]).map_or(&[][..], Node::items);
+    for kind in ["rw", "ro", "r"].into_iter().filter(|kind| !disabled.iter().any(|one| one.text() == Some(kind))) {
+        let port = ServicePort { name: Some("postgres".to_owned()), port: 5432, target: 5432, protocol: Protocol::Tcp };
+        service::offer(cx, object, &format!("{}-{kind}", object.name()), name, vec![port]);
+    }
+}
+
+/// Where the module keeps its data.
+const DATA: &str = "/var/lib/postgresql";
 
 /// Settles how the database begins, and adds it with its owner. Returns owner and database where they do not share their name, which
 /// the module's `ensureDBOwnership` asks for.

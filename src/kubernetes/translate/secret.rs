@@ -53,7 +53,7 @@ fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
         _ => listed(&keys),
     };
     let question = match services(&uses) {
-        Some(services) => format!("fill in what {services} gets of the Secret `{}`: {what}", object.name()),
+        Some(services) => format!("fill in what {services} gets of the Secret `{}`, which holds {what}", object.name()),
         None => format!("no workload of the input uses the Secret `{}` ({what}): is it still needed?", object.name()),
     };
     for part in ["data", "stringData"] {

@@ -39,6 +39,7 @@ fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
         Leads::To(services) => services.first().map(|service| format!("services.{service}")),
         _ => None,
     };
+    let is_elsewhere = matches!(leads, Leads::Addresses(_));
     let service = Service { object: object.id, leads, ports };
     if let Leads::To(services) = &service.leads {
         for name in services {
@@ -52,7 +53,7 @@ fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
     }
     public(cx, object, spec, &service);
     cx.reach.services.insert((object.namespace().to_owned(), object.name().to_owned()), service);
-    kind(cx, object, spec, target.as_deref());
+    kind(cx, object, spec, (target.as_deref(), is_elsewhere));
     for (key, reason) in LEFT {
         if let Some(node) = spec.get(key) {
             cx.books.dropped(node, *reason);
@@ -61,10 +62,16 @@ fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
 }
 
 /// Settles what a Service is, beyond its ports.
-fn kind<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, spec: &'w Node<'s>, to: Option<&str>) {
+fn kind<'w, 's>(
+    cx: &mut Cx<'w, 's>,
+    object: &'w Object<'s>,
+    spec: &'w Node<'s>,
+    (to, is_elsewhere): (Option<&str>, bool),
+) {
     let to = to.map_or_else(|| "network.hosts".to_owned(), str::to_owned);
     if let Some(node) = spec.get("clusterIP") {
         match node.text() {
+            Some("None" | "") if is_elsewhere => cx.books.replaced(node, "the name leads to the address itself"),
             Some("None" | "") => cx.books.replaced(node, "the name leads to the container itself"),
             _ => cx.books.dropped(node, "a service is found by its name, not by an address of the cluster"),
         }
@@ -82,10 +89,8 @@ fn kind<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, spec: &'w Node<'s>,
     }
     for key in ["loadBalancerIP", "externalIPs"] {
         if let Some(node) = spec.get(key) {
-            cx.books.needs_you(
-                node,
-                "clients know this service by this address: does this machine take it over (`network`), or do they learn another?",
-            );
+            let question = "clients know this service by this address: does this machine take it over (`network`), or do they learn another?";
+            cx.ask(object, node, "address", question, false);
         }
     }
     if let Some(node) = spec.get("loadBalancerSourceRanges") {
@@ -94,7 +99,7 @@ fn kind<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, spec: &'w Node<'s>,
             node,
             "source-ranges",
             "only these networks could reach the port, and the host's firewall opens it for all: should it be closed to others \
-             (`network.firewall.extra-input`)?",
+             (`public = false` of the port, and a rule in `network.firewall.rules`)?",
             true,
         );
     }
@@ -171,7 +176,8 @@ fn ports<'w, 's>(cx: &mut Cx<'w, 's>, leads: &Leads, object: &'w Object<'s>, spe
                 if let Some(target) = node.get("targetPort") {
                     let question = "no container of the input calls a port so: which number does it have?";
                     let answer = cx.ask(object, target, &format!("target-port-{number}"), question, false);
-                    answer.and_then(|answer| answer.parse().ok()).unwrap_or(number)
+                    let Some(known) = answer.and_then(|answer| answer.trim().parse().ok()) else { continue };
+                    known
                 } else {
                     number
                 }

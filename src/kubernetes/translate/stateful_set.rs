@@ -18,8 +18,12 @@ fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
     if let Some(start) = object.tree().at(&["spec", "ordinals", "start"]) {
         match start.int() {
             Some(0) => cx.books.dropped(start, "this is the default"),
+            Some(number) if number == object.first_ordinal() => {
+                let how = "the number of its first pod, whose name and claims it has";
+                cx.books.translated_as(start, format!("services.{}", workload.service), how);
+            }
             _ => {
-                let text = "its first pod has another number than 0: is the data of that one the data that counts?";
+                let text = "this is no number of a pod: which one is the first?";
                 cx.ask(object, start, "ordinals", text, false);
             }
         }

@@ -2,9 +2,12 @@
 //!
 //! The rule of a route is a small language; what of it names hosts and paths is read, everything else is a question.
 
+mod middleware;
 mod rule;
 
-use self::rule::{places, unreadable};
+pub(super) use self::middleware::by_word;
+use self::middleware::{apply, missing};
+use self::rule::places;
 use super::{Stage, Translator, annotations};
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::draft::Protocol;
@@ -22,7 +25,7 @@ pub(super) static INGRESS_ROUTE_TCP: Translator =
 pub(super) static INGRESS_ROUTE_UDP: Translator =
     Translator { kind: "IngressRouteUDP", groups: GROUPS, stage: Stage::Routes, run: port };
 pub(super) static MIDDLEWARE: Translator =
-    Translator { kind: "Middleware", groups: GROUPS, stage: Stage::Guards, run: middleware };
+    Translator { kind: "Middleware", groups: GROUPS, stage: Stage::Guards, run: middleware::middleware };
 pub(super) static TLS_OPTION: Translator =
     Translator { kind: "TLSOption", groups: GROUPS, stage: Stage::Guards, run: tls_option };
 pub(super) static SERVERS_TRANSPORT: Translator =
@@ -51,7 +54,7 @@ fn http<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
             cx.books.replaced(node, "the longest path counts");
         }
         if let Some(node) = node.get("kind") {
-            cx.books.translated(node, "vhost");
+            cx.books.dropped(node, "the only kind of route that there is");
         }
         if let Some(node) = node.get("observability") {
             cx.books.dropped(node, "what traefik wrote about requests");
@@ -67,14 +70,24 @@ fn http<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
             }
         }
         if let Some(node) = node.get("options") {
-            cx.books.replaced(node, "services.nginx.recommendedTlsSettings");
+            options(cx, object, node);
         }
         cx.books.translated(node, "vhost.tls");
     }
 }
 
-fn missing(name: &str) -> String {
-    format!("the Middleware `{name}` is not among the input: did it guard this name, and what does so here?")
+/// Settles what a route says of its TLSOption, which may ask clients for certificates.
+fn options<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, node: &'w Node<'s>) {
+    let name = node.str_at("name").unwrap_or("default");
+    let namespace = node.str_at("namespace").unwrap_or_else(|| object.namespace());
+    if name == "default" || cx.world.find("TLSOption", namespace, name).is_some() {
+        cx.books.replaced(node, "services.nginx.recommendedTlsSettings");
+        return;
+    }
+    let question = format!(
+        "the TLSOption `{name}` is not among the input: did it ask clients for a certificate, and what guards this name then?"
+    );
+    cx.ask(object, node, "tls-options", question, true);
 }
 
 /// Connects one route.
@@ -123,7 +136,20 @@ fn route<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, node: &'w Node<'s>
         }
     }
     if let Some(key) = key {
+        let is_exact = at.text().is_some_and(|text| text.contains("Path("));
+        if is_exact {
+            let how = "the service answers at this path and below it, where only the path itself was asked for";
+            cx.books.translated_as(at, format!("{key}.name"), how);
+        }
         cx.books.translated(at, format!("{key}.name"));
+        if let Some(node) = one.get("passHostHeader") {
+            if node.bool() == Some(false) {
+                let question = "the program got the name of its Service instead of the one that was asked for, which is passed on here: \
+                                can it live with that?";
+                cx.ask(object, node, &format!("host-header-{index}"), question, false);
+            }
+            cx.books.replaced(node, "the name that was asked for is passed on");
+        }
         for (field, by) in [
             ("strategy", "one process answers"),
             ("weight", "one process answers"),
@@ -168,162 +194,6 @@ fn of_service(cx: &Cx<'_, '_>, object: &Object<'_>, node: &Node<'_>) -> Result<B
     backend(cx, namespace, name, port)
 }
 
-/// Lets a Middleware that an annotation names (`NAMESPACE-NAME`) say how a virtual host behaves; an error is a question.
-pub(super) fn by_word(cx: &mut Cx<'_, '_>, word: &str, manners: &mut Manners) -> Result<(), String> {
-    let world = cx.world;
-    let found = world.of_kind("Middleware").find(|object| {
-        word.strip_prefix(object.namespace()).and_then(|rest| rest.strip_prefix('-')) == Some(object.name())
-    });
-    match found {
-        Some(found) => apply(cx, found, manners, 0),
-        None => Err(missing(word)),
-    }
-}
-
-/// Lets a Middleware say how a virtual host behaves; an error is a question.
-fn apply(cx: &mut Cx<'_, '_>, object: &Object<'_>, manners: &mut Manners, depth: usize) -> Result<(), String> {
-    let name = object.name();
-    let Some(spec) = object.tree().get("spec") else { return Ok(()) };
-    for pair in spec.pairs() {
-        let body = &pair.node;
-        match &*pair.key {
-            "redirectScheme" => manners.redirect = Some(true),
-            "compress" | "retry" | "contentType" => {}
-            "ipAllowList" | "ipWhiteList" => {
-                let networks = body.list("sourceRange").iter().map(|node| annotations::network(node.text()?));
-                let Some(networks) = networks.collect::<Option<Vec<String>>>() else {
-                    return Err(format!(
-                        "only some networks got in by the Middleware `{name}`, and these are none: which ones may?"
-                    ));
-                };
-                manners.allow.extend(networks);
-            }
-            "basicAuth" => match body.get("secret").and_then(Node::text) {
-                Some(secret) => manners.auth = Some(annotations::accounts(cx, object, secret)),
-                None => {
-                    return Err(format!(
-                        "the Middleware `{name}` asked for an account: which ones may look here (`auth`)?"
-                    ));
-                }
-            },
-            "headers" => headers(name, body, manners)?,
-            "buffering" => match body.int_at("maxRequestBodyBytes") {
-                Some(bytes) if bytes > 0 => manners.max_body = Some(format!("{bytes}B")),
-                _ => {}
-            },
-            "chain" if depth < 8 => {
-                for one in body.list("middlewares") {
-                    let namespace = one.str_at("namespace").unwrap_or_else(|| object.namespace());
-                    let other = one.get("name").and_then(Node::text).unwrap_or_default();
-                    match cx.world.find("Middleware", namespace, other) {
-                        Some(found) => apply(cx, found, manners, depth + 1)?,
-                        None => return Err(missing(other)),
-                    }
-                }
-            }
-            "forwardAuth" | "digestAuth" => {
-                return Err(format!(
-                    "the Middleware `{name}` had a login elsewhere guard this name, and a virtual host knows accounts of its own only \
-                     (`auth`): what guards it here?"
-                ));
-            }
-            "stripPrefix" | "stripPrefixRegex" | "addPrefix" | "replacePath" | "replacePathRegex" => {
-                return Err(format!(
-                    "by the Middleware `{name}` the program got another path than the one that was asked for, and a virtual host passes it \
-                     on as it is: can the program live below this path?"
-                ));
-            }
-            other => {
-                return Err(format!(
-                    "a virtual host has nothing like `{other}` of the Middleware `{name}`: is it still wanted?"
-                ));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Reads headers that answers get.
-fn headers(name: &str, body: &Node<'_>, manners: &mut Manners) -> Result<(), String> {
-    let mut add = |key: &str, value: String| manners.headers.push((key.to_owned(), value));
-    let seconds = body.int_at("stsSeconds").filter(|seconds| *seconds > 0);
-    for pair in body.pairs() {
-        let on = pair.node.bool() == Some(true);
-        let text = pair.node.text().unwrap_or_default();
-        match &*pair.key {
-            "customResponseHeaders" => {
-                for header in pair.node.pairs() {
-                    match header.node.text() {
-                        Some("") | None => {
-                            return Err(format!(
-                                "the Middleware `{name}` took a header away from answers, which a virtual host does not do: does it matter?"
-                            ));
-                        }
-                        Some(value) => add(&header.key, value.to_owned()),
-                    }
-                }
-            }
-            "stsSeconds" => {
-                if let Some(seconds) = seconds {
-                    let below =
-                        if body.bool_at("stsIncludeSubdomains") == Some(true) { "; includeSubDomains" } else { "" };
-                    let listed = if body.bool_at("stsPreload") == Some(true) { "; preload" } else { "" };
-                    add("Strict-Transport-Security", format!("max-age={seconds}{below}{listed}"));
-                }
-            }
-            "stsIncludeSubdomains" | "stsPreload" | "forceSTSHeader" | "sslRedirect" | "sslProxyHeaders" => {}
-            "customRequestHeaders" if forwards_scheme(&pair.node) => {}
-            "frameDeny" | "contentTypeNosniff" | "browserXssFilter" if !on => {}
-            "frameDeny" => add("X-Frame-Options", "DENY".to_owned()),
-            "contentTypeNosniff" => add("X-Content-Type-Options", "nosniff".to_owned()),
-            "browserXssFilter" => add("X-XSS-Protection", "1; mode=block".to_owned()),
-            "customFrameOptionsValue" => add("X-Frame-Options", text.to_owned()),
-            "contentSecurityPolicy" => add("Content-Security-Policy", text.to_owned()),
-            "referrerPolicy" => add("Referrer-Policy", text.to_owned()),
-            "permissionsPolicy" => add("Permissions-Policy", text.to_owned()),
-            other => {
-                return Err(format!(
-                    "a virtual host has nothing like `headers.{other}` of the Middleware `{name}`: is it still wanted?"
-                ));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Tells whether headers of requests only say that TLS was spoken, which the web server says itself.
-fn forwards_scheme(node: &Node<'_>) -> bool {
-    node.pairs().iter().all(|pair| pair.key.eq_ignore_ascii_case("X-Forwarded-Proto"))
-}
-
-/// Settles a Middleware, after all routes that use it.
-fn middleware<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
-    annotations::settle(cx, object);
-    let Some(spec) = object.tree().get("spec") else { return };
-    let mut manners = Manners::default();
-    match apply(cx, object, &mut manners, 0) {
-        Ok(()) => {
-            for pair in spec.pairs() {
-                match &*pair.key {
-                    "redirectScheme" => {
-                        cx.books.replaced(&pair.node, "each virtual host redirects plain HTTP itself (`redirect`)");
-                    }
-                    "compress" => cx.books.replaced(&pair.node, "services.nginx.recommendedGzipSettings"),
-                    "retry" | "contentType" => {
-                        cx.books.dropped(&pair.node, "the program answers on the same machine, and as it sees fit");
-                    }
-                    "ipAllowList" | "ipWhiteList" => cx.books.translated(&pair.node, "vhost.allow"),
-                    "basicAuth" => cx.books.translated(&pair.node, "vhost.auth"),
-                    "headers" => cx.books.translated(&pair.node, "vhost.headers"),
-                    "buffering" => cx.books.translated(&pair.node, "vhost.max-body"),
-                    _ => cx.books.translated(&pair.node, "vhost"),
-                }
-            }
-        }
-        Err(question) => cx.books.needs_you(spec, question),
-    }
-}
-
 fn tls_option<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
     let Some(spec) = object.tree().get("spec") else { return };
     if let Some(node) = spec.get("clientAuth") {
@@ -336,6 +206,21 @@ fn tls_option<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
 
 fn servers_transport<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
     let Some(spec) = object.tree().get("spec") else { return };
+    for (key, reason) in [
+        ("maxIdleConnsPerHost", "how many connections traefik kept open"),
+        ("disableHTTP2", "the web server speaks HTTP/1.1 with programs"),
+        (
+            "forwardingTimeouts",
+            "how long traefik waited: `timeout` of the virtual host says that here, a minute when absent",
+        ),
+    ] {
+        if let Some(node) = spec.get(key) {
+            cx.books.dropped(node, reason);
+        }
+    }
+    if cx.books.is_settled(spec) {
+        return;
+    }
     let question =
         "how traefik spoke TLS with the program, and a virtual host speaks HTTP with it: can it be told to speak HTTP?";
     cx.ask(object, spec, "transport", question, false);
@@ -347,7 +232,20 @@ fn port<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
     let Some(spec) = object.tree().get("spec") else { return };
     let protocol = if object.kind == "IngressRouteUDP" { Protocol::Udp } else { Protocol::Tcp };
     for (index, node) in spec.list("routes").iter().enumerate() {
+        if let Some(node) = node.get("middlewares") {
+            let question = "Middlewares stood before this port, which everybody reaches here: what guards it?";
+            cx.ask(object, node, &format!("middlewares-{index}"), question, true);
+        }
         for one in node.list("services") {
+            if let Some(node) = one.get("proxyProtocol") {
+                let question = "traefik told the program by the PROXY protocol who its clients are, which nobody does here: can it go without?";
+                cx.ask(object, node, &format!("proxy-protocol-{index}"), question, false);
+            }
+            for key in ["weight", "nativeLB", "nodePortLB", "terminationDelay"] {
+                if let Some(node) = one.get(key) {
+                    cx.books.dropped(node, "one process answers, and clients speak with it themselves");
+                }
+            }
             let outcome = of_service(cx, object, one).and_then(|backend| match backend {
                 Backend::Here { service, port } => {
                     let owner = network_owner(cx, &service);
@@ -366,10 +264,22 @@ fn port<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
         if let Some(at) = node.get("match") {
             match at.text().map(|text| text.replace([' ', '"', '\'', '`'], "")) {
                 Some(text) if text == "HostSNI(*)" => cx.books.replaced(at, "the port of the service itself"),
-                _ => {
-                    cx.ask(object, at, &format!("match-{index}"), unreadable(), false);
+                text => {
+                    let question = "only some connections led here, by the name, address or protocol of clients, and a port of the host \
+                                    leads all of them to the service: is that right?";
+                    let is_guard = text.is_some_and(|text| text.contains("ClientIP"));
+                    cx.ask(object, at, &format!("match-{index}"), question, is_guard);
                 }
             }
+        }
+    }
+    if let Some(node) = spec.get("tls") {
+        if node.bool_at("passthrough") == Some(true) {
+            cx.books.replaced(node, "the program itself, which speaks TLS as before");
+        } else {
+            let question =
+                "traefik spoke TLS with clients, and they speak with the program itself here: does it speak TLS?";
+            cx.ask(object, node, "tls", question, true);
         }
     }
     if let Some(node) = spec.get("entryPoints") {
@@ -398,7 +308,7 @@ mod tests {
             ("ipAllowList: { sourceRange: [10.0.0.0/8] }", " allow=10.0.0.0/8"),
             ("ipWhiteList: { sourceRange: [192.0.2.1] }", " allow=192.0.2.1/32"),
             ("basicAuth: { secret: web-users }", " auth=web-users"),
-            ("buffering: { maxRequestBodyBytes: 1000 }", " max-body=1000B"),
+            ("buffering: { maxRequestBodyBytes: 1000 }", " max-body=1kB"),
             (
                 "headers: { frameDeny: true, stsSeconds: 60 }",
                 " headers={\"X-Frame-Options\": \"DENY\", \"Strict-Transport-Security\": \"max-age=60\"}",

@@ -239,7 +239,8 @@ fn secret(secret: &SecretDraft) -> Value {
 
 fn file(out: &mut Writer<'_>, service: &str, file: &FileDraft) -> Value {
     let text = std::str::from_utf8(&file.content).ok();
-    let short = text.filter(|text| text.len() <= SHORT && !text.trim_end_matches('\n').contains('\n'));
+    let is_line = |text: &str| !text.trim_end_matches('\n').contains(|c: char| c.is_control() && c != '\t');
+    let short = text.filter(|text| text.len() <= SHORT && is_line(text));
     let (key, value) = match short {
         Some(text) => ("content", string(text)),
         None => ("source", string(&out.file(service, &file.path, &file.content))),

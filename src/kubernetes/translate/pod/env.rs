@@ -298,7 +298,7 @@ fn of_field(cx: &Cx<'_, '_>, workload: &Workload<'_, '_>, path: &str) -> Origin 
     };
     match path {
         "metadata.name" if workload.object.kind == "StatefulSet" => {
-            Origin::text_as(format!("{}-0", workload.object.name()), "the name of the first pod")
+            Origin::text_as(workload.object.first_pod(), "the name of the first pod")
         }
         "metadata.name" if workload.object.kind == "Pod" => Origin::text(workload.object.name()),
         "metadata.name" => Origin::text_as(

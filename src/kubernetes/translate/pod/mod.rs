@@ -119,7 +119,8 @@ pub fn replicas<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>) {
     match replicas.int() {
         Some(0) => cx.books.translated(replicas, format!("services.{}.enable", workload.service)),
         Some(1) => cx.books.translated(replicas, format!("services.{}", workload.service)),
-        Some(count) if workload.has_claims() => {
+        // The pods of other kinds share the claims that they name.
+        Some(count) if !workload.claim_templates().is_empty() => {
             let text = format!(
                 "{count} replicas keep data, and one takes their place: do they hold the same, so that the first one's is enough?"
             );
@@ -134,6 +135,7 @@ pub fn translate<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>) {
     metadata::settle(cx, workload);
     if let Some(kind) = workload.object.tree().get("kind") {
         let how = match &workload.running {
+            _ if !workload.enabled => "as a definition that does not run (`enable = false`)",
             Running::Always => "it runs as long as the host does",
             Running::Once => "it runs to its end",
             Running::At { .. } => "it runs to its end at times",

@@ -35,7 +35,7 @@ pub(super) fn translate<'w, 's>(
         }
         // "Stable Network ID": programs keep their data below the name that their pod had.
         None if workload.object.kind == "StatefulSet" => {
-            let name = format!("{}-0", workload.object.name());
+            let name = workload.object.first_pod();
             work.hostname = name.parse::<DnsName>().is_ok().then_some(name);
         }
         None => {}
@@ -100,8 +100,11 @@ pub(super) fn settle<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>) {
         cx.ask(workload.object, node, "dnsConfig.nameservers", text, false);
     }
     if let Some(node) = spec.get("dnsPolicy") {
-        let reason = "podman's name server answers for services and asks the host's servers for all other names";
-        cx.books.replaced(node, reason);
+        let by = match workload.has_host_network() {
+            true => "with the network of the host it asks the name servers of the host",
+            false => "podman's name server answers for services and asks the host's servers for all other names",
+        };
+        cx.books.replaced(node, by);
     }
     if let Some(node) = spec.get("dnsConfig") {
         if let Some(searches) = node.get("searches") {

@@ -4,6 +4,7 @@
 
 use crate::fleet::decode::inline;
 use crate::kubernetes::context::{Cx, as_name};
+use crate::kubernetes::translate::external_secret;
 
 /// Returns the item of `[secrets.items]` for a key of a Secret, and adds it where it is not there.
 pub fn of_key(cx: &mut Cx<'_, '_>, namespace: &str, secret: &str, key: &str) -> String {
@@ -70,7 +71,7 @@ pub fn keys(cx: &Cx<'_, '_>, namespace: &str, name: &str) -> Option<Vec<String>>
         }
         return Some(keys);
     }
-    spec.list("data").iter().filter_map(|data| data.str_at("secretKey")).for_each(add);
+    spec.list("data").iter().filter_map(external_secret::key_of).for_each(add);
     // What `dataFrom` takes over has keys that only the other store knows.
     (spec.list("dataFrom").is_empty() && !keys.is_empty()).then_some(keys)
 }
@@ -113,6 +114,14 @@ pub fn is_secret_word(before: Option<&str>, word: &str) -> bool {
 /// Tells whether a text has the form of a secret, whatever it is called.
 pub fn is_secret_text(text: &str) -> bool {
     is_plain_secret(text) || is_random(text)
+}
+
+/// Says which secret a file holds, by forms that nothing else has. An address with a password in a comment is an example.
+pub fn in_file(text: &str) -> Option<&'static str> {
+    let is_comment = |line: &str| ["#", ";", "//"].iter().any(|start| line.trim_start().starts_with(start));
+    let mut words = text.lines().filter(|line| !is_comment(line)).flat_map(str::split_whitespace);
+    let address = || words.any(inline::holds_password).then_some("an address with its password");
+    inline::find(text).map(inline::Inline::as_str).or_else(address)
 }
 
 /// Tells whether a text is a secret by a form that nothing else has.
@@ -178,6 +187,15 @@ mod tests {
         ] {
             assert!(!is_secret(name, value), "{name}={value}");
         }
+    }
+
+    #[test]
+    fn a_file_holds_a_secret_where_an_address_has_its_password_outside_of_comments() {
+        let file = "[db]\nurl = postgres://web:horse@db/web\n";
+        assert_eq!(in_file(file), Some("an address with its password"));
+        assert_eq!(in_file(&file.replace("url", "# url")), None);
+        assert_eq!(in_file("url = postgres://web:${PASSWORD}@db/web\n"), None);
+        assert_eq!(in_file("-----BEGIN PRIVATE KEY-----\nMC4CAQ\n"), Some("a private key"));
     }
 
     #[test]

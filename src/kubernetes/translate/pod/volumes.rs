@@ -60,7 +60,8 @@ pub(super) fn volumes<'w, 's>(
         let text = format!(
             "the volume `{name}` is a device without a file system: which disk, partition or zvol of the host takes its place?"
         );
-        cx.ask(workload.object, device, &format!("volume-{}", slug(name)), text, true);
+        let nodes: Vec<&'w Node<'s>> = std::iter::once(device).chain(volume(workload, name)).collect();
+        cx.ask_once(workload.object, &nodes, &format!("volume-{}", slug(name)), text, true);
     }
     for node in container.list("volumeMounts") {
         if let Some(mount) = mount::read(cx, &site, node) {
@@ -96,7 +97,12 @@ fn one<'w, 's>(cx: &mut Cx<'w, 's>, site: &Site<'_, 'w, 's>, mount: &Mount<'w, '
         Some((kind, source)) => outside::mount(cx, site, volume, (kind, source), mount, draft),
     }
     // What is left are the names of the volume and of the mount, and words without a meaning of their own.
-    let settled = site.key("volumes");
+    let settled = match source.map(|pair| pair.key.as_ref()) {
+        Some("secret") => site.key("secrets"),
+        Some("projected") if draft.files.is_empty() => site.key("secrets"),
+        Some("configMap" | "downwardAPI" | "projected") => site.key("files"),
+        _ => site.key("volumes"),
+    };
     cx.books.translated(mount.node, settled.clone());
     cx.books.translated(volume, settled);
 }

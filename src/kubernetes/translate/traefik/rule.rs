@@ -35,7 +35,7 @@ pub(super) fn places(rule: &str) -> Result<Vec<(String, String)>, String> {
 }
 
 /// Returns the question about a rule that is about more.
-pub(super) fn unreadable() -> String {
+fn unreadable() -> String {
     "this rule is about more than names and paths, which is all that a virtual host can tell apart: which name and path should lead there?"
         .to_owned()
 }

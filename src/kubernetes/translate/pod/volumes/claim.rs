@@ -35,9 +35,12 @@ pub(super) fn mount<'w, 's>(
         return;
     }
     let to = cx.claim_goes_to(&key);
-    let is_known = cx.claim(&key).is_some_and(|claim| claim.object.is_some());
+    let (is_known, is_sized) =
+        cx.claim(&key).map_or((false, false), |claim| (claim.object.is_some(), claim.requested.is_some()));
     if is_known {
         cx.books.translated(source, to);
+    } else if is_sized {
+        cx.books.translated_as(source, to, "the claim is not among the input: its volume says how much it may hold");
     } else {
         cx.books.translated_as(source, to, "the claim is not among the input: nothing says how much it may hold");
     }
@@ -75,9 +78,10 @@ fn further_replicas(cx: &mut Cx<'_, '_>, site: &Site<'_, '_, '_>, claim: &str) {
     let replicas = object.tree().at(&["spec", "replicas"]).and_then(Node::int).unwrap_or(1);
     let answer = cx.target.answers.get(&format!("{}#replicas", object.identity()));
     let is_enough = answer.is_some_and(|answer| !matches!(answer.as_str(), "no" | "false"));
-    let Some(start) = claim.strip_suffix('0').filter(|_| is_enough) else { return };
+    let first = object.first_ordinal();
+    let Some(start) = claim.strip_suffix(&first.to_string()).filter(|_| is_enough) else { return };
     // Nobody has more replicas with data on what becomes one host.
-    for ordinal in 1..replicas.min(100) {
+    for ordinal in (first..first + replicas.min(100)).skip(1) {
         let key = (object.namespace().to_owned(), format!("{start}{ordinal}"));
         let reason = "the claim of the first replica holds the same".to_owned();
         cx.leave_claim(key, object.id, site.service, reason);

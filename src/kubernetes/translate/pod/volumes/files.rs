@@ -80,18 +80,7 @@ pub(super) fn put<'w, 's>(
             Holds::Later => {}
         }
     }
-    if is_later {
-        cx.books.needs_you(mount.node, "its files are known once the keys of the Secret are");
-    } else if !any && has_entries {
-        let text = "the volume has no file of the name in `subPath`: which one should be mounted here?";
-        cx.ask(
-            site.workload.object,
-            mount.node,
-            &format!("sub-path-{}-{}", site.service, super::slug(&mount.volume)),
-            text,
-            true,
-        );
-    } else if any {
+    if any {
         if let Some(at) = mount.node.get("mountPath").filter(|_| mount.sub.is_none()) {
             let how = format!(
                 "each file by itself: what else the image has in {} stays visible, which the mount hid in the cluster",
@@ -100,8 +89,22 @@ pub(super) fn put<'w, 's>(
             cx.books.translated_as(at, site.key(key), how);
         }
         cx.books.translated(mount.node, site.key(key));
+    } else if is_later {
+        cx.books.needs_you(mount.node, WAITS);
+    } else if has_entries {
+        let text = "the volume has no file of the name in `subPath`: which one should be mounted here?";
+        cx.ask(
+            site.workload.object,
+            mount.node,
+            &format!("sub-path-{}-{}", site.service, super::slug(&mount.volume)),
+            text,
+            true,
+        );
     }
 }
+
+/// What is said of a volume whose files another question is about.
+pub(super) const WAITS: &str = "its files wait for a question: which ones there are, or what they hold";
 
 /// Returns the path of a file in the container; none where another part of the volume is mounted.
 fn target(mount: &Mount<'_, '_>, path: &str) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 
-use super::files::{Entry, Holds, put};
+use super::files::{Entry, Holds, WAITS, put};
 use super::mount::Mount;
 use super::{Site, ask, is_path, slug};
 use crate::kubernetes::context::Cx;
@@ -49,6 +49,7 @@ pub(super) fn mount<'w, 's>(
             Found::Unknown(question) => missing = Some(question),
         }
     }
+    let waits = !all.is_empty() && all.iter().all(|entry| matches!(entry.holds, Holds::Later));
     if let Some(question) = missing {
         put(cx, site, mount, all, draft);
         ask(cx, site, volume, mount, question, draft);
@@ -61,6 +62,9 @@ pub(super) fn mount<'w, 's>(
         cx.books.dropped(mount.node, reason);
     } else {
         put(cx, site, mount, all, draft);
+    }
+    if waits {
+        cx.books.needs_you(volume, WAITS);
     }
     if mode_of(volume.get("projected").unwrap_or(volume), "defaultMode").is_some() {
         cx.books.translated(volume, site.key("files"));
@@ -136,6 +140,7 @@ fn config_map<'w, 's>(
     let keys = || tree.map("data").iter().chain(tree.map("binaryData")).map(|pair| pair.key.as_ref());
     let wanted = wanted(source, mode).unwrap_or_else(|| keys().map(|key| (key, key, mode.cloned())).collect());
     let mut files = Vec::with_capacity(wanted.len());
+    let later = || Entry { path: String::new(), holds: Holds::Later, mode: None };
     for (key, path, mode) in wanted {
         let Some((node, is_binary)) = node_of(key) else {
             if source.bool_at("optional") != Some(true) {
@@ -149,16 +154,16 @@ fn config_map<'w, 's>(
         let Some(content) = content(node, is_binary) else {
             let text = format!("the key `{key}` is no text that base64 gives: what should the file hold?");
             cx.ask(object, node, &format!("key-{}", slug(key)), text, true);
+            files.push(later());
             continue;
         };
-        let secret = std::str::from_utf8(&content).ok().and_then(crate::fleet::decode::inline::find);
+        let secret = std::str::from_utf8(&content).ok().and_then(secrets::in_file);
         let holds = match secret {
             None => Holds::Content { node, content },
             Some(what) => {
                 let item = secrets::of_key_of(cx, "ConfigMap", namespace, name, key);
                 let text = format!(
-                    "it holds {}, which would land in the store for everybody to read: put the file into the secret `{item}`",
-                    what.as_str()
+                    "it holds {what}, which would land in the store for everybody to read: put the file into the secret `{item}`"
                 );
                 cx.ask(object, node, &format!("key-{}", slug(key)), text, true);
                 Holds::Secret { item }

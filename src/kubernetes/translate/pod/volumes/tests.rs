@@ -458,7 +458,7 @@ fn values_of_secrets_are_in_no_output() {
     secret apps-keyed-id: key id of the ConfigMap keyed in the namespace apps
     ?! apps/ConfigMap/keyed#key-id: it holds a private key, which would land in the store for everybody to read: put the file into the secret `apps-keyed-id`
     ?! apps/Deployment/web#secret-gone: the Secret `gone` is not among the input: which keys has it? `kubectl describe secret -n apps gone` shows them without their values
-    ?! apps/Secret/login#keys: fill in what `web` gets of the Secret `login`: `password`, `token`, `lines`
+    ?! apps/Secret/login#keys: fill in what `web` gets of the Secret `login`, which holds `password`, `token`, `lines`
     ? apps/Secret/pull#keys: no workload of the input uses the Secret `pull` (the login of a registry): is it still needed?
     ? apps/Secret/odd#keys: no workload of the input uses the Secret `odd` (`nested`, `list`): is it still needed?
     "#);
