@@ -387,6 +387,14 @@ fn a_secret_takes_the_form_that_the_option_wants_and_a_missing_one_is_an_error()
     let item = "[secrets.items]\nk = { path = '/var/lib/secrets/k', owner = 'grafana' }\n";
     let text = with_services(&format!("{secret}{item}")).unwrap();
     assert!(text.contains("secret_key = \"$__file{/var/lib/secrets/k}\";"), "{text}");
+    // An option that takes several files.
+    let text = with_services(
+        "[services.sonarr]\nkind = 'native'\nsecrets = [{ name = 'k', key = 'environment' }]\n\
+         [secrets.items]\nk = { path = '/var/lib/secrets/k' }\n",
+    )
+    .unwrap();
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("environmentFiles = [ \"/var/lib/secrets/k\" ];"), "{text}");
     // A condition that the definition takes away.
     assert!(with_services("[services.miniflux]\nkind = 'native'\n").is_err());
     assert!(with_services("[services.miniflux]\nkind = 'native'\noptions.config.CREATE_ADMIN = 0\n").is_ok());

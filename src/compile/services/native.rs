@@ -3,6 +3,7 @@
 use crate::compile::HostCx;
 use crate::compile::convert;
 use crate::compile::settings::Settings;
+use crate::facts::{Shape, Type};
 use crate::nix::Expr;
 use crate::resolve::ResolvedService;
 use crate::source::{Diagnostics, Kind, NORMAL, Node};
@@ -25,15 +26,22 @@ pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut
             out.derive(&format!("{prefix}.{}", tls.value), super::web::has_tls(vhost), vhost.tls.place);
         }
     }
+    let index = cx.facts.options_of(cx.host.channel.name, cx.host.channel.channel.release.value);
     for secret in &def.secrets {
         let Some(known) = module.secret(secret) else { continue };
         let Some(file) = cx.host.secret(secret.name.as_str()) else { continue };
         let own = secret.path.as_ref().map_or(file.path.as_str(), |path| path.as_str());
         let form = known.form.as_ref().map_or("FILE", |form| form.value.as_str());
-        out.set(&format!("{prefix}.{}", known.option.as_str()), form.replace("FILE", own), secret.name.place);
+        let option = format!("{prefix}.{}", known.option.as_str());
+        let value = form.replace("FILE", own);
+        // An option that takes several files gets this one.
+        let loc: Vec<&str> = option.split('.').collect();
+        match index.and_then(|index| index.type_of(&loc)).map(Type::shape) {
+            Some(Shape::ListOf { .. }) => out.list(&option, [value], secret.name.place),
+            _ => out.set(&option, value, secret.name.place),
+        }
     }
     let Some(options) = &native.options else { return };
-    let index = cx.facts.options_of(cx.host.channel.name, cx.host.channel.channel.release.value);
     let loc: Vec<&str> = prefix.split('.').collect();
     match &options.kind {
         // One definition an option, so that each keeps its own place.

@@ -149,6 +149,70 @@ fn a_pod_becomes_the_module_that_does_all_that_it_does() {
 }
 
 #[test]
+fn programs_of_a_home_become_modules_with_their_data_and_ports_of_the_host() {
+    let key = "valueFrom: { secretKeyRef: { name: s, key: k } }";
+    let at = |path: &str| format!("volumeMounts: [{{ name: data, mountPath: {path} }}]");
+    let sonarr = format!(
+        "env: [{{ name: SONARR__SERVER__PORT, value: '80' }}, {{ name: SONARR__AUTH__METHOD, value: Forms }}, {{ name: SONARR__AUTH__APIKEY, {key} }}], {}",
+        at("/config")
+    );
+    insta::assert_snapshot!(of("ghcr.io/home-operations/sonarr:4.0.14", &sonarr, DATA), @r#"
+    [web] sonarr
+    settings.auth.method = "Forms"
+    secret environment = default-web-environment
+    claim data -> /var/lib/sonarr/.config/NzbDrone owner sonarr
+    "#);
+    let n8n = format!(
+        "env: [{{ name: N8N_PORT, value: '5678' }}, {{ name: N8N_SECURE_COOKIE, value: 'false' }}, {{ name: N8N_ENCRYPTION_KEY, {key} }}], {}",
+        at("/home/node/.n8n")
+    );
+    insta::assert_snapshot!(of("n8nio/n8n:1.80.0", &n8n, DATA), @r#"
+    [web] n8n
+    environment.N8N_SECURE_COOKIE = "false"
+    secret encryption-key = default-s-k
+    claim data -> /var/lib/private/n8n/.n8n owner -
+    ? upgrade
+    "#);
+    let influxdb = format!(
+        "env: [{{ name: DOCKER_INFLUXDB_INIT_MODE, value: setup }}, {{ name: DOCKER_INFLUXDB_INIT_ORG, value: home }}, {{ name: DOCKER_INFLUXDB_INIT_PASSWORD, {key} }}], {}",
+        at("/var/lib/influxdb2")
+    );
+    insta::assert_snapshot!(of("influxdb:2.7.1", &influxdb, DATA), @r#"
+    [web] influxdb2
+    provision.enable = true
+    provision.initialSetup.organization = "home"
+    secret admin-password = default-s-k
+    secret admin-token = default-web-admin-token
+    claim data -> /var/lib/influxdb2 owner influxdb2
+    ? upgrade blocks
+    "#);
+    // The format of another major version, and claims whose paths a database knows.
+    for (image, path, wanted) in [
+        ("influxdb:1.8.10", "/var/lib/influxdb", "no module of this program replaces its image"),
+        ("influxdb:3.1-core", "/var/lib/influxdb3", "no module of this program replaces its image"),
+        (
+            "lscr.io/linuxserver/radarr:5.2.6",
+            "/movies",
+            "the module radarr has no counterpart for what it keeps at /movies",
+        ),
+        (
+            "rabbitmq:3.13",
+            "/var/lib/rabbitmq",
+            "the module rabbitmq has no counterpart for what it keeps at /var/lib/rabbitmq",
+        ),
+    ] {
+        assert_eq!(why(image, &at(path), DATA), wanted, "{image}");
+    }
+}
+
+#[test]
+fn a_layout_of_another_kind_is_told_where_each_part_goes() {
+    let text = of("lscr.io/linuxserver/qbittorrent:4.6.7", "volumeMounts: [{ name: data, mountPath: /config }]", DATA);
+    let moved = "qBittorrent/BT_backup to /var/lib/qBittorrent/qBittorrent/data/BT_backup";
+    assert!(text.contains("claim data -> /var/lib/qBittorrent owner qbittorrent") && text.contains(moved), "{text}");
+}
+
+#[test]
 fn what_has_no_counterpart_keeps_a_container_one() {
     for (image, container, volumes, wanted) in [
         ("busybox", "", "", "no module of this program replaces its image"),
