@@ -349,8 +349,8 @@ fn ports(def: &Keyed<Service>, of_module: &[ModulePort]) -> Vec<ServicePort> {
         let moved = option(port.option.as_ref());
         let number = moved.and_then(|node| match &node.kind {
             Kind::Int(number) => u16::try_from(*number).ok(),
-            // An address with its port: `localhost:8080`.
-            Kind::Str(text) => text.rsplit_once(':')?.1.parse().ok(),
+            // An address with its port, such as `localhost:8080`, or the port alone as a variable of the environment has it.
+            Kind::Str(text) => text.rsplit(':').next()?.parse().ok(),
             _ => None,
         });
         // A server that is told port 0 does not listen.

@@ -369,6 +369,9 @@ fn what_a_module_sets_is_overridden_by_the_definition_one_value_at_a_time() {
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }
+    // An option of type `attrs` knows no priorities within.
+    let text = with_services("[services.node-red]\nkind = 'native'\noptions.define.flowFile = 'a.json'\n").unwrap();
+    assert!(text.contains("uiHost = \"127.0.0.1\";") && text.contains("flowFile = \"a.json\";"), "{text}");
 }
 
 #[test]
@@ -410,6 +413,9 @@ fn a_port_that_is_switched_off_is_asked_by_nobody_and_a_moved_one_where_it_is() 
     )
     .unwrap();
     assert!(text.contains("/dev/tcp/127.0.0.1/5433") && text.contains("http://127.0.0.1:8385/rest"), "{text}");
+    // What takes its port as a variable of the environment has it as text.
+    let text = with_services("[services.uptime-kuma]\nkind = 'native'\noptions.settings.PORT = '3011'\n").unwrap();
+    assert!(text.contains("http://127.0.0.1:3011/"), "{text}");
 }
 
 #[test]

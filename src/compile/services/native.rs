@@ -3,7 +3,7 @@
 use crate::compile::HostCx;
 use crate::compile::convert;
 use crate::compile::settings::Settings;
-use crate::facts::{Shape, Type};
+use crate::facts::{OptionIndex, Shape, Type};
 use crate::nix::Expr;
 use crate::resolve::ResolvedService;
 use crate::source::{Diagnostics, Kind, NORMAL, Node};
@@ -32,13 +32,11 @@ pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut
         let Some(file) = cx.host.secret(secret.name.as_str()) else { continue };
         let own = secret.path.as_ref().map_or(file.path.as_str(), |path| path.as_str());
         let form = known.form.as_ref().map_or("FILE", |form| form.value.as_str());
-        let option = format!("{prefix}.{}", known.option.as_str());
-        let value = form.replace("FILE", own);
-        // An option that takes several files gets this one.
-        let loc: Vec<&str> = option.split('.').collect();
-        match index.and_then(|index| index.type_of(&loc)).map(Type::shape) {
-            Some(Shape::ListOf { .. }) => out.list(&option, [value], secret.name.place),
-            _ => out.set(&option, value, secret.name.place),
+        let (option, file) = (format!("{prefix}.{}", known.option.as_str()), form.replace("FILE", own));
+        if takes_list(index, &option) {
+            out.list(&option, [file], secret.name.place);
+        } else {
+            out.set(&option, file, secret.name.place);
         }
     }
     let Some(options) = &native.options else { return };
@@ -55,6 +53,13 @@ pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut
         }
         _ => out.set(prefix, convert::value(index, &loc, options, found), options.place),
     }
+}
+
+/// Tells whether an option takes a list and nothing else.
+fn takes_list(index: Option<OptionIndex<'_>>, option: &str) -> bool {
+    let loc: Vec<&str> = option.split('.').collect();
+    let shape = index.and_then(|index| index.type_of(&loc)).map(Type::shape);
+    matches!(shape, Some(Shape::ListOf { .. }))
 }
 
 /// Sets what a module sets, each value by itself and at `mkDefault`: what the definition says of one leaves the others.
@@ -82,6 +87,16 @@ fn defaults(
         return;
     }
     let index = cx.facts.options_of(cx.host.channel.name, cx.host.channel.channel.release.value);
-    let value = convert::value(index, &loc, node, found).default_priority();
+    let value = convert::value(index, &loc, node, found);
+    let value = if lies_in_attrs(index, &loc) { value } else { value.default_priority() };
     out.set_below(prefix, &below, value, node.place);
+}
+
+/// Tells whether a value lies in an option of type `attrs`, which takes what it is given as it is: it knows no priorities within.
+fn lies_in_attrs(index: Option<OptionIndex<'_>>, loc: &[&str]) -> bool {
+    let is_attrs = |loc: &[&str]| {
+        let shape = index.and_then(|index| index.type_of(loc)).map(Type::shape);
+        matches!(shape, Some(Shape::Attrs))
+    };
+    (1..loc.len()).filter_map(|length| loc.get(..length)).any(is_attrs)
 }

@@ -222,6 +222,8 @@ table! {
         "to" => to: Spanned<AbsPath>,
         /// What it holds.
         "kind" => kind: Setting<StateKind> = StateKind::Data,
+        /// What a person has to see to before what lies there is used here.
+        "ask" => ask: Option<Spanned<String>>,
     }
 }
 

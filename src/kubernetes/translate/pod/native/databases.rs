@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::values::exists;
 use super::{Act, Plan};
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::draft::WorkDraft;
@@ -54,7 +55,10 @@ impl Plan<'_, '_, '_> {
             self.options.insert(HOST.to_owned(), host.into());
             self.options.insert("database.port".to_owned(), port.into());
         }
-        self.options.insert("database.createDatabase".to_owned(), false.into());
+        let makes = ["database.createDatabase", "database.createLocally"];
+        if let Some(option) = makes.into_iter().find(|option| exists(self.index, &self.full(option))) {
+            self.options.insert(option.to_owned(), false.into());
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A container as a native service: what was planned is settled and becomes a draft.
 
+use super::values::typed;
 use super::{Act, Plan, SecretOf};
 use crate::fleet::schema::module_file::When;
 use crate::kubernetes::claims::Rights;
@@ -38,8 +39,11 @@ impl<'w, 's> Plan<'_, 'w, 's> {
             let option =
                 port.option.as_ref().map(|option| option.value.as_str()).filter(|option| Some(*option) != address);
             let free = cx.free_port(service, protocol, ..30_000);
-            match (option, free) {
-                (Some(option), Some(free)) => moved.push((option.to_owned(), free.into())),
+            let free = option
+                .zip(free)
+                .map(|(option, free)| (option, typed(self.index, &self.full(option), &free.to_string())));
+            match free {
+                Some((option, Ok(free))) => moved.push((option.to_owned(), free)),
                 _ => return Err(format!("port {number} of the host belongs to {owner}")),
             }
         }

@@ -297,6 +297,19 @@ fn ports_of_two_modules_do_not_meet() {
     let both = pod("a", "gitea/gitea:1.22.0", "", "") + &pod("b", "grafana/grafana:11.0.0", "", "");
     let text = shown(&on_newest(&both, &[]));
     assert!(text.contains("[b] grafana\nsettings.server.http_port = 20000\n"), "{text}");
+    // A port that a variable of the environment holds is text.
+    let both = pod("a", "louislam/uptime-kuma:2", "env: [{ name: PORT, value: '3000' }]", "")
+        + &pod("b", "gitea/gitea:1.22.0", "", "")
+        + &pod("c", "grafana/grafana:11.0.0", "", "");
+    let text = shown(&on_newest(&both, &[]));
+    assert!(
+        text.contains("settings.PORT = \"3000\"\n") && text.contains("settings.server.HTTP_PORT = 20000\n"),
+        "{text}"
+    );
+    let both = pod("a", "gitea/gitea:1.22.0", "env: [{ name: HTTP_PORT, value: '3001' }]", "")
+        + &pod("b", "louislam/uptime-kuma:2", "", "");
+    let text = shown(&on_newest(&both, &[]));
+    assert!(text.contains("[b] uptime-kuma\nsettings.PORT = \"20000\"\n"), "{text}");
 }
 
 #[test]
@@ -319,6 +332,44 @@ fn a_moving_tag_with_data_is_a_question_that_blocks_until_its_answer() {
     assert!(shown(&answered).ends_with("? upgrade\n"), "{}", shown(&answered));
     let newer = on_newest(&yaml, &[("default/Deployment/web#version", "1.99")]);
     assert!(shown(&newer).starts_with("[web] container: gitea 1.99 wrote its data"));
+}
+
+#[test]
+fn what_a_module_asks_about_a_volume_blocks_until_its_answer() {
+    let yaml = pod(
+        "web",
+        "koenkk/zigbee2mqtt:2.1.0",
+        "env: [{ name: ZIGBEE2MQTT_CONFIG_SERIAL_PORT, value: /dev/serial/by-id/usb-x }], volumeMounts: [{ name: data, mountPath: /app/data }]",
+        DATA,
+    );
+    let asked = on_newest(&yaml, &[]);
+    insta::assert_snapshot!(shown(&asked), @r#"
+    [web] zigbee2mqtt
+    settings.serial.port = "/dev/serial/by-id/usb-x"
+    claim data -> /var/lib/zigbee2mqtt owner zigbee2mqtt
+    ? data.app-data blocks
+    ? upgrade
+    "#);
+    let question = asked.questions.iter().find(|question| question.id.ends_with("#data.app-data"));
+    assert!(
+        question.is_some_and(|question| question.question.contains("every device is paired anew")),
+        "{:?}",
+        asked.questions
+    );
+    let answered = on_newest(&yaml, &[("default/Deployment/web#data.app-data", "done")]);
+    assert!(!shown(&answered).contains("data.app-data"), "{}", shown(&answered));
+}
+
+#[test]
+fn a_database_elsewhere_is_not_made_here_whatever_the_module_calls_that() {
+    let of = |image: &str, env: &str| of(image, &format!("env: [{env}]"), "");
+    let host = "{ name: KC_DB_URL_HOST, value: db.example.org }, { name: KC_DB, value: postgres }";
+    let keycloak = of("quay.io/keycloak/keycloak:26.0.0", host);
+    assert!(keycloak.contains("database.type = \"postgresql\"\n"), "{keycloak}");
+    assert!(keycloak.contains("database.createLocally = false\n"), "{keycloak}");
+    assert!(keycloak.contains("secret database-password"), "{keycloak}");
+    let gitea = of("gitea/gitea:1.22.3", "{ name: DB_HOST, value: 'db.example.org:5432' }");
+    assert!(gitea.contains("database.createDatabase = false\n") && !gitea.contains("createLocally"), "{gitea}");
 }
 
 #[test]

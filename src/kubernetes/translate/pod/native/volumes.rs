@@ -4,7 +4,7 @@ use super::files::{self, Held};
 use super::{Act, Plan, SecretOf};
 use crate::facts::join_name;
 use crate::fleet::decode::inline;
-use crate::fleet::schema::module_file::{DataRule, FileFormat, MovedFile, StateKind};
+use crate::fleet::schema::module_file::{DataRule, FileFormat, MovedFile, MovedVolume, StateKind};
 use crate::kubernetes::claims::{Key, claim_name, claim_of_template, templates};
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::translate::pod::secrets;
@@ -130,19 +130,26 @@ impl<'w, 's> Plan<'_, 'w, 's> {
             return;
         }
         let mut goes: Vec<(String, String)> = Vec::new();
+        let mut asks = Vec::new();
         let mut is_database = false;
         for mount in mounts {
             let sub = mount.sub.clone().unwrap_or_default();
-            let Some((parts, database)) = self.goes_to(&mount.path) else {
+            let parts = self.goes_to(&mount.path);
+            if parts.is_empty() {
                 self.lack(format!("what it keeps at {}", mount.path), &nodes);
                 return;
-            };
-            is_database |= database;
-            goes.extend(parts.into_iter().map(|(below, to)| {
+            }
+            for (below, to, volume) in parts {
+                is_database |= volume.kind.value == StateKind::Database;
                 let both: Vec<&str> =
                     [sub.as_str(), below.as_str()].into_iter().filter(|part| !part.is_empty()).collect();
-                (both.join("/"), to)
-            }));
+                goes.push((both.join("/"), to));
+                if let Some(ask) = &volume.ask {
+                    let name = volume.target.value.as_str().trim_start_matches('/').replace('/', "-");
+                    let key = self.container.question(&format!("data.{name}"));
+                    asks.push(Act::Ask { nodes: mount.nodes.clone(), key, text: ask.value.clone(), blocks: true });
+                }
+            }
         }
         let mut moving = Moving {
             key,
@@ -180,6 +187,7 @@ impl<'w, 's> Plan<'_, 'w, 's> {
             return;
         }
         self.claims.push(moving);
+        self.acts.extend(asks);
     }
 
     /// Tells whether the module's database is dumped rather than copied.
@@ -188,25 +196,22 @@ impl<'w, 's> Plan<'_, 'w, 's> {
             || self.file.data.as_ref().is_some_and(|data| data.rule.value == DataRule::DumpAndRestore)
     }
 
-    /// Returns where what lies at a path of the image goes, as (path below it, path on the host), and whether a database lies there.
-    fn goes_to(&self, path: &str) -> Option<(Vec<(String, String)>, bool)> {
+    /// Returns where what lies at a path of the image goes: each part with its path below that one, its path on the host, and what
+    /// the module says of it; nothing where the module knows no such path.
+    fn goes_to(&self, path: &str) -> Vec<(String, String, &'w MovedVolume)> {
         let all = &self.file.volumes;
-        let is_database = |kind: StateKind| kind == StateKind::Database;
         let within = all.iter().filter(|volume| lies_in(path, volume.target.value.as_str()));
         if let Some(volume) = within.max_by_key(|volume| volume.target.value.as_str().len()) {
             let rest = path.strip_prefix(volume.target.value.as_str()).unwrap_or("");
-            let to = format!("{}{rest}", volume.to.value.as_str());
-            return Some((vec![(String::new(), to)], is_database(volume.kind.value)));
+            return vec![(String::new(), format!("{}{rest}", volume.to.value.as_str()), volume)];
         }
         let below = all.iter().filter(|volume| lies_in(volume.target.value.as_str(), path) && path != "/");
-        let parts: Vec<_> = below
+        below
             .map(|volume| {
                 let rest = volume.target.value.as_str().strip_prefix(path).unwrap_or("").trim_matches('/');
-                ((rest.to_owned(), volume.to.value.as_str().to_owned()), is_database(volume.kind.value))
+                (rest.to_owned(), volume.to.value.as_str().to_owned(), volume)
             })
-            .collect();
-        let database = parts.iter().any(|(_, database)| *database);
-        (!parts.is_empty()).then(|| (parts.into_iter().map(|(part, _)| part).collect(), database))
+            .collect()
     }
 
     /// Plans the files of a ConfigMap.
