@@ -17,6 +17,8 @@ mod init;
 mod lint_nix;
 mod man;
 mod migrate;
+#[cfg(test)]
+mod migrate_tests;
 mod moved;
 mod names;
 mod new;

@@ -28,8 +28,6 @@ pub mod restorers;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod scalar;
-#[cfg(test)]
-mod sums_tests;
 pub mod translate;
 pub mod tree;
 pub mod world;

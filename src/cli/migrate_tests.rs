@@ -5,13 +5,13 @@ use std::sync::OnceLock;
 
 use proptest::prelude::*;
 
-use super::draft::HostDraft;
-use super::read::tests::real::files;
-use super::sample::in_world;
-use super::write::write;
-use super::{inventory, load};
 use crate::check::{Group, check_files, rules};
 use crate::facts::Facts;
+use crate::kubernetes::draft::HostDraft;
+use crate::kubernetes::read::tests::real::files;
+use crate::kubernetes::sample::in_world;
+use crate::kubernetes::write::write;
+use crate::kubernetes::{inventory, load};
 use crate::source::{Asset, AssetFile, FleetFiles, Level, Sources};
 
 /// Manifests of our own, which are always there.
