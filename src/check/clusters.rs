@@ -58,7 +58,10 @@ impl Clusters {
         for (path, id) in &files.files {
             texts.entry(path.clone()).or_insert(*id);
         }
-        let modules = service_modules(Some(files), crate::modules::embedded());
+        let read: Vec<&str> = texts.values().map(|id| files.sources.file(*id).text()).collect();
+        let answers = moving.values().flatten().flat_map(|(_, from)| answers_of(from)).map(|(_, said)| said);
+        let embedded = spoken_of(crate::modules::embedded(), &read, &answers.collect());
+        let modules = service_modules(Some(files), &embedded);
         for (name, cluster) in fleet.file.clusters.iter() {
             let Some(moving) = moving.get(name.as_str()) else { continue };
             let of_cluster = |path: &str| {
@@ -88,6 +91,11 @@ impl Clusters {
         self.facts.get(name)
     }
 
+    /// Returns what the manifests say, by the cluster's name; clusters without manifests are not among it.
+    pub fn facts(&self) -> &BTreeMap<String, ClusterFacts> {
+        &self.facts
+    }
+
     /// Returns the clusters with manifests that services come from, by name.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &ClusterFacts)> {
         self.facts.iter().map(|(name, facts)| (name.as_str(), facts))
@@ -108,5 +116,73 @@ impl Clusters {
                 std::iter::once(&finding.primary).chain(&finding.related).map(|label| label.place).collect();
             finding.hides |= places.into_iter().any(&mut holds);
         }
+    }
+}
+
+/// Manifests of more bytes than this take so long to read that it does not matter how many modules are.
+const SMALL: usize = 1 << 18;
+
+/// Returns the modules that manifests can be about: those of which they hold the name, or the last part of the name of an image. To
+/// decode all of them takes longer than everything else that a check of one host does.
+fn spoken_of<'m>(
+    modules: &[(&'m str, &'m str)],
+    texts: &[&str],
+    answers: &BTreeSet<String>,
+) -> Vec<(&'m str, &'m str)> {
+    if texts.iter().map(|text| text.len()).sum::<usize>() > SMALL {
+        return modules.to_vec();
+    }
+    let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let whole = texts.iter().flat_map(|text| text.split(|c: char| !in_name(c)));
+    // Of an operator's objects the group says which program it runs: `postgresql.cnpg.io`.
+    let words: BTreeSet<&str> = whole.flat_map(|word| std::iter::once(word).chain(word.split('.'))).collect();
+    let is_spoken_of = |(name, text): &&(&str, &str)| {
+        let mut images = images_of(text);
+        words.contains(name)
+            || answers.contains(*name)
+            || images.any(|image| image.rsplit('/').next().is_some_and(|last| words.contains(last)))
+    };
+    modules.iter().filter(is_spoken_of).copied().collect()
+}
+
+/// Returns the images that a module.toml of the program replaces, without decoding it: they stand in one list, one a line.
+fn images_of(text: &str) -> impl Iterator<Item = &str> {
+    let list =
+        text.split_once("\nimages = [").and_then(|(_, rest)| rest.split_once("\n]")).map_or("", |(list, _)| list);
+    list.lines().filter_map(|line| line.trim_start().strip_prefix("{ name = \"")?.split('"').next())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{images_of, spoken_of};
+    use crate::fleet::service_modules;
+    use crate::modules::embedded;
+
+    #[test]
+    fn the_images_of_a_module_are_found_without_decoding_it() {
+        let decoded = service_modules(None, embedded());
+        for (name, text) in embedded() {
+            let images = decoded.get(*name).map_or(&[][..], |module| &module.file.images);
+            let images: Vec<&str> = images.iter().map(|image| image.name.value.as_str()).collect();
+            assert_eq!(images_of(text).collect::<Vec<_>>(), images, "{name}");
+        }
+    }
+
+    #[test]
+    fn modules_that_manifests_cannot_mean_are_not_read() {
+        let names = |text: &str, answers: &[&str]| {
+            let answers: BTreeSet<String> = answers.iter().map(|answer| (*answer).to_owned()).collect();
+            let all = spoken_of(embedded(), &[text], &answers);
+            all.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        assert_eq!(names("image: docker.io/gitea/gitea:1.22.6@sha256:aa", &[]), ["gitea"]);
+        assert_eq!(names(r#"{"image":"ghcr.io/miniflux/miniflux"}"#, &[]), ["miniflux"]);
+        assert_eq!(names("repository: deluan/navidrome\ntag: '0.58'", &[]), ["navidrome"]);
+        assert_eq!(names("image: busybox", &["forgejo"]), ["forgejo"]);
+        assert_eq!(names("kind: Cluster\napiVersion: postgresql.cnpg.io/v1", &[]), ["postgresql"]);
+        assert!(names("image: example/my-gitea", &[]).is_empty());
+        assert_eq!(names(&" ".repeat(super::SMALL + 1), &[]).len(), embedded().len());
     }
 }

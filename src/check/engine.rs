@@ -154,7 +154,8 @@ pub fn check_scope<R>(
     let Some(fleet) = &reading.fleet else {
         sort(&mut found, &files.sources);
         let checked = Checked { findings: found, unchecked: Vec::new(), rules: count() };
-        return then(None, Outcome { checked, fleet: name, hosts: reading.hosts }, &files.sources);
+        let outcome = Outcome { checked, fleet: name, hosts: reading.hosts, clusters: Clusters::default() };
+        return then(None, outcome, &files.sources);
     };
     let clusters = Clusters::read(fleet, files, facts, &mut found);
     let resolved = resolve(fleet, facts, &files.sources, &mut found);
@@ -163,7 +164,7 @@ pub fn check_scope<R>(
         Scope::All => reading.hosts,
         Scope::Hosts(hosts) => hosts.len(),
     };
-    then(Some(&resolved), Outcome { checked, fleet: name, hosts }, &files.sources)
+    then(Some(&resolved), Outcome { checked, fleet: name, hosts, clusters }, &files.sources)
 }
 
 /// What a check of files found.
@@ -175,4 +176,6 @@ pub struct Outcome {
     pub fleet: Option<String>,
     /// How many hosts were looked at, those with input errors included.
     pub hosts: usize,
+    /// What the manifests of clusters say that services come from.
+    pub clusters: Clusters,
 }

@@ -169,6 +169,12 @@ mod tests {
         assert!(of(class("reclaimPolicy: Retain\n")).is_empty());
         assert_eq!(of(volume(", persistentVolumeReclaimPolicy: Recycle")), lost("Recycle"));
         assert!(of(volume("") + &class("")).is_empty());
+        let parts = "volumes = [{ claim = 'd', sub-path = 'a', to = '/srv/a' }, { claim = 'd', sub-path = 'b', to = '/srv/b' }]";
+        let parted = from("web", "apps/Deployment/web", parts);
+        assert_eq!(said(rule, &parted, &format!("{}{claim}{}", with_claim("web", "d", ""), class(""))), lost("Delete"));
+        let copies = "volumes = [{ claim = 'd', to = '/srv/d', via = 'backup', backups = [{ at = 'nas:/d', taken = 2026-11-01 }] }]";
+        let gone = from("web", "apps/Deployment/web", copies);
+        assert!(said(rule, &gone, &format!("{}{claim}{}", with_claim("web", "d", ""), class(""))).is_empty());
         let unknown = of(String::new());
         assert!(unknown.len() == 1 && unknown[0].starts_with("unchecked: "), "{unknown:?}");
     }
@@ -184,6 +190,14 @@ mod tests {
         assert!(said("single-writer", &host, &yaml(", readOnly: true")).is_empty());
         let both = host.clone() + &from("other", "apps/Deployment/other", "volumes = [{ claim = 'd', to = '/srv/e' }]");
         assert_eq!(said("single-writer", &both, &yaml("")), ["error: `d` moves twice"]);
+        let folders = |other: &str| {
+            let volumes = format!(
+                "volumes = [{{ claim = 'd', sub-path = 'git', to = '/srv/git' }}, {{ claim = 'd', sub-path = '{other}', to = '/srv/e' }}]"
+            );
+            said("single-writer", &from("web", "apps/Deployment/web", &volumes), &with_claim("web", "d", ""))
+        };
+        assert!(folders("data").is_empty());
+        assert_eq!(folders("git"), ["error: `d` moves twice"]);
     }
 
     #[test]

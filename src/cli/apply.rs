@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::context::{self, shown};
+use super::plan::ScenarioArg;
 use super::terminal::Terminal;
 use super::{ExitStatus, Failure, output};
-use crate::plan;
+use crate::plan::{self, Scenario};
 use crate::report;
 use crate::report::plan::PlanFormat;
 use crate::source::printable;
@@ -23,9 +24,12 @@ Examples:
 pub(super) struct Args {
     /// The host
     host: String,
-    /// The plan [default: out/hosts/HOST/plan.json in the fleet's folder]
+    /// The plan [default: what `build` wrote: out/hosts/HOST/plan.json in the fleet's folder, of a migration plan-migrate.json]
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
+    /// What the plan is for [default: what the definition and the facts call for]
+    #[arg(long, value_name = "SCENARIO")]
+    scenario: Option<ScenarioArg>,
     /// Verify and print only
     #[arg(long)]
     dry_run: bool,
@@ -40,9 +44,10 @@ pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<Exi
             .help("`--dry-run` verifies the plan and prints it")
             .help(format!("follow out/hosts/{}/plan.md by hand", printable(&args.host))));
     }
-    let path = args.plan.clone().unwrap_or_else(|| folder.join("out/hosts").join(&args.host).join("plan.json"));
-    // The plan that `build` wrote is the one for the scenario that fits.
-    context::with_plan(terminal, folder, &args.host, None, args.today, |again| {
+    let scenario = args.scenario.map(Scenario::from);
+    let name = if scenario == Some(Scenario::Migrate) { "plan-migrate.json" } else { "plan.json" };
+    let path = args.plan.clone().unwrap_or_else(|| folder.join("out/hosts").join(&args.host).join(name));
+    context::with_plan(terminal, folder, &args.host, scenario, args.today, |again| {
         if !path.exists() {
             return Err(Failure::new(format!("there is no plan {}", shown(&path))).help("`hostwright build` writes it"));
         }

@@ -7,10 +7,10 @@ use super::context::{self, Report, shown};
 use super::output::{self, Content, Difference, Existing, MANIFEST, Tree};
 use super::terminal::Terminal;
 use super::{ExitStatus, Failure};
-use crate::check::check_files;
+use crate::check::{Clusters, check_files};
 use crate::compile::{self, Compiled, OutFile};
 use crate::facts::Facts;
-use crate::plan::{self, Plan, PlanError};
+use crate::plan::{self, Plan, PlanError, Scenario};
 use crate::report;
 use crate::report::plan::PlanFormat;
 use crate::resolve::Resolved;
@@ -54,7 +54,7 @@ pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<Exi
     context::known_hosts(&files, &args.hosts)?;
     let today = context::today(args.today)?;
     let out = args.out.clone().unwrap_or_else(|| folder.join("out"));
-    let inputs = context::texts(&files);
+    let inputs = context::Inputs::of(&files);
     let mut tables = output::digests(folder, context::fact_paths(folder, &files)?);
     tables.extend(context::copied(&files));
     let facts = context::facts(folder, &mut files)?;
@@ -67,7 +67,17 @@ pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<Exi
         if !terminal.is_quiet() && !args.diff {
             terminal.print(&format!("checked  {}\n", report.as_check_report().outcome()))?;
         }
-        let job = Job { terminal, args, fleet, facts: &facts, sources, inputs: &inputs, tables: &tables, out: &out };
+        let job = Job {
+            terminal,
+            args,
+            fleet,
+            facts: &facts,
+            sources,
+            inputs: &inputs,
+            tables: &tables,
+            out: &out,
+            clusters: &outcome.clusters,
+        };
         let built = match job.compile()? {
             Ok(built) => built,
             Err(status) => return Ok(status),
@@ -82,12 +92,16 @@ struct Job<'a> {
     args: &'a Args,
     fleet: &'a Resolved<'a>,
     facts: &'a Facts,
+    clusters: &'a Clusters,
     sources: &'a Sources,
-    inputs: &'a [(String, String)],
+    inputs: &'a context::Inputs,
     /// The option indexes that it goes by and the files that it copies: path and digest.
     tables: &'a [(String, String)],
     out: &'a Path,
 }
+
+/// The plans of a host, that of a migration last, and the files that belong to them.
+type Planned = (Vec<Plan>, Vec<OutFile>);
 
 /// What is to be written, and what to say of it.
 struct Built {
@@ -114,10 +128,11 @@ impl Job<'_> {
         for summary in &hosts {
             let mut scripts = summary.scripts;
             let plan = match self.plan(&summary.name, self.facts)? {
-                Some((plan, of_plan)) => {
+                Some((plans, of_plan)) => {
                     scripts += of_plan.iter().filter(|file| file.executable).count();
                     files.extend(of_plan);
-                    format!("plan: {}, {} steps", plan.scenario(), plan.steps().len())
+                    let words = plans.iter().map(|plan| format!("{}, {} steps", plan.scenario(), plan.steps().len()));
+                    format!("plan: {}", words.collect::<Vec<_>>().join(" · plan: "))
                 }
                 None => "no plan: `[deploy] target` is not stated".to_owned(),
             };
@@ -131,16 +146,17 @@ impl Job<'_> {
         Ok(Ok(Built { tree, existing, lines }))
     }
 
-    /// Returns the plan of a host and the files that belong to it; none for a host that does not say where it is reached.
-    fn plan(&self, host: &str, facts: &Facts) -> Result<Option<(Plan, Vec<OutFile>)>, Failure> {
+    /// Returns the plans of a host, that of a migration last, and the files that belong to it; none for a host that does not say where it is reached.
+    fn plan(&self, host: &str, facts: &Facts) -> Result<Option<Planned>, Failure> {
         let Some(resolved) = self.fleet.hosts.iter().find(|known| known.name == host) else { return Ok(None) };
-        let plan = match context::plan_of(self.fleet, resolved, None, self.inputs, facts) {
+        let plan = match context::plan_of(self.fleet, resolved, None, self.inputs, facts, self.clusters) {
             Ok(plan) => plan,
             Err(PlanError::NoTarget(_)) => return Ok(None),
             Err(error) => return Err(context::plan_failure(&error)),
         };
         let folder = format!("hosts/{host}");
-        let scripts = plan::files(resolved).map_err(|error| context::plan_failure(&error))?;
+        let scripts =
+            plan::files(self.fleet, resolved, self.clusters.facts()).map_err(|error| context::plan_failure(&error))?;
         let mut files: Vec<OutFile> = scripts
             .into_iter()
             .map(|script| OutFile {
@@ -148,11 +164,19 @@ impl Job<'_> {
                 ..OutFile::of_text(format!("{folder}/{}", script.path), script.text)
             })
             .collect();
-        for format in [PlanFormat::Markdown, PlanFormat::Json, PlanFormat::Html] {
-            let text = report::plan::write(&plan, format, false).map_err(|error| Failure::new(error.to_string()))?;
-            files.push(OutFile::of_text(format!("{folder}/plan.{}", format.as_str()), text));
+        let mut plans = vec![("plan", plan)];
+        if resolved.services.iter().any(|service| service.def.migrates_from.is_some()) {
+            let scenario = Some(Scenario::Migrate);
+            let plan = context::plan_of(self.fleet, resolved, scenario, self.inputs, facts, self.clusters);
+            plans.push(("plan-migrate", plan.map_err(|error| context::plan_failure(&error))?));
         }
-        Ok(Some((plan, files)))
+        for (name, plan) in &plans {
+            for format in [PlanFormat::Markdown, PlanFormat::Json, PlanFormat::Html] {
+                let text = report::plan::write(plan, format, false).map_err(|error| Failure::new(error.to_string()))?;
+                files.push(OutFile::of_text(format!("{folder}/{name}.{}", format.as_str()), text));
+            }
+        }
+        Ok(Some((plans.into_iter().map(|(_, plan)| plan).collect(), files)))
     }
 
     /// Puts the files together with those of hosts that this run leaves alone, and writes the manifest.
@@ -167,6 +191,7 @@ impl Job<'_> {
         }
         let inputs: Vec<(String, &str)> = self
             .inputs
+            .texts
             .iter()
             .filter(|(path, _)| !self.is_left_alone(path))
             .map(|(path, text)| (path.clone(), text.as_str()))

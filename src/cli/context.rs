@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::terminal::Terminal;
 use super::{ExitStatus, Failure, option_lists, output};
-use crate::check::{Group, Outcome, check_files, mark_findings, rules};
+use crate::check::{Clusters, Group, Outcome, check_files, mark_findings, rules};
 use crate::facts::Facts;
 use crate::facts::pack::TableKind;
 use crate::plan::{self, Plan, PlanError, Scenario};
@@ -212,8 +212,28 @@ pub(super) fn findings(terminal: &Terminal, found: &[source::Diagnostic], source
         checked: crate::check::Checked { findings: found.to_vec(), unchecked: Vec::new(), rules: 0 },
         fleet: None,
         hosts: 0,
+        clusters: Clusters::default(),
     };
     Report::new(&outcome, sources).write(terminal, Format::Human, Level::Error, "", None)
+}
+
+/// The files that plans are made from.
+pub(super) struct Inputs {
+    /// Those of the fleet, as (path, text).
+    pub(super) texts: Vec<(String, String)>,
+    /// The manifests of clusters, as (path, digest).
+    pub(super) manifests: Vec<(String, String)>,
+}
+
+impl Inputs {
+    /// Takes what was read, before a check uses it up.
+    pub(super) fn of(files: &FleetFiles) -> Self {
+        let manifests = files.manifests.iter().map(|manifest| {
+            let digest = manifest.bytes.as_ref().map_or_else(source::sha256, source::sha256);
+            (manifest.path.clone(), digest)
+        });
+        Self { texts: texts(files), manifests: manifests.collect() }
+    }
 }
 
 /// Makes the plan of a host from the files that it depends on.
@@ -221,19 +241,39 @@ pub(super) fn plan_of(
     fleet: &Resolved<'_>,
     host: &ResolvedHost<'_>,
     scenario: Option<Scenario>,
-    inputs: &[(String, String)],
+    inputs: &Inputs,
     facts: &Facts,
+    clusters: &Clusters,
 ) -> Result<Plan, PlanError> {
     let own = format!("hosts/{}/", host.name);
     // Of what is copied as it is the digest counts.
     let copies = digests(host.copies.iter().map(|copy| (copy.path.as_str(), &copy.asset)));
+    // Only a migration stands on the manifests, and on those of the clusters that something comes from.
+    let from = host.services.iter().filter_map(|service| service.def.migrates_from.as_ref());
+    let from: Vec<&str> =
+        from.map(|from| from.cluster.as_str()).filter(|_| scenario == Some(Scenario::Migrate)).collect();
+    let named: Vec<&str> = (fleet.fleet.file.clusters.iter())
+        .filter(|(name, _)| from.contains(&name.as_str()))
+        .flat_map(|(_, cluster)| cluster.value.manifests.iter().map(|path| path.value.0.as_str()))
+        .collect();
+    let is_named = |path: &str| {
+        named.iter().any(|named| path.strip_prefix(named).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+    };
     let of_host: Vec<(String, &str)> = inputs
+        .texts
         .iter()
         .filter(|(path, _)| !path.starts_with("hosts/") || path.starts_with(&own))
         .map(|(path, text)| (path.clone(), text.as_str()))
         .chain(copies.iter().map(|(path, digest)| (path.clone(), digest.as_str())))
+        .chain(
+            inputs
+                .manifests
+                .iter()
+                .filter(|(path, _)| is_named(path))
+                .map(|(path, digest)| (path.clone(), digest.as_str())),
+        )
         .collect();
-    plan::make(fleet, host, scenario, &of_host, env!("CARGO_PKG_VERSION"), facts)
+    plan::make(fleet, host, scenario, &of_host, env!("CARGO_PKG_VERSION"), facts, clusters.facts())
 }
 
 /// Returns what ends a run that needs a plan and cannot have it.
@@ -265,14 +305,14 @@ pub(super) fn with_plan(
     let mut files = load(folder)?;
     let wanted = [host.to_owned()];
     known_hosts(&files, &wanted)?;
-    let inputs = texts(&files);
+    let inputs = Inputs::of(&files);
     let facts = facts(folder, &mut files)?;
     check_files(&mut files, &facts, &wanted, today(today_asked)?, |fleet, outcome, sources| {
         let fleet = match clean(terminal, fleet, &Report::new(&outcome, sources))? {
             Ok(fleet) => fleet,
             Err(status) => return Ok(status),
         };
-        let plan = plan_of(fleet, host_of(fleet, host)?, scenario, &inputs, &facts);
+        let plan = plan_of(fleet, host_of(fleet, host)?, scenario, &inputs, &facts, &outcome.clusters);
         then(plan.map_err(|error| plan_failure(&error))?)
     })
 }

@@ -100,6 +100,12 @@ fn example() -> BTreeMap<String, String> {
         ("fleet.toml", include_str!("../../fleet.toml")),
         ("hosts/lufta/host.toml", include_str!("../../hosts/lufta/host.toml")),
         ("hosts/attic/host.toml", include_str!("../../hosts/attic/host.toml")),
+        ("k8s/flux.yaml", include_str!("../../k8s/flux.yaml")),
+        ("k8s/gitea.yaml", include_str!("../../k8s/gitea.yaml")),
+        ("k8s/miniflux.yaml", include_str!("../../k8s/miniflux.yaml")),
+        ("k8s/navidrome.yaml", include_str!("../../k8s/navidrome.yaml")),
+        ("k8s/site.yaml", include_str!("../../k8s/site.yaml")),
+        ("k8s/volumes.yaml", include_str!("../../k8s/volumes.yaml")),
         (".gitignore", "/out/\n/state/\n"),
     ]
     .into_iter()

@@ -6,7 +6,7 @@ use super::check::{CheckFormat, FailOn};
 use super::context::{self, Report};
 use super::terminal::Terminal;
 use super::{ExitStatus, Failure};
-use crate::check::{Outcome, lint_nix};
+use crate::check::{Clusters, Outcome, lint_nix};
 use crate::facts::Facts;
 use crate::source::{self, printable};
 use crate::units::Release;
@@ -38,7 +38,12 @@ pub(super) struct Args {
 
 pub(super) fn run(terminal: &Terminal, args: &Args) -> Result<ExitStatus, Failure> {
     let files = source::load_nix(&args.paths).map_err(|error| Failure::new(printable(&error.to_string())))?;
-    let mut outcome = Outcome { checked: lint_nix(&files, &Facts::embedded(), args.release), fleet: None, hosts: 0 };
+    let mut outcome = Outcome {
+        checked: lint_nix(&files, &Facts::embedded(), args.release),
+        fleet: None,
+        hosts: 0,
+        clusters: Clusters::default(),
+    };
     context::complete(&mut outcome, args.format.into(), &files.sources);
     let report = Report::new(&outcome, &files.sources);
     terminal.print(&report.write(terminal, args.format.into(), args.fail_on.level(), "", None))?;

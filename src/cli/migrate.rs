@@ -6,28 +6,32 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 use super::context::{self, shown};
+use super::place::{Place, Stand};
 use super::terminal::Terminal;
-use super::{ExitStatus, Failure, moved, output, remarks, render};
+use super::{ExitStatus, Failure, cluster, output, remarks, render, timeline};
 use crate::facts::Facts;
-use crate::fleet::schema::service_parts::Protocol;
-use crate::kubernetes::context::{Target, answers_of};
-use crate::kubernetes::draft;
+use crate::kubernetes::claims::CapacityEntry;
+use crate::kubernetes::context::Target;
+use crate::kubernetes::draft::HostDraft;
 use crate::kubernetes::kustomize::listed;
-use crate::kubernetes::ledger::{CapacityEntry, Definitions, RefusedEntry};
+use crate::kubernetes::ledger::{Definitions, Outcome, RefusedEntry};
+use crate::kubernetes::live::Reading;
+use crate::kubernetes::placement::{HostEntry, Placed, PlacedEntry, PlacementEntry, Room, place};
 use crate::kubernetes::read::decode;
+use crate::kubernetes::spread::split;
 use crate::kubernetes::write::{Written, write};
-use crate::kubernetes::{inventory, load, metrics};
+use crate::kubernetes::{Inventory, World, demand, differences, inventory, load, metrics};
 use crate::report;
 use crate::report::migrate::{MigrateFormat, MigrateOptions};
-use crate::resolve::{Resolved, ResolvedHost};
-use crate::source::{self, Sources, printable};
+use crate::resolve::Resolved;
+use crate::source::{self, FileId, Sources, printable};
 use crate::units::{Date, Size};
 
 /// Take inventory of Kubernetes manifests, and make definitions of services from them.
 ///
 /// Every field of every object is accounted for: it went to a key of a definition, something else does the same, it has no meaning
-/// on a host, or a person has to decide. Reads files and folders of YAML and JSON, and what `kubectl get -o yaml` prints; no cluster
-/// is touched and no values of Secrets are shown.
+/// on a host, or a person has to decide. Reads files and folders of YAML and JSON, what `kubectl get -o yaml` prints, and with
+/// `--cluster` the cluster itself, which is only read. No values of Secrets are shown.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -35,18 +39,27 @@ Examples:
   kubectl get all,pvc,cm,ingress -A -o yaml | hostwright migrate -
   hostwright migrate k8s/ --host lufta                          the definitions that lufta would get
   hostwright migrate k8s/ --host lufta --write                  into hosts/lufta/host.toml
+  hostwright migrate k8s/ --hosts lufta,attic,desk              which host each workload goes to, and why
   hostwright migrate k8s/ --format html >inventory.html         every field, for a browser
+  hostwright migrate --cluster home                             a running cluster of fleet.toml, and where its manifests differ
+  hostwright migrate --cluster home --save k8s/                 kept as files, for plans and CI
 
-Exit status: 0 read; 1 some files were refused, or `--fail-on` found something; 2 nothing could be read.")]
+Exit status: 0 read; 1 some files or objects were refused, or changed meanwhile, or `--fail-on` found something; 2 nothing could be read.")]
 pub(super) struct Args {
-    /// Files and folders; `-` is standard input [default: the manifests of the fleet's clusters]
+    /// Files and folders; `-` is standard input [default: the manifests of the fleet's clusters]. With `--cluster` what it is
+    /// compared with
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    live: cluster::Args,
     /// The host that the workloads move to
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", group = "to")]
     host: Option<String>,
+    /// Several hosts that the workloads are spread over, by what they need and who speaks with whom
+    #[arg(long, value_name = "HOST,…", value_delimiter = ',', group = "to")]
+    hosts: Vec<String>,
     /// Write the definitions into the fleet; what stands there stays as it is
-    #[arg(long, requires = "host")]
+    #[arg(long, requires = "to")]
     write: bool,
     /// Used bytes of claims: lines `namespace/claim SIZE`, or a kubelet's summary as JSON
     #[arg(long, value_name = "FILE")]
@@ -97,30 +110,50 @@ impl From<FormatArg> for MigrateFormat {
     }
 }
 
+impl Args {
+    /// Returns the hosts that workloads move to, each once, by name.
+    fn wanted(&self) -> Vec<String> {
+        let named: BTreeSet<&String> = self.host.iter().chain(&self.hosts).filter(|name| !name.is_empty()).collect();
+        named.into_iter().cloned().collect()
+    }
+
+    /// Returns the words that name those hosts.
+    fn host_words(&self) -> Option<String> {
+        let host = self.host.as_ref().map(|host| format!("--host {}", printable(host)));
+        host.or_else(|| (!self.hosts.is_empty()).then(|| format!("--hosts {}", printable(&self.hosts.join(",")))))
+    }
+}
+
 pub(super) fn run(
     terminal: &Terminal,
     fleet: &dyn Fn() -> Result<PathBuf, Failure>,
     args: &Args,
 ) -> Result<ExitStatus, Failure> {
-    let Some(host) = &args.host else {
-        let paths = paths(args, fleet)?;
+    let live = cluster::read(terminal, fleet, &args.live, UNNAMED, args.metrics.is_none())?;
+    let live = live.as_ref();
+    let wanted = args.wanted();
+    if wanted.is_empty() {
+        let paths = if live.is_some() { args.paths.clone() } else { paths(args, fleet)? };
         let modules = crate::fleet::service_modules(None, crate::modules::embedded());
         let facts = Facts::embedded();
-        let used = metrics_of(args, None)?;
-        let target = Target { used, ..Target::nowhere(UNNAMED, &modules, &facts) };
-        let place = Place { target, is_new_cluster: true, pool: None };
-        return Run { terminal, args, paths: &paths, place }.print(None);
-    };
+        let used = live.map_or_else(|| metrics_of(args, None), |live| used_of(args, live))?;
+        let name = live.map_or(UNNAMED, |live| live.name.as_str());
+        let target = Target { used, ..Target::nowhere(name, &modules, &facts) };
+        let place = Place { target, is_new_cluster: true, stands: Vec::new(), timelines: Vec::new() };
+        return Run { terminal, args, paths: &paths, live, place }.print(None);
+    }
     let folder = fleet()?;
     let mut files = context::load(&folder)?;
-    context::known_hosts(&files, std::slice::from_ref(host))?;
+    context::known_hosts(&files, &wanted)?;
+    let inputs = context::Inputs::of(&files);
     let facts = context::facts(&folder, &mut files)?;
     let modules = crate::fleet::service_modules(Some(&files), crate::modules::embedded());
     let today = context::today(args.today)?;
-    let wanted = [host.clone()];
-    let paths = paths(args, &|| Ok(folder.clone()))?;
+    let paths = if live.is_some() { args.paths.clone() } else { paths(args, &|| Ok(folder.clone()))? };
     crate::check::check_files(&mut files, &facts, &wanted, today, |resolved, outcome, sources| {
-        let Some(resolved) = resolved.filter(|resolved| resolved.hosts.iter().any(|known| known.name == *host)) else {
+        let is_read =
+            |fleet: &&Resolved<'_>| wanted.iter().all(|name| fleet.hosts.iter().any(|host| host.name == *name));
+        let Some(resolved) = resolved.filter(is_read) else {
             terminal.print(&context::Report::new(&outcome, sources).write(
                 terminal,
                 report::Format::Human,
@@ -130,12 +163,21 @@ pub(super) fn run(
             ))?;
             return Ok(ExitStatus::Invalid);
         };
-        let own = context::host_of(resolved, host)?;
-        let used = metrics_of(args, cluster_metrics(resolved, &folder, &paths))?;
-        let cluster = cluster_of(resolved, &folder, &paths);
+        let hosts = wanted.iter().map(|name| context::host_of(resolved, name)).collect::<Result<Vec<_>, Failure>>()?;
+        let (used, cluster) = match live {
+            Some(live) => (used_of(args, live)?, Some(live.name.as_str()).filter(|_| live.is_known)),
+            None => {
+                let used = metrics_of(args, cluster_metrics(resolved, &folder, &paths))?;
+                (used, cluster_of(resolved, &folder, &paths))
+            }
+        };
         let target = Target { used, ..Target::nowhere(cluster.unwrap_or(UNNAMED), &modules, &facts) };
-        let place = Place::of(resolved, own, target, cluster.is_none());
-        Run { terminal, args, paths: &paths, place }.print(Some(&folder))
+        let mut place = Place::of(resolved, &hosts, target, cluster.is_none());
+        // What is written now is not in the files that a plan is made from.
+        if !args.write {
+            place.timelines = timeline::timelines(resolved, &hosts, &outcome, &inputs, &facts);
+        }
+        Run { terminal, args, paths: &paths, live, place }.print(Some(&folder))
     })
 }
 
@@ -184,126 +226,78 @@ fn metrics_of(args: &Args, of_cluster: Option<PathBuf>) -> Result<BTreeMap<Strin
         .map_err(|why| Failure::new(format!("cannot read the used bytes in {}: {}", shown(&path), printable(&why))))
 }
 
-/// The pool that claims go to.
-#[derive(Debug)]
-struct Room {
-    name: String,
-    usable: Option<u64>,
-    promised: u64,
+/// Returns used bytes of claims: those of the command line, else those that the cluster tells.
+fn used_of(args: &Args, live: &cluster::Live) -> Result<BTreeMap<String, Size>, Failure> {
+    if args.metrics.is_some() { metrics_of(args, None) } else { Ok(live.used.clone()) }
 }
 
 /// What a cluster is called that the fleet does not know yet.
 const UNNAMED: &str = "cluster";
-
-/// The place that workloads move to.
-#[derive(Debug)]
-struct Place<'a> {
-    target: Target<'a>,
-    /// Whether fleet.toml does not have the cluster yet.
-    is_new_cluster: bool,
-    pool: Option<Room>,
-}
-
-impl<'a> Place<'a> {
-    fn of(resolved: &Resolved<'_>, host: &ResolvedHost<'a>, mut target: Target<'a>, is_new_cluster: bool) -> Self {
-        let pool = host.pools.first().map(|pool| Room {
-            name: pool.name.to_owned(),
-            usable: crate::check::usable_bytes(pool),
-            promised: crate::check::planned_bytes(host, pool),
-        });
-        target.host = Some(host.name);
-        target.release = Some(host.channel.channel.release.value);
-        target.datasets = pool.as_ref().map(|pool| format!("{}/safe", pool.name));
-        target.parts = moved::parts(host);
-        target.addresses = moved::addresses(host);
-        for service in &host.services {
-            for port in &service.ports {
-                let protocol = match port.protocol {
-                    Protocol::Tcp => draft::Protocol::Tcp,
-                    Protocol::Udp => draft::Protocol::Udp,
-                };
-                target.ports.insert((port.port, protocol), service.name.to_owned());
-            }
-            if let Some(module) = &service.module {
-                target.natives.insert(module.name.to_owned(), service.name.to_owned());
-            }
-            for vhost in &service.def.vhost.0 {
-                for name in std::iter::once(&vhost.name).chain(&vhost.aliases) {
-                    let route = (name.as_str().to_ascii_lowercase(), vhost.path.as_str().to_owned());
-                    target.vhosts.insert(route, service.name.to_owned());
-                }
-            }
-        }
-        for (name, service) in host.def.services.iter() {
-            let name = name.as_str().to_owned();
-            if let Some(from) = &service.value.migrates_from {
-                target.moved.insert(from.workload.value.to_string(), name);
-            } else {
-                target.taken.insert(name);
-            }
-        }
-        for own in &resolved.hosts {
-            for (_, service) in own.def.services.iter() {
-                let Some(from) = &service.value.migrates_from else { continue };
-                target.answers.extend(answers_of(from));
-            }
-        }
-        Self { target, is_new_cluster, pool }
-    }
-}
 
 /// One run.
 struct Run<'a> {
     terminal: &'a Terminal,
     args: &'a Args,
     paths: &'a [PathBuf],
+    /// What was read of the cluster itself; then the paths are what it is compared with.
+    live: Option<&'a cluster::Live>,
     place: Place<'a>,
 }
 
 impl Run<'_> {
-    fn print(self, folder: Option<&Path>) -> Result<ExitStatus, Failure> {
-        let Self { terminal, args, place, .. } = &self;
-        let (mut texts, mut refused) = texts(self.paths)?;
+    fn print(mut self, folder: Option<&Path>) -> Result<ExitStatus, Failure> {
+        let (terminal, args) = (self.terminal, self.args);
+        let (mut texts, mut refused) = match self.live {
+            Some(live) => (live.texts.clone(), Vec::new()),
+            None => texts(self.paths)?,
+        };
         let files = texts.len() + refused.len();
         if args.render {
             texts = render::render(texts)?;
         }
         let mut sources = Sources::default();
         let ids: Vec<_> = texts.into_iter().map(|(path, text)| sources.add(path, text)).collect();
+        let manifests = self.live.map(|live| Wanted::read(live, self.paths, &mut sources)).transpose()?;
         let loaded = load::load(&sources, &ids);
         refused.extend(loaded.refused());
+        let placed = self.spread(&loaded.world);
         let wants_fields = !args.summary && args.format != FormatArg::Human;
         let inventory =
-            inventory(&loaded.world, &place.target, wants_fields).map_err(|bug| Failure::new(bug.to_string()))?;
+            inventory(&loaded.world, &self.place.target, wants_fields).map_err(|bug| Failure::new(bug.to_string()))?;
         let mut found = loaded.found;
         found.extend(inventory.found.iter().cloned());
-        let mut definitions = None;
-        if let (Some(folder), Some(host)) = (folder, place.target.host) {
-            let written = if args.write {
-                let (before, merged) = added(folder, host, place, &inventory.host)?;
-                put(folder, host, &before, &merged)?;
-                if place.is_new_cluster {
-                    add_cluster(folder, place.target.cluster, self.paths)?;
-                }
-                merged
-            } else {
-                written("", host, place, &inventory.host)?
-            };
-            if args.format == FormatArg::Human {
-                let unwritten = if args.write { None } else { Some(added(folder, host, place, &inventory.host)?.1) };
-                remarks::print(terminal, folder, host, unwritten, context::today(args.today)?)?;
-            }
-            definitions = Some(Definitions {
-                host: host.to_owned(),
-                toml: written.text,
-                files: written.files.into_keys().collect(),
+        let drafts = self.drafts(&inventory);
+        let mut definitions = match folder {
+            Some(folder) => self.definitions(folder, &drafts)?,
+            None => Vec::new(),
+        };
+        let several = self.place.target.spread.is_several();
+        let mut capacities: Vec<Option<CapacityEntry>> =
+            self.place.stands.iter().map(|stand| stand.capacity(&inventory, &placed)).collect();
+        let (capacity, single, placement) = if several {
+            let hosts = self.place.stands.iter().zip(capacities).zip(definitions);
+            let hosts = hosts.map(|((stand, capacity), definitions)| {
+                let own = |one: &&Placed| one.host.as_deref() == Some(stand.room.name.as_str());
+                let workloads = placed.iter().filter(own).map(|one| one.id.clone()).collect();
+                HostEntry::of(&stand.room, workloads, capacity, definitions)
             });
-        }
-        let capacity = place.pool.as_ref();
-        let capacity =
-            capacity.map(|pool| CapacityEntry::of(&pool.name, pool.usable, pool.promised, &inventory.claims));
-        let ledger = inventory.into_ledger(files, refused, capacity, definitions);
-        let words: Vec<String> = self.paths.iter().map(|path| shown(path)).chain(host_words(args)).collect();
+            (
+                None,
+                None,
+                Some(PlacementEntry {
+                    hosts: hosts.collect(),
+                    workloads: placed.iter().map(PlacedEntry::of).collect(),
+                }),
+            )
+        } else {
+            (capacities.pop().flatten(), definitions.pop(), None)
+        };
+        let timelines = std::mem::take(&mut self.place.timelines);
+        let outcome = Outcome { capacity, definitions: single, placement, timelines };
+        let mut ledger = inventory.into_ledger(files, refused, outcome);
+        ledger.reading = self.live.zip(manifests).map(|(live, wanted)| wanted.compared(live, &sources, &loaded.world));
+        let words = self.live.map(cluster::Live::words).into_iter().chain(self.paths.iter().map(|path| shown(path)));
+        let words: Vec<String> = words.chain(args.host_words()).collect();
         let options = MigrateOptions {
             color: terminal.color,
             verbose: terminal.verbosity == report::Verbosity::Verbose,
@@ -324,6 +318,83 @@ impl Run<'_> {
         } else {
             ExitStatus::Success
         })
+    }
+
+    /// Spreads workloads over several hosts.
+    fn spread(&mut self, world: &World<'_>) -> Vec<Placed> {
+        if !self.place.target.spread.is_several() {
+            return Vec::new();
+        }
+        let rooms: Vec<Room> = self.place.stands.iter().map(|stand| stand.room.clone()).collect();
+        let placed = place(&demand(world, &self.place.target), &rooms);
+        self.place.target.spread.placed = placed.iter().map(|one| (one.id.clone(), one.clone())).collect();
+        placed
+    }
+
+    /// Returns the definitions of each host, by name.
+    fn drafts(&self, inventory: &Inventory) -> BTreeMap<String, HostDraft> {
+        let target = &self.place.target;
+        match target.host {
+            Some(host) => BTreeMap::from([(host.to_owned(), inventory.host.clone())]),
+            None => split(&inventory.host, &inventory.hosts, &target.spread),
+        }
+    }
+
+    /// Writes definitions into the fleet where that is wanted, says what the rules find in them, and returns them, by host.
+    fn definitions(&self, folder: &Path, drafts: &BTreeMap<String, HostDraft>) -> Result<Vec<Definitions>, Failure> {
+        let (args, place) = (self.args, &self.place);
+        let (mut all, mut unwritten) = (Vec::new(), Vec::new());
+        for stand in &place.stands {
+            let host = stand.room.name.as_str();
+            let Some(draft) = drafts.get(host) else { continue };
+            let own = if args.write {
+                let (before, merged) = added(folder, stand, draft)?;
+                put(folder, host, &before, &merged)?;
+                merged
+            } else {
+                if args.format == FormatArg::Human {
+                    unwritten.push((host, added(folder, stand, draft)?.1));
+                }
+                written("", stand, draft)?
+            };
+            all.push(Definitions { host: host.to_owned(), toml: own.text, files: own.files.into_keys().collect() });
+        }
+        if args.write && place.is_new_cluster {
+            let paths = if self.live.is_some() { &[][..] } else { self.paths };
+            let context = self.live.map(|live| live.reading.context.as_str());
+            add_cluster(folder, place.target.cluster, paths, context)?;
+        }
+        if args.format == FormatArg::Human {
+            let hosts: Vec<String> = place.stands.iter().map(|stand| stand.room.name.clone()).collect();
+            remarks::print(self.terminal, folder, &hosts, unwritten, context::today(args.today)?)?;
+        }
+        Ok(all)
+    }
+}
+
+/// The manifests that a cluster is held against.
+struct Wanted {
+    files: Vec<FileId>,
+    refused: usize,
+}
+
+impl Wanted {
+    fn read(live: &cluster::Live, paths: &[PathBuf], sources: &mut Sources) -> Result<Self, Failure> {
+        let (texts, refused) = texts(if paths.is_empty() { &live.manifests } else { paths })?;
+        let files = texts.into_iter().map(|(path, text)| sources.add(path, text)).collect();
+        Ok(Self { files, refused: refused.len() })
+    }
+
+    fn compared(self, live: &cluster::Live, sources: &Sources, world: &World<'_>) -> Reading {
+        let loaded = load::load(sources, &self.files);
+        let mut reading = live.reading.clone();
+        reading.differences = differences::differences(&loaded.world, world, &|object| live.knows(object));
+        match self.refused + loaded.refused.len() {
+            0 => {}
+            1 => reading.notes.push("one file of the manifests cannot be read and was not compared".to_owned()),
+            count => reading.notes.push(format!("{count} files of the manifests cannot be read and were not compared")),
+        }
+        reading
     }
 }
 
@@ -348,10 +419,6 @@ fn texts(paths: &[PathBuf]) -> Result<(render::Texts, Vec<RefusedEntry>), Failur
     Ok((all, refused))
 }
 
-fn host_words(args: &Args) -> impl Iterator<Item = String> {
-    args.host.iter().map(|host| format!("--host {}", printable(host)))
-}
-
 /// Writes a host's file and what it names, as far as they changed.
 fn put(folder: &Path, host: &str, before: &str, written: &Written) -> Result<(), Failure> {
     for (file, bytes) in &written.files {
@@ -364,19 +431,20 @@ fn put(folder: &Path, host: &str, before: &str, written: &Written) -> Result<(),
 }
 
 /// Returns the text of a host's file, and the same with the definitions added.
-fn added(folder: &Path, host: &str, place: &Place<'_>, draft: &draft::HostDraft) -> Result<(String, Written), Failure> {
-    let text = output::read_text(&folder.join(format!("hosts/{host}/host.toml")))?;
-    let written = written(&text, host, place, draft)?;
+fn added(folder: &Path, stand: &Stand, draft: &HostDraft) -> Result<(String, Written), Failure> {
+    let text = output::read_text(&folder.join(format!("hosts/{}/host.toml", stand.room.name)))?;
+    let written = written(&text, stand, draft)?;
     Ok((text, written))
 }
 
-fn written(text: &str, host: &str, place: &Place<'_>, draft: &draft::HostDraft) -> Result<Written, Failure> {
-    write(text, draft, host, place.pool.as_ref().map(|pool| pool.name.as_str()))
+fn written(text: &str, stand: &Stand, draft: &HostDraft) -> Result<Written, Failure> {
+    let host = stand.room.name.as_str();
+    write(text, draft, host, stand.pool.as_ref().map(|pool| pool.name.as_str()))
         .map_err(|_| Failure::new(format!("hosts/{host}/host.toml is no TOML")).help("`hostwright check` says why"))
 }
 
-/// Adds the cluster to fleet.toml, with where its manifests are when they lie in the fleet.
-fn add_cluster(folder: &Path, name: &str, paths: &[PathBuf]) -> Result<(), Failure> {
+/// Adds the cluster to fleet.toml, with its context, or with where its manifests are when they lie in the fleet.
+fn add_cluster(folder: &Path, name: &str, paths: &[PathBuf], context: Option<&str>) -> Result<(), Failure> {
     let path = folder.join("fleet.toml");
     let text = output::read_text(&path)?;
     let mut document: toml_edit::DocumentMut =
@@ -396,7 +464,10 @@ fn add_cluster(folder: &Path, name: &str, paths: &[PathBuf]) -> Result<(), Failu
     let Some(clusters) = clusters.as_table_like_mut() else { return Ok(()) };
     if !clusters.contains_key(name) {
         let mut table = toml_edit::Table::new();
-        table.insert("manifests", toml_edit::value(manifests));
+        match context {
+            Some(context) => table.insert("context", toml_edit::value(context)),
+            None => table.insert("manifests", toml_edit::value(manifests)),
+        };
         clusters.insert(name, toml_edit::Item::Table(table));
         output::replace(&output::real(&path), document.to_string().as_bytes())?;
     }

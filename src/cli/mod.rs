@@ -7,6 +7,7 @@
 mod apply;
 mod build;
 mod check;
+mod cluster;
 mod completions;
 mod context;
 mod eval;
@@ -25,13 +26,17 @@ mod new;
 mod option_lists;
 mod output;
 mod pin;
+mod place;
 mod plan;
 mod probe;
+mod process;
 mod remarks;
 mod render;
 mod rules;
 mod schema;
+mod spots;
 mod terminal;
+mod timeline;
 mod way;
 
 use std::path::PathBuf;

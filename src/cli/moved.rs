@@ -3,8 +3,37 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use crate::fleet::schema::migration::MigratesFrom;
 use crate::fleet::schema::services::Work;
-use crate::resolve::ResolvedHost;
+use crate::kubernetes::context::{Held, Placed, Target};
+use crate::resolve::{MountSource, ResolvedHost};
+
+/// Tells the target where a service's claims go and which of them stay: what a person has put elsewhere is not put back.
+pub(super) fn claims(host: &ResolvedHost<'_>, from: &MigratesFrom, target: &mut Target<'_>) {
+    if from.cluster.as_str() != target.cluster {
+        return;
+    }
+    let workload = from.workload.value.to_string();
+    let namespace = workload.split('/').next().unwrap_or_default();
+    for moved in &from.volumes {
+        let path = moved.to.value.as_str();
+        let held = match host.mount_of(path) {
+            Some(mount) => match &mount.source {
+                MountSource::Dataset { pool, name, .. } if mount.path == path => {
+                    Held::Own((*pool).to_owned(), (*name).to_owned())
+                }
+                MountSource::Dataset { .. } | MountSource::Persisted { .. } | MountSource::Foreign(_) => Held::Above,
+                _ => Held::Nowhere,
+            },
+            None => Held::Nowhere,
+        };
+        let placed = Placed { path: path.to_owned(), held };
+        target.placed.insert(format!("{namespace}/{}", moved.claim.as_str()), placed);
+    }
+    for left in &from.leave {
+        target.left.insert(format!("{namespace}/{}", left.claim.as_str()), left.reason.value.clone());
+    }
+}
 
 /// Returns the addresses of a host; none where an interface gets some from elsewhere.
 pub(super) fn addresses(host: &ResolvedHost<'_>) -> Option<BTreeSet<IpAddr>> {

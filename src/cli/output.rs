@@ -321,6 +321,21 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     fs::rename(&beside, path).with_context(failed)
 }
 
+/// Removes a file, if it is there.
+pub(super) fn remove(path: &Path) -> anyhow::Result<()> {
+    match fs::remove_file(path) {
+        Err(why) if why.kind() != io::ErrorKind::NotFound => {
+            Err(why).with_context(|| format!("cannot remove {}", shown(path)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Tells whether a folder is there and has nothing in it.
+pub(super) fn is_empty(folder: &Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
+}
+
 /// Returns the file that a path leads to: one that is a link stays a link when its file is replaced.
 pub(super) fn real(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())

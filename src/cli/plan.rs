@@ -20,7 +20,8 @@ use crate::units::Date;
 Examples:
   hostwright plan lufta                     the steps as a table
   hostwright plan lufta --format md         to follow by hand
-  hostwright plan lufta --out plans/        plan.md, plan.json and plan.html")]
+  hostwright plan lufta --out plans/        plan.md, plan.json and plan.html
+  hostwright plan lufta --scenario migrate  how its services come off their cluster")]
 pub(super) struct Args {
     /// The host
     host: String,
@@ -40,7 +41,7 @@ pub(super) struct Args {
 
 /// What a plan can be for.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum ScenarioArg {
+pub(super) enum ScenarioArg {
     /// The first system of a machine
     Install,
     /// Workloads that leave a Kubernetes cluster

@@ -1,4 +1,4 @@
-//! What the rules that see clusters say of a host with the definitions that `migrate` makes.
+//! What the rules that see clusters say of hosts with the definitions that `migrate` makes.
 
 use std::path::Path;
 
@@ -10,23 +10,23 @@ use crate::kubernetes::write::Written;
 use crate::source::{Asset, AssetFile, Diagnostic};
 use crate::units::Date;
 
-/// Prints what there is to say of a host: as it stands in the fleet, or with definitions that nobody has written yet.
+/// Prints what there is to say of hosts: as they stand in the fleet, or with definitions that nobody has written yet.
 pub(super) fn print(
     terminal: &Terminal,
     folder: &Path,
-    host: &str,
-    unwritten: Option<Written>,
+    hosts: &[String],
+    unwritten: Vec<(&str, Written)>,
     today: Date,
 ) -> Result<ExitStatus, Failure> {
     let mut files = context::load(folder)?;
-    if let Some(written) = unwritten {
+    for (host, written) in unwritten {
         files.add(format!("hosts/{host}/host.toml"), written.text);
         for (path, bytes) in written.files {
             files.sources.add_asset(path, Asset::File(AssetFile { bytes: bytes.into(), executable: false }));
         }
     }
     let facts = context::facts(folder, &mut files)?;
-    check_files(&mut files, &facts, &[host.to_owned()], today, |_, outcome, sources| {
+    check_files(&mut files, &facts, hosts, today, |_, outcome, sources| {
         let about_clusters = |finding: &Diagnostic| {
             finding.allowed.is_none() && rules::find(finding.rule).is_some_and(Rule::sees_clusters)
         };

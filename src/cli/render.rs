@@ -4,11 +4,11 @@
 //! a failure is not repeated, because it may quote values.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{ErrorKind, Read as _};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 use super::Failure;
+use super::process::{self, Unended};
 use crate::kubernetes::kustomize::listed::{self, Listed};
 use crate::kubernetes::read::inline;
 use crate::source::quoted;
@@ -132,53 +132,24 @@ fn word(folder: &str) -> String {
 }
 
 /// Runs a program to its end and returns what it prints; none where it is not installed.
-#[expect(clippy::disallowed_methods, reason = "`--render` is the option that starts renderers, and gives them a time")]
+#[expect(clippy::disallowed_methods, reason = "`--render` is the option that starts renderers")]
 fn run(program: &str, arguments: &[&str]) -> Result<Option<String>, Failure> {
     let shown = ShellCommand::new(program).args(arguments).to_string();
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = match command.spawn() {
-        Ok(child) => child,
-        Err(why) if why.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(why) => return Err(Failure::new(format!("`{program}` cannot be run: {why}"))),
-    };
-    let Some(stdout) = child.stdout.take() else { return Ok(None) };
-    let reader = std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        stdout.take(MOST + 1).read_to_end(&mut bytes).map(|_| bytes)
-    });
     let failed =
         |what: String| Failure::new(format!("`{shown}` {what}")).help(format!("run `{shown}` yourself: it says why"));
-    let deadline = Instant::now() + LONGEST;
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(20)),
-            Ok(None) => {
-                stop(&mut child);
-                return Err(failed(format!("did not end within {} seconds", LONGEST.as_secs())));
-            }
-            Err(why) => {
-                stop(&mut child);
-                return Err(failed(format!("was lost: {why}")));
-            }
-        }
-    };
-    let bytes = reader.join().ok().and_then(Result::ok);
-    match bytes {
-        _ if !status.success() => Err(failed(format!("failed ({status})"))),
-        Some(bytes) if bytes.len() as u64 <= MOST => match String::from_utf8(bytes) {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    match process::run(command, LONGEST, MOST) {
+        Ok(ended) if !ended.status.success() => Err(failed(format!("failed ({})", ended.status))),
+        Ok(ended) => match String::from_utf8(ended.out) {
             Ok(text) => Ok(Some(text)),
             Err(_) => Err(failed("printed what is no text".to_owned())),
         },
-        _ => Err(failed("printed more than 1 GB".to_owned())),
+        Err(Unended::Missing) => Ok(None),
+        Err(Unended::Late) => Err(failed(format!("did not end within {} seconds", LONGEST.as_secs()))),
+        Err(Unended::TooMuch) => Err(failed("printed more than 1 GB".to_owned())),
+        Err(Unended::Broken(why)) => Err(failed(format!("cannot be run: {why}"))),
     }
-}
-
-fn stop(child: &mut Child) {
-    // It has ended already where this fails.
-    let _ = child.kill();
-    let _ = child.wait();
 }
 
 #[cfg(test)]

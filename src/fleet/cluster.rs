@@ -75,6 +75,8 @@ pub struct ClaimUse {
     pub place: Place,
     /// Whether nothing of the workload can write it.
     pub read_only: bool,
+    /// Whether a StatefulSet makes it of a template, so that its pod's template does not name it.
+    pub is_template: bool,
 }
 
 /// A path of the node that a workload mounts.
@@ -138,6 +140,8 @@ pub struct Claim {
     pub owner: Option<String>,
     /// What becomes of the data when the claim goes; none where nobody says.
     pub reclaim: Option<Reclaim>,
+    /// Where the data lies.
+    pub lies: Lies,
     /// The identities of the workloads that have it as a volume, in the order in which they were read.
     pub workloads: Vec<String>,
 }
@@ -147,6 +151,23 @@ impl Claim {
     pub fn is_shared(&self) -> bool {
         self.access.iter().any(|mode| mode == "ReadWriteMany" || mode == "RWX")
     }
+}
+
+/// Where the data of a claim lies, as far as its volume or its storage class says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lies {
+    /// The volume, by name.
+    pub volume: Option<String>,
+    /// What holds the data, as words after "its data lies".
+    pub words: Option<String>,
+    /// The node that the volume is tied to.
+    pub node: Option<String>,
+    /// The directory on the node.
+    pub node_path: Option<String>,
+    /// The driver of the volume, or what makes volumes of the class.
+    pub driver: Option<String>,
+    /// The export of an NFS server: its name or address, and the path there.
+    pub export: Option<(String, String)>,
 }
 
 /// What becomes of the data of a claim when the claim goes.
@@ -160,11 +181,47 @@ pub struct Reclaim {
     pub volume: Option<String>,
 }
 
+/// The kinds of what brings objects back, the outermost first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestorerKind {
+    /// An ApplicationSet of Argo CD.
+    ArgoApplicationSet,
+    /// An Application of Argo CD.
+    ArgoApplication,
+    /// A Kustomization of Flux.
+    FluxKustomization,
+    /// A HelmRelease of Flux.
+    FluxHelmRelease,
+    /// A Bundle of Rancher Fleet.
+    Fleet,
+    /// The folder of manifests, or a HelmChart, of k3s and RKE2.
+    K3sAddon,
+    /// The addon manager of kubeadm, minikube and their like.
+    AddonManager,
+    /// A release of helm.
+    Helm,
+    /// An operator, by the object that it reads.
+    Operator,
+    /// A HorizontalPodAutoscaler.
+    HorizontalPodAutoscaler,
+    /// A ScaledObject of KEDA.
+    Keda,
+    /// Something outside of the cluster that writes to it: Terraform, Pulumi, a pipeline.
+    Outside,
+}
+
 /// Something that brings objects back.
 #[derive(Debug, Clone)]
 pub struct Restorer {
+    /// Its kind.
+    pub kind: RestorerKind,
     /// What it is, as words: `the Kustomization of Flux`.
     pub what: &'static str,
+    /// The API group of its object, where that is among the manifests.
+    pub group: Option<String>,
+    /// How often it looks, in seconds, where it says so.
+    pub interval: Option<u64>,
     /// Its identity, as far as it is known.
     pub by: String,
     /// Where its name stands, where it is among the manifests.

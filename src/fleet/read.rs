@@ -237,8 +237,13 @@ impl Modules {
             .map(|(name, _, id)| (name.to_owned(), id))
             .collect();
         self.names = own.keys().cloned().chain(builtin.iter().map(|(name, _)| (*name).to_owned())).collect();
-        // The fleet's own are read even when nothing names them: their author wants to know what is wrong.
-        let mut wanted: Vec<String> = own.keys().cloned().collect();
+        // The fleet's own are read even when nothing names them: their author wants to know what is wrong. A copy of a built-in one is
+        // none of its own.
+        let is_copy = |name: &str, file: FileId| {
+            builtin.iter().any(|(known, text)| *known == name && *text == *files.sources.text(file))
+        };
+        let changed = own.iter().filter(|(name, file)| !is_copy(name, **file));
+        let mut wanted: Vec<String> = changed.map(|(name, _)| name.clone()).collect();
         wanted.extend(roots.flat_map(names_in));
         while let Some(name) = wanted.pop() {
             if self.loaded.contains_key(&name) {

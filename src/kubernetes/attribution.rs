@@ -1,28 +1,35 @@
 //! Objects that another object of the input made: a dump holds a ReplicaSet and Pods for every Deployment. They are counted where
 //! they come from, and say nothing of their own.
 
-use super::context::Cx;
-use super::object::Object;
+use rayon::prelude::*;
 
-/// Settles the objects whose owner is among the input.
+use super::context::Cx;
+use super::ledger::Disposition;
+use super::object::Object;
+use super::world::World;
+
+/// Settles the objects whose owner is among the input. A dump is mostly such objects, and none depends on another one here.
 pub(super) fn run(cx: &mut Cx<'_, '_>) {
     let world = cx.world;
-    for object in world.objects().iter().filter(|object| !object.is_patch) {
-        if let Some(counts) = world.superseded_by(object) {
-            cx.attributed.insert(object.id);
-            let reason =
-                format!("the same object stands at {} again, which is what a cluster keeps", world.at(counts.tree()));
-            cx.books.dropped(&object.root, reason);
-        } else if let Some((kind, name)) = owner(cx, object) {
-            cx.attributed.insert(object.id);
-            cx.books.dropped(&object.root, format!("made by {kind}/{name}, which would make it again: counted there"));
-        }
-    }
+    let settled = world.objects().par_iter().zip(cx.books.accounts_mut()).filter_map(|(object, account)| {
+        let reason = counted_elsewhere(world, object)?;
+        let entry = account.entry(Disposition::Dropped, None, Some(reason.into()));
+        account.settle_rest(entry);
+        Some(object.id)
+    });
+    cx.attributed.par_extend(settled);
 }
 
-/// Returns the kind and name of the object of the input that made this one.
-fn owner<'w>(cx: &Cx<'w, '_>, object: &'w Object<'_>) -> Option<(&'w str, &'w str)> {
+/// Returns why an object says nothing of its own; none where it does.
+fn counted_elsewhere(world: &World<'_>, object: &Object<'_>) -> Option<String> {
+    if object.is_patch {
+        return None;
+    }
+    if let Some(counts) = world.superseded_by(object) {
+        let at = world.at(counts.tree());
+        return Some(format!("the same object stands at {at} again, which is what a cluster keeps"));
+    }
     let (kind, name) = object.controller()?;
-    let owner = cx.world.find(kind, object.namespace(), name)?;
-    (owner.id != object.id).then_some((kind, name))
+    let owner = world.find(kind, object.namespace(), name)?;
+    (owner.id != object.id).then(|| format!("made by {kind}/{name}, which would make it again: counted there"))
 }

@@ -14,8 +14,8 @@ use super::restorers::{self, RestorerKind};
 use super::tree::Node;
 use super::{attribution, fields, graph, translate};
 use crate::fleet::cluster::{
-    Claim, ClaimUse, ClusterFacts, Fate, HostPath, ObjectVersion, Reclaim, Restorer, Scaler, Talk, Template, Unfilled,
-    Workload,
+    Claim, ClaimUse, ClusterFacts, Fate, HostPath, Lies, ObjectVersion, Reclaim, Restorer, Scaler, Talk, Template,
+    Unfilled, Workload,
 };
 use crate::source::{Place, Spanned, printable};
 
@@ -52,7 +52,8 @@ pub fn cluster_facts(loaded: &Loaded<'_>, target: &Target<'_>) -> ClusterFacts {
         }
     }
     facts.claims = claims(&cx);
-    facts.restorers = restorers::find(world).into_iter().map(|restorer| restorer_facts(&cx, restorer)).collect();
+    facts.restorers =
+        restorers::find_with_parents(world).into_iter().map(|restorer| restorer_facts(&cx, restorer)).collect();
     facts.objects = world.objects().iter().filter_map(|object| version(&cx, object)).collect();
     for refusal in &loaded.refused {
         match &refusal.help {
@@ -197,7 +198,7 @@ fn claim_uses(cx: &Cx<'_, '_>, object: &Object<'_>, pod: &Node<'_>, replicas: i6
         let (Some(name), Some(place)) = (node.text(), cx.world.place(node)) else { continue };
         let volume = volume.str_at("name").unwrap_or("");
         let read_only = source.bool_at("readOnly") == Some(true) || !writes(pod, volume);
-        all.push(ClaimUse { name: name.to_owned(), place, read_only });
+        all.push(ClaimUse { name: name.to_owned(), place, read_only, is_template: false });
     }
     if object.kind == "StatefulSet" {
         let first = object.tree().at(&["spec", "ordinals", "start"]).and_then(Node::int).unwrap_or(0);
@@ -206,7 +207,7 @@ fn claim_uses(cx: &Cx<'_, '_>, object: &Object<'_>, pod: &Node<'_>, replicas: i6
             let Some(place) = cx.world.place(node) else { continue };
             for ordinal in first..first + replicas.clamp(1, MOST_REPLICAS) {
                 let name = format!("{name}-{}-{ordinal}", object.name());
-                all.push(ClaimUse { name, place, read_only: false });
+                all.push(ClaimUse { name, place, read_only: false, is_template: true });
             }
         }
     }
@@ -276,6 +277,7 @@ fn claims(cx: &Cx<'_, '_>) -> BTreeMap<(String, String), Claim> {
             requested: claim.requested,
             owner: claim.rights.owner.clone(),
             reclaim: reclaim(cx, claim),
+            lies: lies(cx, claim),
             workloads: workloads.collect(),
         };
         all.insert(key.clone(), claim);
@@ -303,6 +305,23 @@ fn reclaim(cx: &Cx<'_, '_>, claim: &claims::Claim) -> Option<Reclaim> {
     Some(Reclaim { policy, place, volume: None })
 }
 
+/// Returns where the data of a claim lies.
+fn lies(cx: &Cx<'_, '_>, claim: &claims::Claim) -> Lies {
+    let bound = &claim.bound;
+    let volume = bound.volume.as_deref().and_then(|name| cx.world.find("PersistentVolume", "", name));
+    let of_volume = |route: &[&str]| Some(volume?.tree().at(route)?.text()?.to_owned());
+    let class = claims::class_of(cx.world, claim.class.as_deref()).filter(|_| volume.is_none());
+    let provisioner = class.and_then(|class| class.tree().get("provisioner")?.text()).map(str::to_owned);
+    Lies {
+        volume: bound.volume.clone(),
+        words: bound.lies.clone(),
+        node: bound.node.clone(),
+        node_path: of_volume(&["spec", "local", "path"]).or_else(|| of_volume(&["spec", "hostPath", "path"])),
+        driver: of_volume(&["spec", "csi", "driver"]).or(provisioner),
+        export: bound.export.as_ref().map(|export| (export.server.clone(), export.path.clone())),
+    }
+}
+
 fn restorer_facts(cx: &Cx<'_, '_>, restorer: restorers::Restorer) -> Restorer {
     let mut parts = restorer.by.splitn(3, '/');
     let object = match (parts.next(), parts.next(), parts.next()) {
@@ -310,7 +329,10 @@ fn restorer_facts(cx: &Cx<'_, '_>, restorer: restorers::Restorer) -> Restorer {
         _ => None,
     };
     Restorer {
+        kind: restorer.kind,
         what: what(restorer.kind),
+        group: object.map(|object| object.group().to_owned()),
+        interval: object.and_then(|object| object.tree().at(&["spec", "interval"])?.text()).and_then(go_seconds),
         place: object.map(|object| name_of(cx, object)),
         by: restorer.by,
         by_itself: restorer.by_itself,
@@ -319,6 +341,28 @@ fn restorer_facts(cx: &Cx<'_, '_>, restorer: restorers::Restorer) -> Restorer {
         under: restorer.under,
         restores: restorer.restores,
     }
+}
+
+/// Reads a duration as Go writes it (`1h30m`, `90s`) in seconds, rounded up; none of what is no such duration.
+fn go_seconds(text: &str) -> Option<u64> {
+    let mut rest = text.trim();
+    let mut millis: u64 = 0;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let (number, after) = rest.split_at_checked(digits)?;
+        let unit = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+        let (unit, after) = after.split_at_checked(unit)?;
+        let factor = match unit {
+            "h" => 3_600_000,
+            "m" => 60_000,
+            "s" => 1_000,
+            "ms" => 1,
+            _ => return None,
+        };
+        millis = millis.checked_add(number.parse::<u64>().ok()?.checked_mul(factor)?)?;
+        rest = after;
+    }
+    (millis > 0).then(|| millis.div_ceil(1000))
 }
 
 /// Returns what a restorer is, as words before its name.

@@ -9,6 +9,7 @@ use super::ledger::{Books, Said};
 use super::object::{Object, ObjectId};
 use super::ports::Ports;
 use super::reach::Reach;
+use super::spread::{Spread, hosts_of_objects};
 use super::translate::pod::Catalogue;
 use super::tree::Node;
 use super::world::World;
@@ -51,6 +52,32 @@ pub struct Target<'a> {
     pub answers: BTreeMap<String, String>,
     /// Used bytes by claim, `namespace/name`.
     pub used: BTreeMap<String, Size>,
+    /// Where claims go that services of the host move already, by `namespace/name`.
+    pub placed: BTreeMap<String, Placed>,
+    /// Why claims stay that services of the host leave behind, by `namespace/name`.
+    pub left: BTreeMap<String, String>,
+    /// Several hosts, where it is not one.
+    pub spread: Spread,
+}
+
+/// Where a definition takes a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// The path on the host.
+    pub path: String,
+    /// What holds that path.
+    pub held: Held,
+}
+
+/// What holds a path of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// A dataset that is mounted right there, by its pool and its name below that.
+    Own(String, String),
+    /// A dataset that is mounted above it.
+    Above,
+    /// No dataset.
+    Nowhere,
 }
 
 impl<'a> Target<'a> {
@@ -64,6 +91,8 @@ impl<'a> Target<'a> {
             facts,
             datasets: None,
             moved: BTreeMap::new(),
+            placed: BTreeMap::new(),
+            left: BTreeMap::new(),
             taken: BTreeSet::new(),
             parts: BTreeSet::new(),
             addresses: None,
@@ -72,6 +101,7 @@ impl<'a> Target<'a> {
             natives: BTreeMap::new(),
             answers: BTreeMap::new(),
             used: BTreeMap::new(),
+            spread: Spread::default(),
         }
     }
 }
@@ -133,8 +163,10 @@ pub struct Cx<'w, 's> {
     pub uses: BTreeMap<ObjectId, BTreeSet<Use>>,
     /// The main service of each workload.
     pub services: BTreeMap<ObjectId, String>,
-    /// The names of those.
-    names: BTreeSet<String>,
+    /// The workload of each of those.
+    pub(super) named: BTreeMap<String, ObjectId>,
+    /// The host of each workload, where there are several.
+    pub(super) hosts: BTreeMap<ObjectId, &'w str>,
     /// The ports of the host that services have.
     pub(super) ports: Ports,
     /// The services of each module.
@@ -165,7 +197,8 @@ impl<'w, 's> Cx<'w, 's> {
             found: Diagnostics::new(),
             uses: BTreeMap::new(),
             services: BTreeMap::new(),
-            names: BTreeSet::new(),
+            named: BTreeMap::new(),
+            hosts: hosts_of_objects(world, &target.spread),
             ports: Ports::default(),
             natives: BTreeMap::new(),
             claims: Claims::default(),
@@ -205,7 +238,18 @@ impl<'w, 's> Cx<'w, 's> {
         question: impl Into<Said>,
         blocks: bool,
     ) -> Option<&'w str> {
-        let (id, text) = (question_id(object, key), question.into());
+        self.ask_as(question_id(object, key), nodes, question, blocks)
+    }
+
+    /// Asks one question about several fields, under an id of its own.
+    pub(super) fn ask_as(
+        &mut self,
+        id: String,
+        nodes: &[&'w Node<'s>],
+        question: impl Into<Said>,
+        blocks: bool,
+    ) -> Option<&'w str> {
+        let text = question.into();
         let [first, rest @ ..] = nodes else { return None };
         if let Some(answer) = self.target.answers.get(&id) {
             let how = format!("answered: {text}");
@@ -237,14 +281,16 @@ impl<'w, 's> Cx<'w, 's> {
             None => self.free_name(&[object.name(), &format!("{}-{}", object.namespace(), object.name())]),
         };
         self.services.insert(object.id, name.clone());
-        self.names.insert(name.clone());
+        self.named.insert(name.clone(), object.id);
         name
     }
 
     /// Returns the first of some words, made a name of a service, that no other service has; with a number where all are taken.
     pub fn free_name(&self, words: &[&str]) -> String {
         let is_free = |name: &String| {
-            !self.target.taken.contains(name) && !self.host.services.contains_key(name) && !self.names.contains(name)
+            !self.target.taken.contains(name)
+                && !self.host.services.contains_key(name)
+                && !self.named.contains_key(name)
         };
         let names: Vec<String> = words.iter().map(|word| as_name(word)).collect();
         names.iter().find(|name| is_free(name)).cloned().unwrap_or_else(|| {
@@ -262,14 +308,22 @@ impl<'w, 's> Cx<'w, 's> {
 
     /// Returns the service of the host other than `service` that answers at a path of a virtual host.
     pub fn vhost_of_other(&self, service: &str, name: &str, path: &str) -> Option<&str> {
-        let owner = self.target.vhosts.get(&(name.to_owned(), path.to_owned()))?;
+        let vhosts = self.spot(service).map_or(&self.target.vhosts, |spot| &spot.vhosts);
+        let owner = vhosts.get(&(name.to_owned(), path.to_owned()))?;
         (owner != service).then_some(owner)
     }
 
-    /// Returns the service other than `service` that has a module already: NixOS has one of each.
+    /// Returns the service other than `service` that has the options of a module already: NixOS has one of each, and MySQL's are
+    /// MariaDB's.
     pub fn native_of_other(&self, service: &str, module: &str) -> Option<String> {
-        let drafts = self.natives.get(module).into_iter().flatten();
-        drafts.chain(self.target.natives.get(module)).find(|owner| *owner != service).cloned()
+        let prefix = |name: &str| Some(self.target.modules.get(name)?.file.prefix.as_ref()?.as_str());
+        let wanted = prefix(module);
+        let is_same = |name: &str| name == module || wanted.is_some() && prefix(name) == wanted;
+        let drafts = self.natives.iter().filter(|(name, _)| is_same(name)).flat_map(|(_, owners)| owners);
+        let drafts = drafts.filter(|other| self.is_beside(service, other));
+        let natives = self.spot(service).map_or(&self.target.natives, |spot| &spot.natives);
+        let services = natives.iter().filter(|(name, _)| is_same(name)).map(|(_, owner)| owner);
+        drafts.chain(services).find(|owner| *owner != service).cloned()
     }
 
     /// Tells whether an object has a name and namespace that Kubernetes would take, and asks for them where it has not: nothing could

@@ -29,6 +29,10 @@ pub struct HostDraft {
     pub acme_email: Option<String>,
     /// `[nixos]` options that no key of a definition has, by path, as JSON.
     pub nixos: IndexMap<String, serde_json::Value>,
+    /// Ports that the firewall opens on single interfaces, as (port, protocol).
+    pub open_on: BTreeMap<String, Vec<(u16, Protocol)>>,
+    /// What single hosts of several get beyond their services, by name.
+    pub apart: BTreeMap<String, HostDraft>,
 }
 
 /// One service.
@@ -328,12 +332,14 @@ pub struct MigrationDraft {
 pub struct MovedClaim {
     /// The claim, without its namespace.
     pub claim: String,
+    /// The folder of it that goes there; the whole claim when absent.
+    pub sub_path: Option<String>,
     /// Where it goes on the host.
     pub to: String,
+    /// What moves of the folder; all of it when empty.
+    pub paths: Vec<String>,
     /// Used bytes, as a size, where they are known.
     pub used: Option<String>,
-    /// The parts of it that move; all of it when empty.
-    pub paths: Vec<String>,
     /// How it is dumped, where a copy of its files would not do.
     pub dump: Option<&'static str>,
     /// The owner that its files get.

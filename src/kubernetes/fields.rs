@@ -38,7 +38,8 @@ pub(super) fn settle_rest(cx: &mut Cx<'_, '_>) {
         .objects()
         .par_iter()
         .zip(accounts.par_iter_mut())
-        .filter(|(object, _)| object.made_from.is_none())
+        // What another object made is settled as a whole, and most of a dump.
+        .filter(|(object, account)| object.made_from.is_none() && !account.is_settled())
         .map(|(object, account)| Walk::over(table, object, account))
         .filter(|left| !left.is_empty())
         .collect();
@@ -188,7 +189,7 @@ impl<'w, 's, 'a> Walk<'w, 's, 'a> {
         if let Some(id) = line
             && let Some(entry) = self.entry(id)
         {
-            return settle_all(node, self.account, entry);
+            return self.account.settle_below(node, entry);
         }
         let (before, asked) = (self.left.unknown.len(), self.left.asked.len());
         self.collect(node, line);
@@ -285,14 +286,6 @@ fn route(parts: &[Part<'_>]) -> String {
         }
     }
     path
-}
-
-fn settle_all(node: &Node<'_>, account: &mut Account, entry: Entry) {
-    if node.is_leaf() {
-        return account.settle(node, entry);
-    }
-    node.items().iter().for_each(|item| settle_all(item, account, entry));
-    node.pairs().iter().for_each(|pair| settle_all(&pair.node, account, entry));
 }
 
 /// Notes which leaves of an object a tree still has.

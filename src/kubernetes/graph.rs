@@ -8,10 +8,12 @@
 
 mod loopback;
 mod order;
+mod remote;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(super) use self::order::is_store;
 use super::context::Cx;
 use super::draft::{Draft, Protocol, SecretTo, WorkDraft};
 use super::object::Object;
@@ -28,7 +30,7 @@ pub struct Edge {
     pub from: String,
     /// With which service.
     pub to: String,
-    /// The key of the definition that says so: `environment.DATABASE_URL`.
+    /// The key of the definition that says so: `environment.DATABASE_URL`; `env.DB_HOST` of a variable that only the manifest has.
     pub key: String,
     /// The port that it speaks of, as it is on the host.
     pub port: Option<u16>,
@@ -60,6 +62,7 @@ pub(super) fn run(cx: &mut Cx<'_, '_>) -> (Vec<Edge>, BTreeMap<String, Vec<Way>>
     spoken.edges.dedup();
     spoken.in_secret = in_secret(cx);
     order::order(cx, &spoken.edges);
+    remote::ask_secrets(cx, &spoken.edges);
     settle_ports(cx, &spoken);
     (spoken.edges, ways(cx))
 }
@@ -90,7 +93,7 @@ fn of_service(cx: &mut Cx<'_, '_>, name: &str, spoken: &mut Spoken) {
     let Some(object) = cx.world.object(draft.object) else { return };
     let namespace = object.namespace().to_owned();
     let on_host = is_on_host(cx, &network_owner(cx, name));
-    let mut texts = texts(draft);
+    let mut texts = texts(draft, object);
     let mut changed = false;
     let mut talks: Vec<(String, String, Option<u16>, String)> = Vec::new();
     let mut hosts: BTreeMap<String, String> = BTreeMap::new();
@@ -98,13 +101,15 @@ fn of_service(cx: &mut Cx<'_, '_>, name: &str, spoken: &mut Spoken) {
     let mut beside: Vec<(String, u16, u16)> = Vec::new();
     for at in 0..texts.len() {
         let Some(text) = texts.get(at) else { continue };
-        let speech = Speech { namespace: &namespace, hint: &text.hint, is_file: text.key.starts_with("files.") };
+        let is_file = text.key.starts_with("files.");
+        let has_port = !is_file && has_port(&texts, &text.hint);
+        let speech = Speech { namespace: &namespace, hint: &text.hint, is_file, has_port };
         let found = words::find(&text.text, &speech, &cx.reach.services);
         let mut out = text.text.clone();
         // From the end, so that places before stay where they are.
         for word in found.into_iter().rev() {
             let before = text.text.clone();
-            let Some(done) = rewritten(cx, &word, &texts, &text.hint, on_host) else { continue };
+            let Some(done) = rewritten(cx, &word, &texts, &text.hint, name, on_host) else { continue };
             if let (true, Some(to), Some(port)) = (done.is_on_host && !on_host, done.to.first(), done.port) {
                 listen_everywhere(cx, to, port);
             }
@@ -157,8 +162,9 @@ fn of_service(cx: &mut Cx<'_, '_>, name: &str, spoken: &mut Spoken) {
     }
 }
 
-/// Returns all texts of a definition in which names of Services may stand.
-fn texts(draft: &Draft) -> Vec<Text> {
+/// Returns all texts of a definition in which names of Services may stand. Of a module that lacks an option for it (the address of a
+/// database that is put together by the image) the variable of the manifest tells with whom the program speaks.
+fn texts(draft: &Draft, object: &Object<'_>) -> Vec<Text> {
     let mut all = Vec::new();
     if let WorkDraft::Container(container) = &draft.work {
         for (key, value) in &container.environment {
@@ -177,6 +183,12 @@ fn texts(draft: &Draft) -> Vec<Text> {
         for (option, value) in &native.options {
             if let Some(text) = value.as_str() {
                 all.push(Text { key: format!("options.{option}"), hint: option.clone(), text: text.to_owned() });
+            }
+        }
+        let variables = service::containers(object).flat_map(|container| container.list("env"));
+        for (name, value) in variables.filter_map(|one| Some((one.str_at("name")?, one.str_at("value")?))) {
+            if !all.iter().any(|known| known.text == value) {
+                all.push(Text { key: format!("env.{name}"), hint: name.to_owned(), text: value.to_owned() });
             }
         }
     }
@@ -235,8 +247,15 @@ struct Done {
     beside: Option<(String, u16, u16)>,
 }
 
-/// Returns what becomes of a word that names a Service. `from_host` says that it is said on the network of the host.
-fn rewritten(cx: &mut Cx<'_, '_>, word: &Word, texts: &[Text], hint: &str, from_host: bool) -> Option<Done> {
+/// Returns what becomes of a word by which `from` names a Service. `from_host` says that it is said on the network of the host.
+fn rewritten(
+    cx: &mut Cx<'_, '_>,
+    word: &Word,
+    texts: &[Text],
+    hint: &str,
+    from: &str,
+    from_host: bool,
+) -> Option<Done> {
     let id = (word.namespace.clone(), word.name.clone());
     let service = cx.reach.services.get(&id)?.clone();
     let said = word.port.or(word.default_port).map(|number| (number, word.port.is_some()));
@@ -262,6 +281,10 @@ fn rewritten(cx: &mut Cx<'_, '_>, word: &Word, texts: &[Text], hint: &str, from_
             let first = services.first()?;
             let owner = network_owner(cx, first);
             let mut done = Done { to: vec![owner.clone()], ..Done::default() };
+            let speaker = network_owner(cx, from);
+            if !cx.is_beside(&speaker, &owner) {
+                return Some(remote::at(cx, word, &service, (&speaker, &owner), port_beside(texts, hint, &service)));
+            }
             let on_host = is_on_host(cx, &owner);
             if from_host && !on_host {
                 return Some(loopback::at(cx, word, &service, &owner, port_beside(texts, hint, &service)));
@@ -325,13 +348,22 @@ fn with_port(host: &str, port: Option<u16>) -> String {
     port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// Returns the variable beside another that holds the port of the Service: `DB_PORT` beside `DB_HOST`.
+/// Tells whether a variable holds a port and is called like another one: `MASTER_PORT` beside `MASTER`.
+fn has_port(texts: &[Text], hint: &str) -> bool {
+    let own = |text: &Text| text.hint.strip_suffix("_PORT") == Some(hint) && text.text.trim().parse::<u16>().is_ok();
+    !hint.is_empty() && texts.iter().any(own)
+}
+
+/// Returns the variable beside another that holds the port of the Service: `DB_PORT` beside `DB_HOST` or `DB`.
 fn port_beside(texts: &[Text], hint: &str, service: &Service) -> Option<(String, u16)> {
     const HOST_WORDS: &[&str] =
         &["HOSTNAME", "HOST", "SERVER", "ADDRESS", "ADDR", "ENDPOINT", "host", "hostname", "server", "address"];
-    let stem = HOST_WORDS.iter().find_map(|word| hint.strip_suffix(word))?;
-    let own = |text: &&Text| text.hint == format!("{stem}PORT") || text.hint == format!("{stem}port");
-    let text = texts.iter().find(own)?;
+    let stem = HOST_WORDS.iter().find_map(|word| hint.strip_suffix(word));
+    let is_of_stem = |text: &Text| {
+        stem.is_some_and(|stem| text.hint == format!("{stem}PORT") || text.hint == format!("{stem}port"))
+            || text.hint.strip_suffix("_PORT") == Some(hint)
+    };
+    let text = texts.iter().find(|text| is_of_stem(text))?;
     let number: u16 = text.text.trim().parse().ok()?;
     service.ports.iter().any(|port| port.port == number).then(|| (text.hint.clone(), number))
 }
@@ -428,7 +460,7 @@ fn one_port<'w, 's>(
 }
 
 /// Returns the services that get secrets as variables in which another service may be spoken of, by namespace.
-fn in_secret(cx: &Cx<'_, '_>) -> BTreeMap<String, Vec<String>> {
+pub(super) fn in_secret(cx: &Cx<'_, '_>) -> BTreeMap<String, Vec<String>> {
     let speaks = |draft: &Draft| {
         draft.secrets.iter().any(|secret| {
             matches!(&secret.to, SecretTo::Env(key) if words::is_address_key(key)) || secret.to == SecretTo::EnvFile
@@ -571,6 +603,29 @@ mod tests {
             container.environment.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         assert_eq!(all, [("DB_HOST", "db"), ("DB_PORT", "8080"), ("WEB_PORT", "80")]);
         assert!(inventory.questions.is_empty(), "{:?}", inventory.questions);
+    }
+
+    #[test]
+    fn a_name_beside_a_port_of_its_own_is_a_name() {
+        let inventory = app("          env: [{ name: MAIN, value: db }, { name: MAIN_PORT, value: '80' }]");
+        let container = inventory.host.services.get("app").and_then(Draft::as_container).unwrap();
+        let all: Vec<&str> = container.environment.values().map(String::as_str).collect();
+        assert_eq!(all, ["db", "8080"]);
+        assert_eq!(inventory.host.services.get("app").unwrap().after, ["db"]);
+        for other in ["{ name: MAIN, value: db }, { name: MAIN_PORT, value: many }", "{ name: MAIN, value: db }"] {
+            assert!(app(&format!("          env: [{other}]")).talks.is_empty(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_module_starts_after_whom_only_a_variable_of_the_manifest_names() {
+        let env = "          env: [{ name: DB_HOST, value: db }, { name: DB_NAME, value: db }]";
+        let inventory = reached(&manifests(env, ", labels: { native: gitea }"), &[]);
+        let app = inventory.host.services.get("app").unwrap();
+        assert!(app.as_container().is_none());
+        assert_eq!(app.after, ["db"]);
+        let keys: Vec<&str> = inventory.talks.iter().map(|edge| edge.key.as_str()).collect();
+        assert_eq!(keys, ["env.DB_HOST"]);
     }
 
     #[test]

@@ -2,19 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+
 use super::claims::{self, ClaimEntry};
 use super::context::{Cx, Target};
 use super::draft::{HostDraft, WorkDraft};
 use super::graph::{self, Edge, Way};
 use super::ledger::{
-    CapacityEntry, Definitions, FieldEntry, Ledger, ObjectEntry, QuestionEntry, RefusedEntry, StateEntry, Totals,
-    Unsettled, WorkloadEntry,
+    FieldEntry, Ledger, ObjectEntry, Outcome, QuestionEntry, RefusedEntry, StateEntry, Totals, Unsettled, WorkloadEntry,
 };
+use super::lost::LostEntry;
 use super::object::{Object, ObjectId};
+use super::placement::{self, Demand};
 use super::restorers::{self, Restorer};
 use super::tree::Leaf;
 use super::world::World;
-use super::{attribution, fields, translate};
+use super::{attribution, ending, fields, lost, translate};
 use crate::source::Diagnostics;
 
 /// What became of a cluster's objects.
@@ -38,6 +41,10 @@ pub struct Inventory {
     pub talks: Vec<Edge>,
     /// How each service is reached from outside of its containers' network.
     pub reached_by: BTreeMap<String, Vec<Way>>,
+    /// What a cluster did that hosts do not.
+    pub lost: Vec<LostEntry>,
+    /// The host of each service, where there are several.
+    pub hosts: BTreeMap<String, String>,
     /// Findings about the input.
     pub found: Diagnostics,
 }
@@ -48,8 +55,21 @@ pub fn inventory(world: &World<'_>, target: &Target<'_>, fields: bool) -> Result
     let mut cx = Cx::new(world, target);
     world.notes.settle(&mut cx);
     attribution::run(&mut cx);
+    ending::run(&mut cx);
+    cx.ask_places();
     translate::run(&mut cx);
     close(cx, fields)
+}
+
+/// Returns what the workloads of the input ask of hosts.
+pub fn demand(world: &World<'_>, target: &Target<'_>) -> Demand {
+    let mut cx = Cx::new(world, target);
+    world.notes.settle(&mut cx);
+    attribution::run(&mut cx);
+    ending::run(&mut cx);
+    translate::run(&mut cx);
+    let (talks, _) = graph::run(&mut cx);
+    placement::demand(&cx, &talks)
 }
 
 /// Finds out who talks to whom, settles what no translator settled, and adds up.
@@ -62,19 +82,37 @@ pub(super) fn close(mut cx: Cx<'_, '_>, fields: bool) -> Result<Inventory, Unset
     for migration in cx.host.services.values_mut().filter_map(|service| service.migration.as_mut()) {
         cx.target.cluster.clone_into(&mut migration.cluster);
     }
+    let written: Vec<&Object<'_>> = world.objects().iter().filter(|object| object.made_from.is_none()).collect();
+    let entry_of = |object: &&Object<'_>| Ok(entry(&cx, object, cx.books.close(object.id.0 as usize)?, fields));
+    let (objects, (restorers, lost)) = rayon::join(
+        || written.par_iter().map(entry_of).collect::<Result<Vec<ObjectEntry>, Unsettled>>(),
+        || (restorers::find(world), lost::find(&cx)),
+    );
+    let objects = objects?;
     let mut totals = Totals::default();
-    let mut objects = Vec::with_capacity(world.objects().len());
-    for object in world.objects().iter().filter(|object| object.made_from.is_none()) {
-        let sums = cx.books.close(object.id.0 as usize)?;
-        totals += sums;
-        objects.push(entry(&cx, object, sums, fields));
+    for object in &objects {
+        totals += object.totals;
     }
     let questions = questions(&cx);
     let workloads = workloads(&cx);
     let claims = claims::entries(&cx);
-    let restorers = restorers::find(world);
+    let hosts = cx.host.services.keys().filter_map(|name| Some((name.clone(), cx.host_of(name)?.to_owned())));
+    let hosts = hosts.collect();
     let (host, found) = (cx.host, cx.found);
-    Ok(Inventory { objects, questions, workloads, claims, restorers, totals, host, talks, reached_by, found })
+    Ok(Inventory {
+        objects,
+        questions,
+        workloads,
+        claims,
+        restorers,
+        totals,
+        host,
+        talks,
+        reached_by,
+        lost,
+        hosts,
+        found,
+    })
 }
 
 impl Inventory {
@@ -83,8 +121,7 @@ impl Inventory {
         self,
         files: usize,
         refused: Vec<RefusedEntry>,
-        capacity: Option<CapacityEntry>,
-        definitions: Option<Definitions>,
+        Outcome { capacity, definitions, placement, timelines }: Outcome,
     ) -> Ledger {
         Ledger {
             version: 1,
@@ -97,8 +134,12 @@ impl Inventory {
             talks: self.talks,
             reached_by: self.reached_by,
             restorers: self.restorers,
+            lost: self.lost,
             capacity,
             definitions,
+            reading: None,
+            placement,
+            timelines,
             totals: self.totals,
         }
     }
@@ -141,6 +182,7 @@ fn workloads(cx: &Cx<'_, '_>) -> Vec<WorkloadEntry> {
             why: draft.and_then(|draft| draft.why_container.clone()),
             state: state.collect(),
             blocking: blocking.get(identity.as_str()).copied().unwrap_or(0),
+            host: cx.host_of(main).map(str::to_owned),
             object: identity,
         })
     };

@@ -8,11 +8,16 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use foldhash::fast::RandomState;
 use indexmap::IndexSet;
 
-use super::claims::ClaimEntry;
+use super::claims::{CapacityEntry, ClaimEntry};
 use super::graph::{Edge, Way};
+use super::live::Reading;
+use super::lost::LostEntry;
+use super::placement::PlacementEntry;
 use super::restorers::Restorer;
+use super::timeline::TimelineEntry;
 use super::tree::{Leaf, Node};
 
 /// What became of a leaf.
@@ -61,7 +66,7 @@ struct Verdict {
 #[derive(Debug, Default)]
 pub(super) struct Account {
     entries: Vec<Option<Entry>>,
-    texts: IndexSet<Cow<'static, str>>,
+    texts: IndexSet<Cow<'static, str>, RandomState>,
 }
 
 impl Account {
@@ -91,6 +96,25 @@ impl Account {
             place.get_or_insert(entry);
         }
     }
+
+    /// Tells whether every leaf of the object is settled.
+    pub(super) fn is_settled(&self) -> bool {
+        self.entries.iter().all(Option::is_some)
+    }
+
+    /// Settles what is not settled yet of the whole object.
+    pub(super) fn settle_rest(&mut self, entry: Entry) {
+        self.entries.iter_mut().for_each(|place| *place = place.or(Some(entry)));
+    }
+
+    /// Settles what is not settled yet below a value of the object.
+    pub(super) fn settle_below(&mut self, node: &Node<'_>, entry: Entry) {
+        if node.is_leaf() {
+            return self.settle(node, entry);
+        }
+        node.items().iter().for_each(|item| self.settle_below(item, entry));
+        node.pairs().iter().for_each(|pair| self.settle_below(&pair.node, entry));
+    }
 }
 
 /// A leaf of an object that nobody settled: a defect of this program, never of its input.
@@ -115,7 +139,7 @@ pub type Said = Cow<'static, str>;
 impl Books {
     /// Opens the account of the next object.
     pub(super) fn open(&mut self, leaves: u32) {
-        self.accounts.push(Account { entries: vec![None; leaves as usize], texts: IndexSet::new() });
+        self.accounts.push(Account { entries: vec![None; leaves as usize], texts: IndexSet::default() });
     }
 
     /// Settles what is not settled yet below a value as translated to a key of the definitions (`services.gitea.image`).
@@ -358,6 +382,9 @@ pub struct WorkloadEntry {
     /// Why it is a container and no module of NixOS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// The host that it goes to, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// Claims that move, as (claim, path on the host, size where it is known).
     pub state: Vec<StateEntry>,
     /// Questions about it that block.
@@ -409,45 +436,36 @@ pub struct Ledger {
     pub reached_by: BTreeMap<String, Vec<Way>>,
     /// What would bring back what, outermost first.
     pub restorers: Vec<Restorer>,
+    /// What a cluster did that hosts do not, the gravest first.
+    pub lost: Vec<LostEntry>,
     /// What the host has room for; absent in an inventory alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity: Option<CapacityEntry>,
     /// What is added to the host; absent in an inventory alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub definitions: Option<Definitions>,
+    /// How the cluster itself was read; absent where files were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reading: Option<Reading>,
+    /// Which host each workload goes to; absent where there are not several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub placement: Option<PlacementEntry>,
+    /// The moves of hosts whose definitions have services of a cluster already, step by step.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub timelines: Vec<TimelineEntry>,
     /// The sums.
     pub totals: Totals,
 }
 
-/// The pool that claims go to, and what they want of it, in bytes.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct CapacityEntry {
-    /// The pool.
-    pub pool: String,
-    /// What its datasets can have; none while the size of a disk is not known.
-    pub usable: Option<u64>,
-    /// What quotas and reservations of the host's datasets promise already.
-    pub promised: u64,
-    /// What the claims that move ask for.
-    pub requested: u64,
-    /// What they use, as far as it is known.
-    pub used: u64,
-    /// Claims that move whose used bytes are not known.
-    pub unknown: usize,
-}
-
-impl CapacityEntry {
-    /// Returns what a pool has room for when these claims move to it.
-    pub fn of(pool: &str, usable: Option<u64>, promised: u64, claims: &[ClaimEntry]) -> Self {
-        let moving = || claims.iter().filter(|claim| claim.dataset.is_some());
-        let sum = |bytes: fn(&ClaimEntry) -> Option<u64>| moving().filter_map(bytes).fold(0, u64::saturating_add);
-        Self {
-            pool: pool.to_owned(),
-            usable,
-            promised,
-            requested: sum(|claim| claim.requested),
-            used: sum(|claim| claim.used),
-            unknown: moving().filter(|claim| claim.used.is_none()).count(),
-        }
-    }
+/// What a run adds to what the input says.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What the host has room for.
+    pub capacity: Option<CapacityEntry>,
+    /// What is added to the host.
+    pub definitions: Option<Definitions>,
+    /// Which host of several each workload goes to.
+    pub placement: Option<PlacementEntry>,
+    /// The moves that can be planned.
+    pub timelines: Vec<TimelineEntry>,
 }

@@ -4,11 +4,11 @@ use rayon::prelude::*;
 
 use super::kustomize::listed::Listed;
 use super::ledger::RefusedEntry;
-use super::object::expand;
+use super::object::{Written, expand};
 use super::read::{Read, Refusal, read};
 use super::tree::Node;
 use super::world::World;
-use super::{app_template, kustomize};
+use super::{app_template, kustomize, live};
 use crate::source::{Diagnostics, FileId, Sources};
 
 /// What was read.
@@ -25,11 +25,15 @@ pub struct Loaded<'s> {
 /// Why a document without `apiVersion` or `kind` is refused.
 pub(super) const NO_OBJECT: &str = "no object of Kubernetes: it lacks `apiVersion` or `kind`";
 
+/// What the reason begins with of something that a cluster has and that was not read.
+pub(super) const LOST: &str = "not read from the cluster: ";
+
 /// Reads files that were added to `sources`.
 pub fn load<'s>(sources: &'s Sources, files: &[FileId]) -> Loaded<'s> {
     let read: Vec<(FileId, Read<'s>)> = files.par_iter().map(|file| (*file, read(sources, *file))).collect();
     let mut loaded = Loaded { world: World::new(sources), refused: Vec::new(), found: Diagnostics::new() };
     let listed = listed(sources, &read);
+    let mut written = Vec::new();
     for (file, mut read) in read {
         let path = sources.file(file).path();
         if listed.data.contains(path) && !listed.objects.contains(path) {
@@ -39,6 +43,10 @@ pub fn load<'s>(sources: &'s Sources, files: &[FileId]) -> Loaded<'s> {
         loaded.found.append(&mut read.found);
         loaded.refused.append(&mut read.refused);
         for document in read.documents {
+            if let Some(mut lost) = live::unread::refusals(sources, file, &document.root) {
+                loaded.refused.append(&mut lost);
+                continue;
+            }
             let (start, end) = (document.root.span.start as usize, document.root.span.end as usize);
             let by_name = by_name(path, listed.patches.contains(path), &document.root);
             let objects = match by_name {
@@ -49,11 +57,11 @@ pub fn load<'s>(sources: &'s Sources, files: &[FileId]) -> Loaded<'s> {
                 let place = sources.place(file, start, end);
                 loaded.refused.push(Refusal { place, reason: NO_OBJECT.to_owned(), help: None, hides: true });
             }
-            for (version, kind, root) in objects {
-                loaded.world.add(file, version, kind, root);
-            }
+            let of_file = |(api_version, kind, root)| Written { file, api_version, kind, root };
+            written.extend(objects.into_iter().map(of_file));
         }
     }
+    loaded.world.add_all(written);
     arrange(&mut loaded.world, files);
     loaded
 }

@@ -9,6 +9,19 @@ use crate::source::FileId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectId(pub u32);
 
+/// An object of a file, before it has a number.
+#[derive(Debug)]
+pub struct Written<'s> {
+    /// The file it stands in.
+    pub file: FileId,
+    /// `apiVersion`; of an element of a `*List` without one, the list's.
+    pub api_version: Cow<'s, str>,
+    /// `kind`; of an element of a `*List` without one, what the list's says.
+    pub kind: Cow<'s, str>,
+    /// What it says.
+    pub root: Node<'s>,
+}
+
 /// An object as it stands in a file.
 #[derive(Debug)]
 pub struct Object<'s> {

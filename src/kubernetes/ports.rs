@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeBounds;
+use std::sync::OnceLock;
 
 use super::context::Cx;
 use super::draft::{PortDraft, Protocol, WorkDraft};
@@ -12,26 +13,31 @@ use super::tree::Node;
 pub(super) const FIRST: u16 = 20_000;
 
 /// The ports of containers.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Ports {
-    taken: BTreeMap<(Protocol, u16), String>,
-    /// From [`FIRST`] on.
-    free: BTreeMap<Protocol, BTreeSet<u16>>,
-}
-
-impl Default for Ports {
-    fn default() -> Self {
-        let all: BTreeSet<u16> = (FIRST..=u16::MAX).collect();
-        Self { taken: BTreeMap::new(), free: [(Protocol::Tcp, all.clone()), (Protocol::Udp, all)].into() }
-    }
+    taken: BTreeMap<(Protocol, u16), Vec<String>>,
+    /// From [`FIRST`] on, once somebody asked for one.
+    free: OnceLock<BTreeMap<Protocol, BTreeSet<u16>>>,
 }
 
 impl Ports {
     pub(super) fn take(&mut self, service: &str, port: &PortDraft) {
-        self.taken.insert((port.protocol, port.port), service.to_owned());
-        if let Some(free) = self.free.get_mut(&port.protocol) {
+        let owners = self.taken.entry((port.protocol, port.port)).or_default();
+        if !owners.iter().any(|owner| owner == service) {
+            owners.push(service.to_owned());
+        }
+        if let Some(free) = self.free.get_mut().and_then(|free| free.get_mut(&port.protocol)) {
             free.remove(&port.port);
         }
+    }
+
+    fn free(&self, protocol: Protocol) -> Option<&BTreeSet<u16>> {
+        let free = self.free.get_or_init(|| {
+            let of =
+                |protocol| (FIRST..=u16::MAX).filter(|port| !self.taken.contains_key(&(protocol, *port))).collect();
+            [Protocol::Tcp, Protocol::Udp].map(|protocol| (protocol, of(protocol))).into()
+        });
+        free.get(&protocol)
     }
 }
 
@@ -46,13 +52,15 @@ impl Cx<'_, '_> {
 
     /// Returns who has a port of the host, as far as `service` cannot have it.
     pub fn owner_of_port(&self, service: &str, protocol: Protocol, port: u16) -> Option<String> {
-        let drafted = self.ports.taken.get(&(protocol, port)).map(String::as_str);
-        let own = || self.target.ports.get(&(port, protocol)).filter(|owner| *owner != service).map(String::as_str);
-        if let Some(owner) = drafted.or_else(|| self.native_at(protocol, port)).or_else(own) {
+        let drafted = self.ports.taken.get(&(protocol, port)).into_iter().flatten().map(String::as_str);
+        let drafted = drafted.rev().find(|owner| self.is_beside(service, owner));
+        let ports = self.spot(service).map_or(&self.target.ports, |spot| &spot.ports);
+        let own = || ports.get(&(port, protocol)).filter(|owner| *owner != service).map(String::as_str);
+        if let Some(owner) = drafted.or_else(|| self.native_at(service, protocol, port)).or_else(own) {
             return Some(format!("`{owner}`"));
         }
         let known = match (protocol, port) {
-            _ if self.host.open.contains(&(port, protocol)) => "the host",
+            _ if self.is_open(service, port, protocol) => "the host",
             (Protocol::Tcp, 22) => "the host's own ssh",
             (Protocol::Tcp, 80 | 443) => "the host's web server",
             _ => return None,
@@ -62,13 +70,13 @@ impl Cx<'_, '_> {
 
     /// Returns the first of some ports from [`FIRST`] on that nobody has.
     pub fn free_port(&self, service: &str, protocol: Protocol, among: impl RangeBounds<u16>) -> Option<u16> {
-        let mut free = self.ports.free.get(&protocol)?.range(among);
+        let mut free = self.ports.free(protocol)?.range(among);
         free.find(|port| self.owner_of_port(service, protocol, **port).is_none()).copied()
     }
 
-    /// Returns the service of a module that listens at a port.
-    fn native_at(&self, protocol: Protocol, port: u16) -> Option<&str> {
-        let named = self.natives.values().flatten().find(|name| {
+    /// Returns the service of a module that listens at a port of the host of a service.
+    fn native_at(&self, beside: &str, protocol: Protocol, port: u16) -> Option<&str> {
+        let named = self.natives.values().flatten().filter(|name| self.is_beside(beside, name)).find(|name| {
             let Some(WorkDraft::Native(native)) = self.host.services.get(*name).map(|draft| &draft.work) else {
                 return false;
             };

@@ -345,7 +345,7 @@ pub fn protocol_of(port: &ModulePort) -> Protocol {
 
 /// Lets a module's service be reached at other addresses than that of the host itself, where it listens on that alone.
 pub fn listen_everywhere(cx: &mut Cx<'_, '_>, service: &str, real: u16) {
-    let (modules, release) = (cx.target.modules, cx.target.release.or_else(|| cx.target.facts.releases().newest()));
+    let (modules, release) = (cx.target.modules, cx.release_of(service));
     let index = release.and_then(|release| cx.target.facts.options(release));
     let Some(WorkDraft::Native(native)) = cx.host.services.get_mut(service).map(|draft| &mut draft.work) else {
         return;
@@ -391,9 +391,7 @@ pub fn publish(
         }
         if public {
             listen_everywhere(cx, service, real);
-            if !cx.host.open.contains(&(real, protocol)) {
-                cx.host.open.push((real, protocol));
-            }
+            cx.open_port(service, real, protocol);
         }
         return Ok(public.then_some(real));
     }

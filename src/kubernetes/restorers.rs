@@ -4,12 +4,13 @@
 //! references, labels, annotations, field managers and in the objects of the restorers themselves. Not here: what is done about it
 //! (the rules, the plan).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::object::Object;
 use super::translate::chart::is_below;
 use super::tree::Node;
 use super::world::World;
+pub use crate::fleet::cluster::RestorerKind;
 
 /// Something that restores objects.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -31,36 +32,6 @@ pub struct Restorer {
     pub under: Vec<String>,
     /// What it restores, as `namespace/Kind/name`, each with what shows it.
     pub restores: BTreeMap<String, String>,
-}
-
-/// The kinds of restorer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RestorerKind {
-    /// An ApplicationSet of Argo CD.
-    ArgoApplicationSet,
-    /// An Application of Argo CD.
-    ArgoApplication,
-    /// A Kustomization of Flux.
-    FluxKustomization,
-    /// A HelmRelease of Flux.
-    FluxHelmRelease,
-    /// A Bundle of Rancher Fleet.
-    Fleet,
-    /// The folder of manifests, or a HelmChart, of k3s and RKE2.
-    K3sAddon,
-    /// The addon manager of kubeadm, minikube and their like.
-    AddonManager,
-    /// A release of helm.
-    Helm,
-    /// An operator, by the object that it reads.
-    Operator,
-    /// A HorizontalPodAutoscaler.
-    HorizontalPodAutoscaler,
-    /// A ScaledObject of KEDA.
-    Keda,
-    /// Something outside of the cluster that writes to it: Terraform, Pulumi, a pipeline.
-    Outside,
 }
 
 impl RestorerKind {
@@ -101,6 +72,17 @@ impl RestorerKind {
         let command = |words: &[&str]| {
             crate::text::ShellCommand::of_words(words).map_or_else(String::new, |command| command.to_string())
         };
+        if kind == MANAGER {
+            let of = match self {
+                Self::ArgoApplication => "the Application",
+                Self::FluxKustomization => "the Kustomization",
+                Self::FluxHelmRelease => "the HelmRelease",
+                _ => "",
+            };
+            if !of.is_empty() {
+                return format!("find {of} that delivers it, which no label names, and suspend that");
+            }
+        }
         match self {
             Self::ArgoApplicationSet => {
                 "scale the applicationset controller to 0, or change the template: remove `syncPolicy.automated` there".to_owned()
@@ -165,6 +147,9 @@ const RESTORED: &[&str] = &["CronJob", "DaemonSet", "Deployment", "Job", "Pod", 
 const MAKERS: &[&str] =
     &["CronJob", "DaemonSet", "Deployment", "Job", "Node", "ReplicaSet", "ReplicationController", "StatefulSet"];
 
+/// What stands for the kind of a restorer of which only the program is known.
+const MANAGER: &str = "manager";
+
 /// Names of field managers that show who writes an object.
 const MANAGERS: &[(&str, RestorerKind)] = &[
     ("argocd", RestorerKind::ArgoApplication),
@@ -179,6 +164,17 @@ const MANAGERS: &[(&str, RestorerKind)] = &[
     ("Terraform", RestorerKind::Outside),
     ("pulumi", RestorerKind::Outside),
     ("ansible", RestorerKind::Outside),
+    ("crossplane", RestorerKind::Outside),
+    ("gitlab", RestorerKind::Outside),
+    ("kapp", RestorerKind::Outside),
+    ("skaffold", RestorerKind::Outside),
+    ("werf", RestorerKind::Outside),
+    // Programs that do not say what they are: libraries name themselves.
+    ("Go-http-client", RestorerKind::Outside),
+    ("OpenAPI-Generator", RestorerKind::Outside),
+    ("node-fetch", RestorerKind::Outside),
+    ("okhttp", RestorerKind::Outside),
+    ("python-requests", RestorerKind::Outside),
 ];
 
 /// Finds what would restore the workloads of a world, outermost kinds first, each once.
@@ -197,6 +193,38 @@ pub(super) fn find(world: &World<'_>) -> Vec<Restorer> {
     ] {
         for scaler in world.of_kind(kind).filter(|scaler| scaler.group() == group) {
             found.scaler(scaler, restorer);
+        }
+    }
+    found.parents();
+    found.all.into_values().collect()
+}
+
+/// The same with what stands above them, which restores no workload itself but sets a restorer going again; from the outside in as far
+/// as kinds tell.
+pub(super) fn find_with_parents(world: &World<'_>) -> Vec<Restorer> {
+    let mut found =
+        Found { world, all: find(world).into_iter().map(|one| ((one.kind, one.by.clone()), one)).collect() };
+    let mut open: Vec<String> = found.all.values().map(|one| one.by.clone()).collect();
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    while let Some(by) = open.pop() {
+        if !seen.insert(by.clone()) {
+            continue;
+        }
+        let mut parts = by.splitn(3, '/');
+        let (Some(namespace), Some(kind), Some(name)) = (parts.next(), parts.next(), parts.next()) else { continue };
+        let Some(object) = world.find(kind, namespace, name) else { continue };
+        for (kind, (namespace, by_kind, name), shown_by) in signs(object) {
+            let above = format!("{namespace}/{by_kind}/{name}");
+            if above != by {
+                found.note(kind, (&namespace, by_kind, &name), &by, shown_by.to_owned());
+                open.push(above);
+            }
+        }
+        if let Some((owner, name)) = object.controller() {
+            let kind =
+                if owner == "ApplicationSet" { RestorerKind::ArgoApplicationSet } else { RestorerKind::Operator };
+            found.note(kind, (object.namespace(), owner, name), &by, "metadata.ownerReferences".to_owned());
+            open.push(format!("{}/{owner}/{name}", object.namespace()));
         }
     }
     found.parents();
@@ -249,13 +277,28 @@ impl Found<'_, '_> {
                 known.contains(&kind) || kind == RestorerKind::Helm && known.contains(&RestorerKind::FluxHelmRelease);
             if !is_known {
                 let shown_by = format!("metadata.managedFields: {manager}");
-                self.note(kind, ("", "manager", manager), &identity, shown_by);
+                match self.application_of(object).filter(|_| kind == RestorerKind::ArgoApplication) {
+                    Some((namespace, name)) => self.note(kind, (&namespace, "Application", &name), &identity, shown_by),
+                    None => self.note(kind, ("", MANAGER, manager), &identity, shown_by),
+                }
             }
         }
     }
 
-    /// Looks which folders that Flux or Argo CD delivers the object's file lies below.
+    /// Returns the Application that Argo CD means by the label which it shares with others.
+    fn application_of(&self, object: &Object<'_>) -> Option<(String, String)> {
+        let name = object.label("app.kubernetes.io/instance")?;
+        let is_it = |one: &&Object<'_>| one.name() == name && one.group() == "argoproj.io";
+        let application = self.world.of_kind("Application").find(is_it)?;
+        Some((application.namespace().to_owned(), name.to_owned()))
+    }
+
+    /// Looks which folders that Flux or Argo CD delivers the object's file lies below. An object that a cluster gave out does not lie
+    /// where it came from: it carries signs instead.
     fn by_folder(&mut self, object: &Object<'_>, delivered: &[Delivery<'_>]) {
+        if object.tree().at(&["metadata", "uid"]).is_some() {
+            return;
+        }
         let file = self.world.sources.file(object.file).path();
         let fitting = delivered.iter().filter(|delivery| is_below(file, delivery.folder));
         let Some(longest) = fitting.max_by_key(|delivery| delivery.folder.len()) else { return };
@@ -359,10 +402,17 @@ fn signs(object: &Object<'_>) -> Vec<Sign> {
 }
 
 /// Returns who wrote fields of an object, where that shows a restorer.
+///
+/// Whoever writes the status or the number of replicas alone delivers nothing: in a cluster of k3s the controllers of Kubernetes are
+/// called `k3s` too, and write the status of everything.
 fn managers<'o>(object: &'o Object<'_>) -> Vec<(RestorerKind, &'o str)> {
     let mut all: Vec<(RestorerKind, &str)> = Vec::new();
     let fields = object.tree().at(&["metadata", "managedFields"]).map_or(&[][..], Node::items);
-    for manager in fields.iter().filter_map(|field| field.get("manager")?.text()) {
+    let delivers = |field: &&Node<'_>| {
+        let written = field.get("fieldsV1").is_none_or(|written| written.get("f:spec").is_some());
+        written && field.get("subresource").and_then(Node::text).is_none_or(str::is_empty)
+    };
+    for manager in fields.iter().filter(delivers).filter_map(|field| field.get("manager")?.text()) {
         let known = MANAGERS.iter().find(|(start, _)| manager.starts_with(start));
         if let Some((_, kind)) = known.filter(|(_, kind)| !all.iter().any(|(known, _)| known == kind)) {
             all.push((*kind, manager));
@@ -465,6 +515,23 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_above_a_restorer_is_found_up_to_the_top() {
+        use crate::kubernetes::sample::on;
+
+        let yaml = "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: web, namespace: apps, annotations: { 'argocd.argoproj.io/tracking-id': 'web:apps/Deployment:apps/web' } }\n---\napiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: { name: web, namespace: argocd, annotations: { 'argocd.argoproj.io/tracking-id': 'root:argoproj.io/Application:argocd/web' } }\nspec: { syncPolicy: { automated: { selfHeal: true } } }\n---\napiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: { name: root, namespace: argocd, ownerReferences: [{ kind: ApplicationSet, name: all, controller: true }] }\n";
+        let found = on(yaml, |_| {}, |world, _| super::find_with_parents(world));
+        let lines: Vec<String> = found.iter().map(|one| format!("{:?} {} {:?}", one.kind, one.by, one.under)).collect();
+        assert_eq!(
+            lines,
+            [
+                "ArgoApplicationSet argocd/ApplicationSet/all []",
+                "ArgoApplication argocd/Application/root [\"argocd/ApplicationSet/all\"]",
+                "ArgoApplication argocd/Application/web [\"argocd/Application/root\"]",
+            ]
+        );
+    }
+
+    #[test]
     fn a_file_below_a_delivered_folder_is_restored_from_there() {
         let found = restorers(
             "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: web, namespace: apps }\n---\napiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: { name: home, namespace: argocd }\nspec: { source: { path: k8s }, syncPolicy: { automated: { selfHeal: true } } }\n",
@@ -494,6 +561,48 @@ mod tests {
         );
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].starts_with("outside /manager/Terraform given=false by_itself=false"), "{found:?}");
+    }
+
+    #[test]
+    fn whoever_writes_the_status_alone_restores_nothing() {
+        let of = |field: &str| {
+            restorers(&format!(
+                "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: web, namespace: apps, managedFields: [{{ {field} }}] }}\n"
+            ))
+        };
+        for field in [
+            "manager: k3s, operation: Update, subresource: status, fieldsV1: { f:status: {} }",
+            "manager: k3s, operation: Update, fieldsV1: { f:metadata: { f:annotations: {} } }",
+            "manager: Go-http-client, subresource: scale, fieldsV1: { f:spec: { f:replicas: {} } }",
+            "manager: kubectl-client-side-apply, fieldsV1: { f:spec: {} }",
+        ] {
+            assert!(of(field).is_empty(), "{field}");
+        }
+        let found = of("manager: Go-http-client, fieldsV1: { f:spec: {} }");
+        assert!(found[0].starts_with("outside /manager/Go-http-client"), "{found:?}");
+    }
+
+    #[test]
+    fn a_program_that_no_label_leads_to_gets_no_command_with_its_own_name() {
+        let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: web, namespace: apps, labels: { app.kubernetes.io/instance: home }, \
+                          managedFields: [{ manager: argocd-controller, fieldsV1: { f:spec: {} } }] }\n";
+        let found = restorers(deployment);
+        assert!(found[0].starts_with("argo-application /manager/argocd-controller"), "{found:?}");
+        assert!(
+            found[0].ends_with("<- find the Application that delivers it, which no label names, and suspend that"),
+            "{found:?}"
+        );
+        let application = "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: { name: home, namespace: argo }\nspec: {}\n";
+        let found = restorers(&format!("{deployment}---\n{application}"));
+        assert!(found[0].starts_with("argo-application argo/Application/home given=true"), "{found:?}");
+    }
+
+    #[test]
+    fn what_a_cluster_gave_out_lies_below_no_folder() {
+        let found = restorers(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: web, namespace: apps, uid: 1f }\n---\napiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: { name: home, namespace: argocd }\nspec: { source: { path: k8s } }\n",
+        );
+        assert!(found.is_empty(), "{found:?}");
     }
 
     #[test]

@@ -3,8 +3,11 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
+use foldhash::fast::RandomState;
+use rayon::iter::{IntoParallelRefMutIterator as _, ParallelIterator as _};
+
 use super::notes::Notes;
-use super::object::{Object, ObjectId, is_cluster_wide};
+use super::object::{Object, ObjectId, Written, is_cluster_wide};
 use super::tree::{Node, Pair, Value};
 use crate::source::{FileId, Place, Sources};
 
@@ -17,7 +20,7 @@ pub struct World<'s> {
     pub(super) notes: Notes,
     objects: Vec<Object<'s>>,
     /// By kind, namespace and name: the last of those that share them, which is the one that counts in a cluster.
-    by_name: HashMap<String, ObjectId>,
+    by_name: HashMap<String, ObjectId, RandomState>,
     by_kind: BTreeMap<String, Vec<ObjectId>>,
 }
 
@@ -28,28 +31,41 @@ impl<'s> World<'s> {
             sources,
             notes: Notes::default(),
             objects: Vec::new(),
-            by_name: HashMap::new(),
+            by_name: HashMap::default(),
             by_kind: BTreeMap::new(),
         }
     }
 
     /// Adds an object; its leaves are numbered as its own.
-    pub fn add(&mut self, file: FileId, api_version: Cow<'s, str>, kind: Cow<'s, str>, mut root: Node<'s>) -> ObjectId {
-        let id = ObjectId(u32::try_from(self.objects.len()).unwrap_or(u32::MAX));
-        let leaves = root.number(id.0);
-        self.objects.push(Object {
-            id,
-            file,
-            root,
-            leaves,
-            api_version,
-            kind,
-            patched: None,
-            moved_to: None,
-            made_from: None,
-            is_patch: false,
-        });
+    pub fn add(&mut self, file: FileId, api_version: Cow<'s, str>, kind: Cow<'s, str>, root: Node<'s>) -> ObjectId {
+        let id = self.next();
+        self.add_all(vec![Written { file, api_version, kind, root }]);
         id
+    }
+
+    /// Adds objects; the leaves of each are numbered as its own.
+    pub fn add_all(&mut self, written: Vec<Written<'s>>) {
+        let first = self.objects.len();
+        for Written { file, api_version, kind, root } in written {
+            self.objects.push(Object {
+                id: self.next(),
+                file,
+                root,
+                leaves: 0,
+                api_version,
+                kind,
+                patched: None,
+                moved_to: None,
+                made_from: None,
+                is_patch: false,
+            });
+        }
+        let added = self.objects.get_mut(first..).unwrap_or_default();
+        added.par_iter_mut().for_each(|object| object.leaves = object.root.number(object.id.0));
+    }
+
+    fn next(&self) -> ObjectId {
+        ObjectId(u32::try_from(self.objects.len()).unwrap_or(u32::MAX))
     }
 
     /// Adds an object that no file holds as it is, made of another one, whose leaves its tree carries.

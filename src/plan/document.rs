@@ -2,6 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
+use super::downtime::Downtime;
 use super::gates;
 use super::scenario::Scenario;
 use super::step::Step;
@@ -24,6 +25,9 @@ pub struct Plan {
     inputs_sha256: String,
     plan_sha256: String,
     steps: Vec<Step>,
+    /// Of a migration, when which service is down.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    downtime: Vec<Downtime>,
 }
 
 /// What a plan says about itself, the steps aside.
@@ -37,10 +41,11 @@ pub(super) struct Head {
 
 impl Plan {
     /// Seals steps that are in order; the caller has verified the gates.
-    pub(super) fn seal(head: Head, steps: Vec<Step>) -> Self {
+    pub(super) fn seal(head: Head, steps: Vec<Step>, downtime: Vec<Downtime>) -> Self {
         let Head { tool_version, host, scenario, inputs_sha256 } = head;
         let plan_sha256 = String::new();
-        let mut plan = Self { version: VERSION, tool_version, host, scenario, inputs_sha256, plan_sha256, steps };
+        let version = VERSION;
+        let mut plan = Self { version, tool_version, host, scenario, inputs_sha256, plan_sha256, steps, downtime };
         plan.plan_sha256 = digest(&serde_json::to_value(&plan).unwrap_or_default());
         plan
     }
@@ -80,6 +85,11 @@ impl Plan {
         &self.steps
     }
 
+    /// Returns when which service is down, in the order in which they stop; nothing where none moves.
+    pub fn downtime(&self) -> &[Downtime] {
+        &self.downtime
+    }
+
     /// Returns the step of an id.
     pub fn step(&self, id: &str) -> Option<&Step> {
         self.steps.iter().find(|step| step.id == id)
@@ -92,7 +102,7 @@ impl Plan {
 
     /// Returns what a step holds back as long as it has not passed, in words; none when it is no gate.
     pub fn gate(&self, step: &Step) -> Option<&'static str> {
-        gates::mark(step)
+        gates::mark(self.scenario, step)
     }
 
     /// Returns how long all steps take one after the other, soaks aside, in seconds.

@@ -125,6 +125,22 @@ fn cycle(steps: &[Step]) -> Option<Vec<String>> {
     }
 }
 
+/// Takes out of steps that are in order what they need through something else that they need.
+pub(super) fn reduced(mut steps: Vec<Step>) -> Vec<Step> {
+    let places: BTreeMap<String, usize> = steps.iter().enumerate().map(|(at, step)| (step.id.clone(), at)).collect();
+    let mut before: Vec<BTreeSet<usize>> = Vec::with_capacity(steps.len());
+    for step in &mut steps {
+        let needs: Vec<usize> = step.needs.iter().filter_map(|need| places.get(need).copied()).collect();
+        let through = |need: usize| needs.iter().any(|other| before.get(*other).is_some_and(|all| all.contains(&need)));
+        let kept: BTreeSet<usize> = needs.iter().copied().filter(|need| !through(*need)).collect();
+        step.needs.retain(|need| places.get(need).is_some_and(|at| kept.contains(at)));
+        let mut all: BTreeSet<usize> = kept.iter().filter_map(|need| before.get(*need)).flatten().copied().collect();
+        all.extend(kept);
+        before.push(all);
+    }
+    steps
+}
+
 /// Answers which steps come before which, through any number of others.
 #[derive(Debug)]
 pub(super) struct Ancestors<'s> {

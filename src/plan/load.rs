@@ -106,6 +106,10 @@ fn too_deep(text: &str) -> Option<usize> {
 
 /// The fields of a plan, and of a step.
 const FIELDS: &[&str] = &["version", "tool_version", "host", "scenario", "inputs_sha256", "plan_sha256", "steps"];
+
+/// Those that a plan has where it says something by them.
+const OPTIONAL: &[&str] = &["downtime"];
+
 const STEP_FIELDS: &[&str] = &[
     "id",
     "kind",
@@ -168,7 +172,7 @@ impl Reader<'_> {
                 return;
             }
         }
-        self.known(&root, FIELDS);
+        self.known(&root, FIELDS, OPTIONAL);
         let steps = self.steps(&root);
         // A file of another form has no content that could be judged.
         let Some(steps) = steps.filter(|_| self.refusals.is_empty()) else {
@@ -180,17 +184,18 @@ impl Reader<'_> {
         self.digest(text, &root);
         self.gates(&steps, made);
         self.compare(&root, &steps, made);
+        self.downtime(text, &root, made);
     }
 
     /// Refuses unknown and missing fields of an object.
-    fn known(&mut self, node: &Node, fields: &[&str]) {
+    fn known(&mut self, node: &Node, fields: &[&str], optional: &[&str]) {
         let Some(table) = node.as_table() else {
             let what = format!("{} stands where an object is expected", node.describe());
             self.refuse(node.place, what, "the file is not what `plan` has written");
             return;
         };
         for (name, entry) in table {
-            if !fields.contains(&name.as_str()) {
+            if !fields.contains(&name.as_str()) && !optional.contains(&name.as_str()) {
                 let near = nearest(name, fields.iter().copied());
                 let near = near.first().map_or_else(String::new, |near| format!("; nearest: `{near}`"));
                 let why = format!("what is not understood is not run{near}");
@@ -262,7 +267,7 @@ impl Reader<'_> {
     }
 
     fn step<'n>(&mut self, node: &'n Node) -> Option<Read<'n>> {
-        self.known(node, STEP_FIELDS);
+        self.known(node, STEP_FIELDS, &[]);
         let id = self.text(node, "id");
         let kind = self.word(node, "kind", StepKind::ALL, StepKind::as_str);
         let title = self.text(node, "title");
@@ -291,6 +296,7 @@ impl Reader<'_> {
             undo: undo?,
             destroys: destroys?,
             expected_seconds: seconds?,
+            phase: None,
         };
         Some(Read { step, node })
     }
@@ -350,6 +356,19 @@ impl Reader<'_> {
         if let Some(more) = read.get(made.steps().len()) {
             let what = format!("step {} {} is not in the plan", made.steps().len() + 1, quoted(&more.step.id));
             self.refuse(field(more.node, "id"), what, why);
+        }
+    }
+}
+
+impl Reader<'_> {
+    /// What is said of downtime is what the fleet makes. Nothing of it is run, so that it is compared as a whole.
+    fn downtime(&mut self, text: &str, root: &Node, made: &Plan) {
+        let wanted = serde_json::to_value(made.downtime()).unwrap_or_default();
+        let document: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+        let found = document.get("downtime").cloned().unwrap_or_else(|| serde_json::Value::Array(Vec::new()));
+        if wanted != found {
+            let place = root.at(&["downtime"]).map_or(root.place, |node| node.place);
+            self.refuse(place, "`downtime` differs", "the fleet's files make another plan: make it again");
         }
     }
 }

@@ -8,6 +8,7 @@
 //! result once more, as it does with every plan that is read. A plan is a pure function of the fleet's files.
 
 mod document;
+mod downtime;
 pub mod gates;
 mod graph;
 mod installer_image;
@@ -24,6 +25,7 @@ mod step;
 mod tests;
 
 pub use document::{Plan, VERSION};
+pub use downtime::Downtime;
 pub use gates::Violation;
 pub use graph::GraphError;
 pub use load::{MAX_BYTES, Refusal, RefusedAt, load};
@@ -31,7 +33,10 @@ pub use scenario::Scenario;
 pub use scripts::{Script, files};
 pub use step::{RunsOn, Step, StepKind};
 
+use std::collections::BTreeMap;
+
 use crate::facts::Facts;
+use crate::fleet::cluster::ClusterFacts;
 use crate::resolve::{Resolved, ResolvedHost};
 use document::Head;
 use places::BootPlaces;
@@ -51,6 +56,9 @@ pub enum PlanError {
         /// What there is.
         available: Vec<Scenario>,
     },
+    /// Nothing moves to the host.
+    #[error("no service of `{0}` has `migrates-from`: nothing moves to it")]
+    NothingMoves(String),
     /// The steps have no order: a fault of the program.
     #[error("internal error: {}", joined(.0))]
     Graph(Vec<GraphError>),
@@ -75,9 +83,13 @@ struct PlanCx<'a> {
     fleet: &'a Resolved<'a>,
     host: &'a ResolvedHost<'a>,
     facts: &'a Facts,
+    /// What manifests say of clusters that are left, by their names in fleet.toml; none of those without manifests.
+    clusters: &'a BTreeMap<String, ClusterFacts>,
     reach: Reach,
     places: BootPlaces,
     scripts: Vec<Script>,
+    /// The scenario that steps are made for.
+    scenario: Scenario,
     /// The scenario that would fit better, where this one stands in for it.
     stands_in_for: Option<Scenario>,
 }
@@ -85,8 +97,8 @@ struct PlanCx<'a> {
 /// Makes the plan of a host.
 ///
 /// `scenario`: none for the one that fits ([`Scenario::default_for`]). `inputs` are the files that the host depends on, as
-/// (path below the fleet, text): fleet.toml, its own folder, the modules and templates of the fleet. The result depends
-/// on the arguments alone.
+/// (path below the fleet, text): fleet.toml, its own folder, the modules and templates of the fleet. `clusters` is what
+/// manifests say of clusters that are left. The result depends on the arguments alone.
 pub fn make(
     fleet: &Resolved<'_>,
     host: &ResolvedHost<'_>,
@@ -94,6 +106,7 @@ pub fn make(
     inputs: &[(String, &str)],
     tool_version: &str,
     facts: &Facts,
+    clusters: &BTreeMap<String, ClusterFacts>,
 ) -> Result<Plan, PlanError> {
     let fitting = scenario.unwrap_or_else(|| Scenario::default_for(host));
     let (chosen, stands_in_for) = match scenario {
@@ -103,11 +116,18 @@ pub fn make(
     let Some(steps_of) = scenarios::find(chosen) else {
         return Err(PlanError::NotAvailable { asked: chosen, available: Scenario::available().collect() });
     };
+    if chosen == Scenario::Migrate && host.services.iter().all(|service| service.def.migrates_from.is_none()) {
+        return Err(PlanError::NothingMoves(host.name.to_owned()));
+    }
     let reach = Reach::of(host).ok_or_else(|| PlanError::NoTarget(host.name.to_owned()))?;
     let places = BootPlaces::of(host);
     let scripts = scripts::scripts(host)?;
-    let proven = steps_of(&PlanCx { fleet, host, facts, reach, places, scripts, stands_in_for });
-    let steps = graph::order(proven.into_steps()).map_err(PlanError::Graph)?;
+    let proven =
+        steps_of(&PlanCx { fleet, host, facts, clusters, reach, places, scripts, scenario: chosen, stands_in_for });
+    let (steps, spans) = proven.into_parts();
+    let steps = graph::order(steps).map_err(PlanError::Graph)?;
+    // Who is needed through others already is not named again, so that a person sees what a step really waits for.
+    let steps = if chosen == Scenario::Migrate { graph::reduced(steps) } else { steps };
     let violations = gates::verify_steps(chosen, &steps);
     if !violations.is_empty() {
         return Err(PlanError::Gates(violations));
@@ -118,5 +138,6 @@ pub fn make(
         scenario: chosen,
         inputs_sha256: document::digest_of_inputs(inputs),
     };
-    Ok(Plan::seal(head, steps))
+    let downtime = downtime::of(&steps, spans);
+    Ok(Plan::seal(head, steps, downtime))
 }

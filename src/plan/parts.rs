@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::downtime::Span;
 use super::gates::{self, id};
 use super::step::{RunsOn, Step, StepKind};
 
@@ -254,7 +255,7 @@ impl InstallParts {
         });
         steps.extend([self.baseline.default.0, self.reboot_test.0]);
         wire(&mut steps);
-        Proven { steps }
+        Proven { steps, spans: Vec::new() }
     }
 }
 
@@ -291,6 +292,7 @@ fn wire(steps: &mut [Step]) {
 #[derive(Debug)]
 pub(super) struct Proven {
     steps: Vec<Step>,
+    spans: Vec<Span>,
 }
 
 impl Proven {
@@ -300,8 +302,102 @@ impl Proven {
         self.steps.push(if needs_one { step.needs(id::REBOOT_TEST) } else { step });
     }
 
-    /// Returns the steps, in the order of declaration.
-    pub(super) fn into_steps(self) -> Vec<Step> {
-        self.steps
+    /// Puts all steps so far under a heading.
+    pub(super) fn under(mut self, heading: &str) -> Self {
+        self.steps = self.steps.into_iter().map(|step| step.phase(heading)).collect();
+        self
+    }
+
+    /// Returns the steps in the order of declaration, and when services are down.
+    pub(super) fn into_parts(self) -> (Vec<Step>, Vec<Span>) {
+        (self.steps, self.spans)
+    }
+}
+
+/// What is made sure of in a cluster before anything there is stopped: volumes that are kept, restorers that are suspended, and the
+/// one step that needs them all.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// Steps that change nothing of the machine and move nothing: they come before its reboot test.
+    pub(super) first: Vec<Step>,
+    pub(super) retain: Vec<Step>,
+    pub(super) suspend: Vec<Step>,
+    pub(super) barrier: Step,
+    /// What goes on at the same time and holds back less: names that get a short time to live.
+    pub(super) beside: Vec<Step>,
+}
+
+/// The end of a migration: nothing is deleted without these.
+#[derive(Debug)]
+pub(super) struct End {
+    /// What has to be known before anybody may confirm.
+    pub(super) accounts: Vec<Step>,
+    pub(super) snapshots: Option<Step>,
+    pub(super) reboot_test: Step,
+    pub(super) backup_drill: Step,
+    pub(super) soak: Step,
+    pub(super) confirm: Step,
+    pub(super) destroy: Vec<Step>,
+}
+
+/// A proven machine and a cluster in which everything is kept: workloads can be stopped, and their data can move.
+#[derive(Debug)]
+pub(super) struct Moving {
+    proven: Proven,
+    moved: Vec<String>,
+}
+
+impl Moving {
+    /// Joins both; what is done in the cluster is told before the machine.
+    pub(super) fn new(mut proven: Proven, kept: Kept) -> Self {
+        let Kept { first, retain, suspend, barrier, beside } = kept;
+        let ids: Vec<String> = retain.iter().chain(&suspend).map(|step| step.id.clone()).collect();
+        let barrier = ids.into_iter().fold(barrier, Step::needs);
+        let machine = std::mem::take(&mut proven.steps);
+        // The definition is checked first of all, whatever that is for.
+        let (checked, machine): (Vec<Step>, Vec<Step>) =
+            machine.into_iter().partition(|step| step.id == id::CHECK_DEFINITION);
+        let before = first.into_iter().chain(retain).chain(suspend).map(|step| step.needs(id::CHECK_DEFINITION));
+        let checked = checked.into_iter().map(|step| Step { phase: barrier.phase.clone(), ..step });
+        let checked: Vec<Step> = checked.collect();
+        proven.steps = checked.into_iter().chain(before).chain([barrier]).chain(beside).chain(machine).collect();
+        Self { proven, moved: Vec::new() }
+    }
+
+    /// Adds a step that stops something in the cluster.
+    pub(super) fn stop(&mut self, step: Step) {
+        self.then(step.needs(id::CHECK_SUSPENDED).needs(id::REBOOT_TEST));
+    }
+
+    /// Adds a step behind the reboot test; what the end needs is every one of them.
+    pub(super) fn then(&mut self, step: Step) {
+        self.moved.push(step.id.clone());
+        self.proven.then(step.needs(id::REBOOT_TEST));
+    }
+
+    /// Says when a service is down.
+    pub(super) fn down(&mut self, span: Span) {
+        self.proven.spans.push(span);
+    }
+
+    /// Adds the end: all that was moved, the second reboot test, the drill, the soak, the confirmation, what is deleted.
+    pub(super) fn end(mut self, end: End) -> Proven {
+        let End { accounts, snapshots, reboot_test, backup_drill, soak, confirm, destroy } = end;
+        let moved = std::mem::take(&mut self.moved);
+        let behind = |step: Step| moved.iter().fold(step.needs(id::REBOOT_TEST), Step::needs);
+        let snapshots = snapshots.map(behind);
+        let reboot_test = match &snapshots {
+            Some(step) => reboot_test.needs(step.id.clone()),
+            None => behind(reboot_test),
+        };
+        let backup_drill = backup_drill.needs(id::REBOOT_TEST_AFTER_DATA);
+        let soak = soak.needs(id::REBOOT_TEST_AFTER_DATA).needs(backup_drill.id.clone());
+        let accounts: Vec<Step> = accounts.into_iter().map(|step| step.needs(id::REBOOT_TEST)).collect();
+        let confirm = accounts.iter().fold(confirm.needs(id::SOAK), |step, account| step.needs(account.id.clone()));
+        let steps = snapshots.into_iter().chain([reboot_test, backup_drill, soak]).chain(accounts).chain([confirm]);
+        for step in steps.chain(destroy) {
+            self.proven.then(step);
+        }
+        self.proven
     }
 }

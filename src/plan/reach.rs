@@ -94,7 +94,7 @@ impl Reach {
     }
 
     /// Tells whether commands need sudo to be root's.
-    fn needs_sudo(&self, who: Who) -> bool {
+    pub(super) fn needs_sudo(&self, who: Who) -> bool {
         self.is_local() || self.user(who).is_some_and(|user| user != "root")
     }
 

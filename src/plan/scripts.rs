@@ -3,15 +3,17 @@
 //! They come from the embedded templates alone: a fleet can tune the test, and replace none of it. The plan names the
 //! digest of each, so that an edited script stops it.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use super::PlanError;
 use super::places::BootPlaces;
 use super::reach::{Reach, Who};
+use crate::fleet::cluster::ClusterFacts;
 use crate::fleet::schema::module_file::Exposure;
 use crate::fleet::schema::service_parts::Protocol;
-use crate::fleet::schema::web::Tls;
-use crate::resolve::{MountSource, ResolvedHost};
+use crate::fleet::schema::web::{Tls, WebServer};
+use crate::resolve::{MountSource, Resolved, ResolvedHost};
 use crate::text::Templates;
 
 /// A file that `build` writes below `out/hosts/HOST/`.
@@ -52,6 +54,7 @@ struct Values<'a> {
     udp: Vec<u16>,
     boot_id: String,
     ssh: Vec<String>,
+    certificates: Vec<&'a str>,
 }
 
 #[derive(serde::Serialize)]
@@ -60,11 +63,17 @@ struct MountValues<'a> {
     source: String,
 }
 
-/// Returns the files that a host's plan works with: the scripts of its reboot test, and the installer's image.
+/// Returns the files that a host's plans work with: the scripts of its reboot test, the installer's image, and what moves
+/// services off a cluster. `clusters` is what manifests say of clusters that are left.
 ///
 /// The error covers a host without `[deploy] target`.
-pub fn files(host: &ResolvedHost<'_>) -> Result<Vec<Script>, PlanError> {
+pub fn files(
+    fleet: &Resolved<'_>,
+    host: &ResolvedHost<'_>,
+    clusters: &BTreeMap<String, ClusterFacts>,
+) -> Result<Vec<Script>, PlanError> {
     let mut files = scripts(host)?;
+    files.extend(super::scenarios::migrate::files(fleet, host, clusters)?);
     files.extend(super::installer_image::file(host)?);
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
@@ -100,6 +109,7 @@ pub(super) fn scripts(host: &ResolvedHost<'_>) -> Result<Vec<Script>, PlanError>
         tcp,
         udp,
         boot_id: reach.state("boot-id"),
+        certificates: certificates_to_come(host),
         ssh,
     };
     let templates = templates()?;
@@ -116,6 +126,21 @@ pub(super) fn templates() -> Result<&'static Templates, PlanError> {
     static EMBEDDED: OnceLock<Result<Templates, crate::text::TemplateError>> = OnceLock::new();
     let embedded = EMBEDDED.get_or_init(|| Templates::new::<&str, &str>([]));
     embedded.as_ref().map_err(|error| PlanError::Template(error.clone()))
+}
+
+/// Returns the certificates that a host cannot have yet: of names of services that move to it, which lead elsewhere until traffic is
+/// switched. Proofs through DNS need no name that leads here, and Caddy's certificates are no units.
+pub(super) fn certificates_to_come<'a>(host: &'a ResolvedHost<'_>) -> Vec<&'a str> {
+    let web = host.def.web.as_ref();
+    if web.is_some_and(|web| web.server.value == WebServer::Caddy || web.acme_dns.is_some()) {
+        return Vec::new();
+    }
+    let moved = host.running().filter(|service| service.def.migrates_from.is_some());
+    let hosts = moved.flat_map(|service| &service.def.vhost.0).filter(|vhost| vhost.tls.value == Tls::Acme);
+    let mut names: Vec<&str> = hosts.map(|vhost| vhost.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// Returns what is mounted where, as `findmnt` names it.

@@ -62,6 +62,17 @@ impl Times {
     }
 }
 
+/// Returns how much is copied to a host in a second, in bytes, and whether its definition says so.
+pub(super) fn copy_rate(host: &ResolvedHost<'_>) -> (u64, bool) {
+    let stated = host.def.deploy.as_ref().and_then(|deploy| deploy.copy_rate.as_ref());
+    stated.map_or((LINE, false), |rate| (rate.bytes().max(1), true))
+}
+
+/// Returns how long bytes take to a host.
+pub(super) fn copying(host: &ResolvedHost<'_>, bytes: u64) -> u64 {
+    bytes.div_ceil(copy_rate(host).0)
+}
+
 /// Returns the bytes of a host's closure.
 fn closure(host: &ResolvedHost<'_>) -> u64 {
     CLOSURE.saturating_add(SERVICE.saturating_mul(host.services.len() as u64))

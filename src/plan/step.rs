@@ -93,6 +93,9 @@ pub struct Step {
     pub(super) undo: Vec<String>,
     pub(super) destroys: Vec<String>,
     pub(super) expected_seconds: u64,
+    /// The heading; no part of the JSON form.
+    #[serde(skip)]
+    pub(super) phase: Option<String>,
 }
 
 impl Step {
@@ -111,6 +114,7 @@ impl Step {
             undo: Vec::new(),
             destroys: Vec::new(),
             expected_seconds: 0,
+            phase: None,
         }
     }
 
@@ -142,6 +146,20 @@ impl Step {
     #[must_use]
     pub(super) fn run_all<'c>(self, commands: impl IntoIterator<Item = &'c ShellCommand>) -> Self {
         commands.into_iter().fold(self, Self::run)
+    }
+
+    /// Adds command lines of other steps as they are.
+    #[must_use]
+    pub(super) fn run_lines(mut self, lines: impl IntoIterator<Item = String>) -> Self {
+        self.run.extend(lines);
+        self
+    }
+
+    /// Says under which heading it stands where the plan is read.
+    #[must_use]
+    pub(super) fn phase(mut self, phase: impl Into<String>) -> Self {
+        self.phase = Some(phase.into());
+        self
     }
 
     /// Adds a check that must succeed before.
@@ -232,6 +250,11 @@ impl Step {
     /// Returns what is gone afterwards.
     pub fn destroyed(&self) -> &[String] {
         &self.destroys
+    }
+
+    /// Returns the heading under which it stands.
+    pub fn heading(&self) -> Option<&str> {
+        self.phase.as_deref()
     }
 
     /// Returns how long it is expected to take.

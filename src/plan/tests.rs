@@ -50,7 +50,7 @@ fn plan_with(host: &str, edit: impl Fn(&str) -> String) -> Plan {
         })
         .collect();
     let subject = resolved.hosts.iter().find(|resolved| resolved.name == host).expect("the host resolves");
-    make(&resolved, subject, None, &inputs, "0.1.0", &facts).expect("a plan")
+    make(&resolved, subject, None, &inputs, "0.1.0", &facts, &BTreeMap::new()).expect("a plan")
 }
 
 fn lufta() -> Plan {

@@ -32,12 +32,40 @@ pub struct Position {
     pub column: u32,
 }
 
+/// How many bytes lie between two marks: what is counted again for each position.
+const BETWEEN_MARKS: usize = 4096;
+
+/// What lies before a byte of a text. With one every few kilobytes a position is found at once, in a file of a million lines as in
+/// one whose only line has a hundred megabytes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Mark {
+    /// Line breaks before it.
+    breaks: u32,
+    /// Characters that begin before it.
+    characters: u32,
+    /// Where the line begins that it stands in.
+    line: u32,
+}
+
+impl Mark {
+    /// Returns the mark behind bytes that follow this one at an offset.
+    fn behind(self, bytes: &[u8], at: usize) -> Self {
+        // Every byte begins a character but those that continue one: 0b10xx_xxxx.
+        let characters = bytes.iter().filter(|byte| **byte & 0xC0 != 0x80).count();
+        Self {
+            breaks: self.breaks.saturating_add(to_u32(memchr::memchr_iter(b'\n', bytes).count())),
+            characters: self.characters.saturating_add(to_u32(characters)),
+            line: memchr::memrchr(b'\n', bytes).map_or(self.line, |found| to_u32(at + found + 1)),
+        }
+    }
+}
+
 /// One file: its path below the fleet's folder and its text.
 #[derive(Debug)]
 pub struct SourceFile {
     path: String,
     text: Arc<String>,
-    lines: OnceLock<Vec<u32>>,
+    marks: OnceLock<Vec<Mark>>,
 }
 
 impl SourceFile {
@@ -51,19 +79,28 @@ impl SourceFile {
         &self.text
     }
 
-    fn line_starts(&self) -> &[u32] {
-        self.lines.get_or_init(|| {
-            let breaks = memchr::memchr_iter(b'\n', self.text.as_bytes());
-            std::iter::once(0).chain(breaks.map(|at| to_u32(at + 1))).collect()
-        })
+    /// Returns what lies before an offset.
+    fn before(&self, offset: usize) -> Mark {
+        let bytes = self.text.as_bytes();
+        let marks = self.marks.get_or_init(|| {
+            let blocks = bytes.chunks(BETWEEN_MARKS).enumerate();
+            let marks = blocks.scan(Mark::default(), |mark, (at, block)| {
+                let before = *mark;
+                *mark = before.behind(block, at * BETWEEN_MARKS);
+                Some(before)
+            });
+            marks.collect()
+        });
+        let offset = offset.min(bytes.len());
+        let at = (offset / BETWEEN_MARKS).min(marks.len().saturating_sub(1));
+        let (mark, start) = (marks.get(at).copied().unwrap_or_default(), at * BETWEEN_MARKS);
+        mark.behind(bytes.get(start..offset).unwrap_or_default(), start)
     }
 
     fn position(&self, offset: u32) -> Position {
-        let starts = self.line_starts();
-        let line = starts.partition_point(|start| *start <= offset).max(1);
-        let start = starts.get(line - 1).copied().unwrap_or(0);
-        let before = self.text.get(start as usize..offset as usize).unwrap_or("");
-        Position { line: to_u32(line), column: to_u32(before.chars().count() + 1) }
+        let here = self.before(offset as usize);
+        let characters = here.characters.saturating_sub(self.before(here.line as usize).characters);
+        Position { line: here.breaks.saturating_add(1), column: characters.saturating_add(1) }
     }
 }
 
@@ -78,7 +115,7 @@ impl Sources {
     /// Adds a file and returns its id. `path` is shown to people: relative to the fleet, with `/`.
     pub fn add(&mut self, path: impl Into<String>, text: impl Into<String>) -> FileId {
         let id = FileId(to_u32(self.files.len()));
-        self.files.push(SourceFile { path: path.into(), text: Arc::new(text.into()), lines: OnceLock::new() });
+        self.files.push(SourceFile { path: path.into(), text: Arc::new(text.into()), marks: OnceLock::new() });
         id
     }
 
@@ -105,7 +142,7 @@ impl Sources {
     pub fn file(&self, id: FileId) -> &SourceFile {
         static NONE: OnceLock<SourceFile> = OnceLock::new();
         self.files.get(id.0 as usize).unwrap_or_else(|| {
-            NONE.get_or_init(|| SourceFile { path: String::new(), text: Arc::default(), lines: OnceLock::new() })
+            NONE.get_or_init(|| SourceFile { path: String::new(), text: Arc::default(), marks: OnceLock::new() })
         })
     }
 
@@ -194,6 +231,25 @@ mod tests {
         let place = sources.place(file, 15, 16);
         assert_eq!(sources.position(sources.place(file, 3, 4)), Position { line: 1, column: 3 });
         assert_eq!(sources.position(place), Position { line: 2, column: 7 });
+    }
+
+    #[test]
+    fn positions_in_long_lines_and_many_lines_are_those_that_counting_gives() {
+        let long = "ü{\"a\":1}".repeat(2_000);
+        let text = format!("{long}\n\n{}\n{long}é", "ab\n".repeat(5_000));
+        let mut sources = Sources::default();
+        let file = sources.add("a.json", text.as_str());
+        let mut wanted = Position { line: 1, column: 1 };
+        for (at, character) in text.char_indices() {
+            if at % 7 == 0 || at.is_multiple_of(BETWEEN_MARKS) || character == '\n' {
+                assert_eq!(sources.position(sources.place(file, at, at)), wanted, "{at}");
+            }
+            wanted = match character {
+                '\n' => Position { line: wanted.line + 1, column: 1 },
+                _ => Position { column: wanted.column + 1, ..wanted },
+            };
+        }
+        assert_eq!(sources.position(sources.place(file, text.len(), text.len())), wanted);
     }
 
     #[test]

@@ -31,6 +31,22 @@ impl Html {
         Self(out)
     }
 
+    /// Escapes a sentence; what stands in backticks becomes code.
+    pub fn prose(text: &str) -> Self {
+        let mut out = String::with_capacity(text.len() + text.len() / 4);
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once('`') {
+            let Some((code, behind)) = behind.split_once('`') else { break };
+            out.push_str(Self::text(before).as_str());
+            out.push_str("<code>");
+            out.push_str(Self::text(code).as_str());
+            out.push_str("</code>");
+            rest = behind;
+        }
+        out.push_str(Self::text(rest).as_str());
+        Self(out)
+    }
+
     /// Returns an attribute with its value in double quotes: ` name="value"` with the space before it.
     pub fn attribute(name: &'static str, value: &str) -> Self {
         Self(format!(" {name}=\"{}\"", Self::text(value)))
@@ -56,5 +72,7 @@ mod tests {
     fn text_opens_no_tag_and_ends_no_attribute() {
         assert_eq!(Html::text("<a b='\"&\u{1b}\">").as_str(), "&lt;a b=&#39;&quot;&amp;\\u{1b}&quot;&gt;");
         assert_eq!(Html::attribute("title", "a\"b").as_str(), " title=\"a&quot;b\"");
+        assert_eq!(Html::prose("<b> `<i>` `").as_str(), "&lt;b&gt; <code>&lt;i&gt;</code> `");
+        assert_eq!(Html::prose("`a``b`").as_str(), "<code>a</code><code>b</code>");
     }
 }

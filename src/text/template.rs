@@ -41,6 +41,20 @@ pub static EMBEDDED: &[(&str, &str)] = &[
     ("install/pools.sh.tera", include_str!("../../templates/install/pools.sh.tera")),
     ("installer.nix.tera", include_str!("../../templates/installer.nix.tera")),
     ("migrate.html.tera", include_str!("../../templates/migrate.html.tera")),
+    ("migrate/allowed.sh.tera", include_str!("../../templates/migrate/allowed.sh.tera")),
+    ("migrate/common.sh.tera", include_str!("../../templates/migrate/common.sh.tera")),
+    ("migrate/delete-claim.sh.tera", include_str!("../../templates/migrate/delete-claim.sh.tera")),
+    ("migrate/mongodb.sh.tera", include_str!("../../templates/migrate/mongodb.sh.tera")),
+    ("migrate/move.sh.tera", include_str!("../../templates/migrate/move.sh.tera")),
+    ("migrate/mysql.sh.tera", include_str!("../../templates/migrate/mysql.sh.tera")),
+    ("migrate/name-leads.sh.tera", include_str!("../../templates/migrate/name-leads.sh.tera")),
+    ("migrate/postgresql.sh.tera", include_str!("../../templates/migrate/postgresql.sh.tera")),
+    ("migrate/redis.sh.tera", include_str!("../../templates/migrate/redis.sh.tera")),
+    ("migrate/source.sh.tera", include_str!("../../templates/migrate/source.sh.tera")),
+    ("migrate/stopped.sh.tera", include_str!("../../templates/migrate/stopped.sh.tera")),
+    ("migrate/target-dump.sh.tera", include_str!("../../templates/migrate/target-dump.sh.tera")),
+    ("migrate/target.sh.tera", include_str!("../../templates/migrate/target.sh.tera")),
+    ("migrate/volume.sh.tera", include_str!("../../templates/migrate/volume.sh.tera")),
     ("mirror-esp.sh.tera", include_str!("../../templates/mirror-esp.sh.tera")),
     ("plan.html.tera", include_str!("../../templates/plan.html.tera")),
     ("pre-switch.sh.tera", include_str!("../../templates/pre-switch.sh.tera")),
@@ -115,6 +129,9 @@ impl Language {
             }
             Self::Html => {
                 engine.set_escape_fn(|text, out| out.write_all(Html::text(text).as_str().as_bytes()));
+                engine.register_filter("prose", |text: &str, _: Kwargs, _: &State| {
+                    Value::safe_string(Html::prose(text).as_str())
+                });
                 engine.register_filter(FILTER, |value: &Value, _: Kwargs, _: &State| quoted(value, html));
             }
         }

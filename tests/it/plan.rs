@@ -1,5 +1,6 @@
 //! Plans of the example fleet in every format, plans that somebody changed, and the scripts that plans work with.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,16 +12,16 @@ use hostwright::source::{self, FleetFiles};
 
 const HOSTS: [&str; 2] = ["attic", "lufta"];
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn example() -> FleetFiles {
+pub(crate) fn example() -> FleetFiles {
     source::load(&root()).unwrap()
 }
 
 /// Hands a resolved host and its inputs to a function.
-fn with_host<R>(
+pub(crate) fn with_host<R>(
     files: &mut FleetFiles,
     host: &str,
     then: impl FnOnce(&Resolved<'_>, &ResolvedHost<'_>, &Facts) -> R,
@@ -39,7 +40,9 @@ fn with_host<R>(
 /// The plan of a host, made from fixed inputs: what the goldens show is the plan and not the digest of the example.
 fn make(files: &mut FleetFiles, host: &str, scenario: Option<Scenario>) -> Plan {
     let inputs = [("fleet.toml".to_owned(), "")];
-    with_host(files, host, |fleet, host, facts| plan::make(fleet, host, scenario, &inputs, "0.1.0", facts).unwrap())
+    with_host(files, host, |fleet, host, facts| {
+        plan::make(fleet, host, scenario, &inputs, "0.1.0", facts, &BTreeMap::new()).unwrap()
+    })
 }
 
 fn changed(host: &str, change: impl Fn(&str) -> String) -> FleetFiles {
@@ -78,7 +81,7 @@ fn the_plans_of_the_example_fleet_are_these_in_every_format() {
 
 /// The files that the plans of the example work with.
 pub(crate) fn files_of(host: &str) -> Vec<Script> {
-    with_host(&mut example(), host, |_, host, _| plan::files(host).unwrap())
+    with_host(&mut example(), host, |fleet, host, _| plan::files(fleet, host, &BTreeMap::new()).unwrap())
 }
 
 fn is_installed(program: &str) -> bool {
@@ -126,13 +129,16 @@ fn all_lines(plan: &Plan) -> Vec<&str> {
 
 #[test]
 fn a_scenario_that_does_not_exist_yet_names_those_that_do() {
-    for scenario in Scenario::ALL.iter().copied().filter(|scenario| *scenario != Scenario::Install) {
+    for scenario in [Scenario::Update, Scenario::Recover, Scenario::Decommission] {
         let error = with_host(&mut example(), "lufta", |fleet, host, facts| {
-            plan::make(fleet, host, Some(scenario), &[], "0.1.0", facts).unwrap_err()
+            plan::make(fleet, host, Some(scenario), &[], "0.1.0", facts, &BTreeMap::new()).unwrap_err()
         });
         assert!(matches!(error, PlanError::NotAvailable { .. }));
         let said = error.to_string();
-        assert!(said.contains(&format!("`{scenario}`")) && said.ends_with("this version plans `install`"), "{said}");
+        assert!(
+            said.contains(&format!("`{scenario}`")) && said.ends_with("this version plans `install`, `migrate`"),
+            "{said}"
+        );
     }
 }
 
@@ -140,7 +146,7 @@ fn a_scenario_that_does_not_exist_yet_names_those_that_do() {
 fn a_host_that_cannot_be_reached_has_no_plan() {
     let mut files = changed("lufta", |text| text.replace("target = \"root@135.181.162.99\"\n", ""));
     let error = with_host(&mut files, "lufta", |fleet, host, facts| {
-        plan::make(fleet, host, None, &[], "0.1.0", facts).unwrap_err()
+        plan::make(fleet, host, None, &[], "0.1.0", facts, &BTreeMap::new()).unwrap_err()
     });
     assert!(error.to_string().contains("no `[deploy] target`"));
 }

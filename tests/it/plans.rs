@@ -147,7 +147,11 @@ fn every_format_is_printed_and_a_scenario_to_come_is_said() {
     }
     sandbox.run(&["plan", "attic", "--out", "p", TODAY[0], TODAY[1]]).ends(0);
     assert_eq!(sandbox.tree("p").len(), 3);
-    sandbox.run(&["plan", "attic", "--scenario", "migrate", TODAY[0], TODAY[1]]).ends(2).complains("`install`");
+    sandbox.run(&["plan", "attic", "--scenario", "recover", TODAY[0], TODAY[1]]).ends(2).complains("`install`");
+    sandbox
+        .run(&["plan", "attic", "--scenario", "migrate", TODAY[0], TODAY[1]])
+        .ends(2)
+        .complains("nothing moves to it");
     sandbox.edit("hosts/attic/host.toml", "target = \"root@attic.example.net\"\n", "");
     sandbox.run(&["plan", "attic", TODAY[0], TODAY[1]]).ends(2).complains("target");
     sandbox.run(&["build", TODAY[0], TODAY[1]]).ends(0).says("no plan: `[deploy] target` is not stated");

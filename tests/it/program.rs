@@ -29,6 +29,10 @@ impl Sandbox {
         for path in ["fleet.toml", "hosts/lufta/host.toml", "hosts/attic/host.toml"] {
             sandbox.write(path, fs::read(repository().join(path)).unwrap());
         }
+        for manifest in fs::read_dir(repository().join("k8s")).unwrap().map(Result::unwrap) {
+            sandbox
+                .write(&format!("k8s/{}", manifest.file_name().to_str().unwrap()), fs::read(manifest.path()).unwrap());
+        }
         sandbox
     }
 

@@ -1,25 +1,33 @@
-//! README.md shows what the program prints: its console blocks are run in order and compared.
+//! Pages show what the program prints: their console blocks are run in order and compared.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::program::{Sandbox, repository};
 
 /// Keeps the date of the page: the example's channel ends some day.
-const TODAY: &str = "hostwright() { case $1 in check|build|plan|apply) command hostwright \"$@\" --today 2026-11-21 ;; *) command hostwright \"$@\" ;; esac; }";
+const TODAY: &str = "hostwright() { case $1 in check|build|plan|apply|migrate) command hostwright \"$@\" --today 2026-11-21 ;; *) command hostwright \"$@\" ;; esac; }";
 
 #[test]
 fn every_console_block_of_the_tour_is_what_a_newcomer_sees() {
     let page = fs::read_to_string(repository().join("README.md")).unwrap();
-    let sandbox = Sandbox::empty();
-    let mut folder = sandbox.path().to_owned();
-    let programs = std::path::Path::new(env!("CARGO_BIN_EXE_hostwright")).parent().unwrap();
-    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
     let (_, tour) = page.split_once("## A tour").unwrap();
     let (tour, _) = tour.split_once("\n## ").unwrap();
+    let blocks = prints_what_it_shows("README.md", tour, Sandbox::empty().path());
+    assert!(blocks >= 4, "only {blocks} blocks were found");
+}
+
+/// Holds the console blocks of a part of a page against what their commands print, beginning in a folder; returns how many there are.
+/// With `UPDATE` the page is rewritten.
+pub(crate) fn prints_what_it_shows(path: &str, part: &str, folder: &Path) -> usize {
+    let page = fs::read_to_string(repository().join(path)).unwrap();
+    let mut folder = folder.to_owned();
+    let programs = Path::new(env!("CARGO_BIN_EXE_hostwright")).parent().unwrap();
+    let search = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
     let mut blocks = 0;
     let mut changed = page.clone();
-    for block in tour.split("```console\n").skip(1) {
+    for block in part.split("```console\n").skip(1) {
         let (block, _) = block.split_once("```").unwrap();
         blocks += 1;
         let mut printed = String::new();
@@ -27,7 +35,7 @@ fn every_console_block_of_the_tour_is_what_a_newcomer_sees() {
             let output = Command::new("bash")
                 .args(["-c", &format!("{TODAY}\nexec 2>&1\n{line}\necho \"@@$PWD\"")])
                 .current_dir(&folder)
-                .env("PATH", &path)
+                .env("PATH", &search)
                 .stdin(Stdio::null())
                 .output()
                 .unwrap();
@@ -41,11 +49,11 @@ fn every_console_block_of_the_tour_is_what_a_newcomer_sees() {
         }
     }
     if std::env::var_os("UPDATE").is_some() {
-        fs::write(repository().join("README.md"), &changed).unwrap();
+        fs::write(repository().join(path), &changed).unwrap();
     } else {
-        assert!(page == changed, "README.md is not what is printed: UPDATE=1 cargo test rewrites it\n{changed}");
+        assert!(page == changed, "{path} is not what is printed: UPDATE=1 cargo test rewrites it\n{changed}");
     }
-    assert!(blocks >= 4, "only {blocks} blocks were found");
+    blocks
 }
 
 /// Replaces the one thing that differs between two runs: how long they took.

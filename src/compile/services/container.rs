@@ -2,10 +2,12 @@
 //!
 //! What the module of every release has an option for is set by that; the rest are flags of podman-run(1), which all releases take.
 
+use std::collections::BTreeSet;
+
 use super::{container_unit, units};
 use crate::compile::HostCx;
 use crate::compile::settings::Settings;
-use crate::fleet::schema::service_parts::{Port, SecretAs, Words};
+use crate::fleet::schema::service_parts::{Port, Protocol, SecretAs, Words};
 use crate::fleet::schema::workloads::{Container, Pull};
 use crate::nix::{Attrs, Expr, Value};
 use crate::resolve::{ResolvedService, volume_path};
@@ -121,17 +123,9 @@ fn flags(cx: &HostCx<'_>, service: &ResolvedService<'_>, container: &Container) 
         flags.extend(networks_of(container).map(|network| format!("--network={network}")));
         flags.extend(container.aliases.iter().map(|alias| format!("--network-alias={}", alias.as_str())));
         // What is no container is found at the host, by the names that containers have for each other.
-        let mut on_host: Vec<&str> = Vec::new();
-        for member in std::iter::once(service).chain(sharing(cx, service.name)) {
-            let beside = units::before(cx, member).into_iter().map(|(other, ..)| other);
-            let others = beside.filter(|other| other.def.container().is_none() && !other.units.is_empty());
-            for name in others.map(|other| other.name).filter(|name| !container.hosts.contains_key(*name)) {
-                if !on_host.contains(&name) {
-                    on_host.push(name);
-                }
-            }
-        }
-        flags.extend(on_host.iter().map(|name| format!("--add-host={name}:host-gateway")));
+        let names = on_host(cx, service).into_iter().map(|other| other.name);
+        let names = names.filter(|name| !container.hosts.contains_key(*name));
+        flags.extend(names.map(|name| format!("--add-host={name}:host-gateway")));
     }
     flags.extend(container.hosts.iter().map(|(name, address)| format!("--add-host={name}:{}", address.value.value)));
     if let Some(name) = &container.hostname {
@@ -187,6 +181,30 @@ pub(super) fn sharing<'a>(cx: &'a HostCx<'_>, name: &'a str) -> impl Iterator<It
     })
 }
 
+/// Returns the services of the host itself that a container, or one that shares its network, comes after.
+fn on_host<'a>(cx: &'a HostCx<'_>, service: &'a ResolvedService<'_>) -> Vec<&'a ResolvedService<'a>> {
+    let mut all: Vec<&ResolvedService<'_>> = Vec::new();
+    for member in std::iter::once(service).chain(sharing(cx, service.name)) {
+        let beside = units::before(cx, member).into_iter().map(|(other, ..)| other);
+        for other in beside.filter(|other| other.def.container().is_none() && !other.units.is_empty()) {
+            if !all.iter().any(|known| known.name == other.name) {
+                all.push(other);
+            }
+        }
+    }
+    all
+}
+
+/// Returns the ports of the host's own services that containers come after: where these listen on more than the loopback address.
+fn ports_on_host<'a>(
+    cx: &'a HostCx<'_>,
+    containers: impl Iterator<Item = &'a ResolvedService<'a>>,
+) -> BTreeSet<(Protocol, u16)> {
+    let others = containers.flat_map(|service| on_host(cx, service));
+    let ports = others.flat_map(|other| &other.ports).filter(|port| !port.listen.is_loopback());
+    ports.map(|port| (port.protocol, port.port)).collect()
+}
+
 fn networks_of(container: &Container) -> impl Iterator<Item = &str> {
     let named = container.networks.iter().map(|network| network.as_str());
     named.chain(container.networks.is_empty().then_some(NETWORK))
@@ -230,8 +248,12 @@ pub(super) fn networks(cx: &HostCx<'_>, out: &mut Settings) {
         // The name server of a network listens on its bridge, which the firewall would close. nftables and iptables write
         // names that begin with something differently.
         let bridges = if cx.spelling.nftables_firewall() { "podman*" } else { "podman+" };
-        for option in ["allowedUDPPorts", "allowedTCPPorts"] {
-            out.set_below("networking.firewall.interfaces", &[bridges, option], vec![53i64], service.def.key);
+        // Containers reach the services of the host over the same bridges.
+        let open = ports_on_host(cx, containers().map(|(service, _)| service));
+        for (option, protocol) in [("allowedUDPPorts", Protocol::Udp), ("allowedTCPPorts", Protocol::Tcp)] {
+            let own = open.iter().filter(|(of, port)| *of == protocol && *port != 53).map(|(_, port)| i64::from(*port));
+            let all: Vec<i64> = std::iter::once(53).chain(own).collect();
+            out.set_below("networking.firewall.interfaces", &[bridges, option], all, service.def.key);
         }
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! podman makes no folder of the host that a volume comes from: without one the container does not start.
 
+use std::collections::BTreeSet;
+
 use crate::compile::HostCx;
 use crate::compile::settings::Settings;
 use crate::compile::tmpfiles::{self, Rule};
 use crate::fleet::schema::services::Work;
 use crate::fleet::schema::workloads::Container;
-use crate::resolve::{ResolvedService, volume_path};
+use crate::resolve::{Mount, MountSource, ResolvedService, volume_path};
 use crate::units::lies_in;
 
 /// Where the system puts things itself.
@@ -47,6 +49,9 @@ pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut
         let rule = Rule { mode, user, group, ..Rule::new(kind, &state.path) };
         tmpfiles::add(cx, "services", rule, state.place, out);
     }
+    if service.module.is_some() {
+        below_state(cx, service, out);
+    }
     for volume in service.def.container().iter().flat_map(|container| &container.volumes) {
         let Some(path) = volume_path(volume, &cx.host.mounts, &mut Vec::new()).filter(|_| volume.read_only.value)
         else {
@@ -58,6 +63,47 @@ pub(super) fn settings(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut
             tmpfiles::add(cx, "services", Rule::new("d", &path), volume.source.place, out);
         }
     }
+}
+
+/// Gives to a module what is mounted below a directory of its own, with the folders on the way: the mount makes these, as root's.
+fn below_state(cx: &HostCx<'_>, service: &ResolvedService<'_>, out: &mut Settings) {
+    let mut done: BTreeSet<String> = BTreeSet::new();
+    for state in &service.state {
+        let file = service.module.map(|module| module.file);
+        let user = state.owner.or_else(|| file?.user.as_ref().map(|user| user.as_str()));
+        let group = state.group.or_else(|| file?.group.as_ref().map(|group| group.as_str()));
+        if user.is_none() || state.path == "/" {
+            continue;
+        }
+        let below = cx.host.mounts.iter().filter(|mount| mount.path != state.path && lies_in(mount.path, &state.path));
+        for mount in below.filter(|mount| !has_owner(mount) && is_of(cx, service, mount.path)) {
+            let mut path = mount.path;
+            while lies_in(path, &state.path) && done.insert(path.to_owned()) {
+                if !is_stated(cx, path) {
+                    let rule = Rule { user, group, ..Rule::new("z", path) };
+                    tmpfiles::add(cx, "services", rule, mount.place, out);
+                }
+                path = path.rsplit_once('/').map_or("", |(above, _)| above);
+            }
+        }
+    }
+}
+
+/// Tells whether a definition names a directory, and so has its owner set already.
+fn is_stated(cx: &HostCx<'_>, path: &str) -> bool {
+    cx.host.running().flat_map(|service| &service.def.state).any(|state| state.path.as_str() == path)
+}
+
+/// Tells whether a dataset says whose it is.
+fn has_owner(mount: &Mount<'_>) -> bool {
+    matches!(&mount.source, MountSource::Dataset { def, .. } if def.owner.is_some())
+}
+
+/// Tells whether a service is the one whose state lies nearest around a path.
+fn is_of(cx: &HostCx<'_>, service: &ResolvedService<'_>, path: &str) -> bool {
+    let states = cx.host.running().flat_map(|other| other.state.iter().map(move |state| (other.name, &state.path)));
+    let nearest = states.filter(|(_, state)| lies_in(path, state)).max_by_key(|(_, state)| state.len());
+    nearest.is_some_and(|(name, state)| name == service.name && state != path)
 }
 
 fn is_mount(cx: &HostCx<'_>, path: &str) -> bool {

@@ -5,7 +5,7 @@ use crate::fleet::decode::{Cx, Decode, Named, Setting, table};
 use crate::fleet::scalar::{HttpUrl, Name, SshKeyword, SshValue, Target};
 use crate::fleet::shape::Shape;
 use crate::source::{Kind, Node, Place, Spanned};
-use crate::units::{SocketAddress, TimeSpan};
+use crate::units::{Size, SocketAddress, TimeSpan};
 
 table! {
     /// How the host is deployed and watched.
@@ -26,8 +26,10 @@ table! {
         "watch" => watch: Vec<Watch>,
         /// Tunes the reboot test, which cannot be left out.
         "reboot-test" => reboot_test: Option<RebootTest>,
+        /// How much is copied to it in a second, for the times of plans; the first copy of a migration measures it.
+        "copy-rate" => copy_rate: Option<Spanned<Size>>,
     }
-    later { "sudo", "canary", "copy-rate" }
+    later { "sudo", "canary" }
 }
 
 impl Deploy {

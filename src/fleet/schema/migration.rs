@@ -2,13 +2,13 @@
 //!
 //! Not here: Kubernetes' own objects, which are no files of a fleet. Nothing of this is compiled.
 
-use crate::fleet::decode::{Cx, Decode, MapKey, Named, Setting, choice, table};
-use crate::fleet::scalar::{AbsPath, FleetPath, Name};
+use crate::fleet::decode::{Cx, Decode, MapKey, Named, Setting, choice, lacks, table};
+use crate::fleet::scalar::{AbsPath, FleetPath, ImageRef, Name};
 use crate::fleet::schema::backup::Pattern;
 use crate::fleet::schema::service_parts::{Owner, Words};
 use crate::fleet::shape::{Scalar, Shape};
 use crate::source::{Kind, Node, Spanned, quoted};
-use crate::units::{Size, TimeSpan};
+use crate::units::{Date, Size, TimeSpan};
 
 table! {
     /// A Kubernetes cluster that is left.
@@ -19,6 +19,8 @@ table! {
         "manifests" => manifests: Vec<Spanned<ManifestPath>>,
         /// A file below the fleet's folder with the bytes that each claim uses.
         "metrics" => metrics: Option<Spanned<FleetPath>>,
+        /// The image of pods that read its volumes: with find, tar, xargs and sha256sum of GNU; `docker.io/library/debian:12-slim` when absent.
+        "rescue-image" => rescue_image: Option<Spanned<ImageRef>>,
     }
 }
 
@@ -45,15 +47,17 @@ table! {
 }
 
 table! {
-    /// A volume of a workload that moves.
-    pub struct MovedClaim {
+    /// A volume of a workload that moves, or a part of it. A volume may be named several times, with a part each.
+    pub struct MovedClaimTable {
         /// The claim, by its name in the workload's namespace.
         "claim" => claim: Spanned<ObjectName>,
+        /// The folder of the volume whose content goes to `to`; the whole volume when absent.
+        "sub-path" => sub_path: Option<Spanned<InnerPath>>,
         /// Where its data goes on this host.
         "to" => to: Spanned<AbsPath>,
         /// How much it holds.
         "used" => used: Option<Spanned<Size>>,
-        /// Only these move, as paths within the volume; everything when empty.
+        /// Only these move, as paths within the volume, or within its `sub-path`; everything when empty.
         "paths" => paths: Vec<Spanned<InnerPath>>,
         /// What stays behind.
         "exclude" => exclude: Vec<Spanned<Pattern>>,
@@ -61,8 +65,89 @@ table! {
         "dump" => dump: Option<Spanned<Dump>>,
         /// Who owns the data here.
         "owner" => owner: Option<Spanned<Owner>>,
+        /// Accounts here for the numbers of accounts there, where files belong to several.
+        "owners" => owners: Named<AccountNumber, Spanned<Owner>>,
         /// How the data is read.
         "via" => via: Setting<ReadVia> = ReadVia::Pod,
+        /// The copies that there are, **required** with `via = "backup"`: the newest that can be read is restored.
+        "backups" => backups: Vec<KeptCopy>,
+    }
+}
+
+/// A volume of a workload that moves, or a part of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MovedClaim {
+    /// The claim, by its name in the workload's namespace.
+    pub claim: Spanned<ObjectName>,
+    /// The folder of the volume whose content goes to `to`; the whole volume when absent.
+    pub sub_path: Option<Spanned<InnerPath>>,
+    /// Where its data goes on this host.
+    pub to: Spanned<AbsPath>,
+    /// How much it holds.
+    pub used: Option<Spanned<Size>>,
+    /// Only these move; everything when empty.
+    pub paths: Vec<Spanned<InnerPath>>,
+    /// What stays behind.
+    pub exclude: Vec<Spanned<Pattern>>,
+    /// The database that is dumped instead of copied.
+    pub dump: Option<Spanned<Dump>>,
+    /// Who owns the data here.
+    pub owner: Option<Spanned<Owner>>,
+    /// Accounts here for the numbers of accounts there, where files belong to several.
+    pub owners: Named<AccountNumber, Spanned<Owner>>,
+    /// How the data is read.
+    pub via: Setting<ReadVia>,
+    /// The copies that there are, the newest first; none unless they are what is read.
+    pub backups: Vec<KeptCopy>,
+}
+
+impl Decode for MovedClaim {
+    fn shape() -> Shape {
+        MovedClaimTable::shape()
+    }
+
+    fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
+        let table = MovedClaimTable::decode(node, cx)?;
+        let is_backup = table.via.value == ReadVia::Backup;
+        if is_backup && table.backups.is_empty() {
+            lacks::<MovedClaimTable>("backups", node.place, cx);
+            return None;
+        }
+        if let Some(copy) = table.backups.first().filter(|_| !is_backup) {
+            let wanted = "copies are read with `via = \"backup\"`; a volume that is there is copied itself";
+            return cx.refused(copy.at.place, "`backups`", wanted);
+        }
+        if let Some(dump) = table.dump.as_ref().filter(|_| is_backup) {
+            let wanted = "a copy is what it is: its `note` says so where it is a dump";
+            return cx.refused(dump.place, "`dump` beside `via = \"backup\"`", wanted);
+        }
+        let mut backups = table.backups;
+        backups.sort_by_key(|copy| std::cmp::Reverse(copy.taken.value));
+        Some(Self {
+            claim: table.claim,
+            sub_path: table.sub_path,
+            to: table.to,
+            used: table.used,
+            paths: table.paths,
+            exclude: table.exclude,
+            dump: table.dump,
+            owner: table.owner,
+            owners: table.owners,
+            via: table.via,
+            backups,
+        })
+    }
+}
+
+table! {
+    /// A copy of the data of a volume, somewhere else.
+    pub struct KeptCopy {
+        /// Where it lies, as a person finds it: `nas:/backups/unifi`.
+        "at" => at: Spanned<String>,
+        /// The day it is of.
+        "taken" => taken: Spanned<Date>,
+        /// What is in it, and how it is read.
+        "note" => note: Option<Spanned<String>>,
     }
 }
 
@@ -95,6 +180,8 @@ choice! {
         Snapshot = "snapshot",
         /// From the NFS server that holds it.
         Nfs = "nfs",
+        /// From `backups`: the volume itself is gone.
+        Backup = "backup",
     }
 }
 
@@ -181,6 +268,23 @@ impl MapKey for QuestionKey {
     }
 }
 
+/// The number of an account, as a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccountNumber;
+
+impl MapKey for AccountNumber {
+    fn check(name: &str) -> Result<(), String> {
+        match name.parse::<u32>() {
+            Ok(number) if number.to_string() == name => Ok(()),
+            _ => Err("the number of an account in the cluster is wanted, such as `\"1000\"`".to_owned()),
+        }
+    }
+
+    fn pattern() -> &'static str {
+        "^(0|[1-9][0-9]{0,9})$"
+    }
+}
+
 /// A context of kubectl by its name. It becomes an argument: it does not begin with `-`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContextName(String);
@@ -200,12 +304,24 @@ impl Decode for ContextName {
 
     fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
         let text = String::decode(node, cx)?;
-        if text.is_empty() || text.starts_with('-') || text.len() > 253 || text.contains(char::is_whitespace) {
-            let wanted =
-                "a context of kubectl is wanted, as `kubectl config get-contexts` shows it; it does not begin with `-`";
-            return cx.refused(node.place, &text, wanted);
+        match text.parse() {
+            Ok(context) => Some(context),
+            Err(wanted) => cx.refused(node.place, &text, wanted),
         }
-        Some(Self(text))
+    }
+}
+
+impl std::str::FromStr for ContextName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_strange = |c: char| c.is_whitespace() || c.is_control();
+        if text.is_empty() || text.starts_with('-') || text.len() > 253 || text.contains(is_strange) {
+            return Err(
+                "a context of kubectl is wanted, as `kubectl config get-contexts` shows it; it does not begin with `-`",
+            );
+        }
+        Ok(Self(text.to_owned()))
     }
 }
 
@@ -375,6 +491,16 @@ mod tests {
     }
 
     #[test]
+    fn copies_are_tried_from_the_newest_to_the_oldest() {
+        let text = "claim = 'a'\nto = '/a'\nvia = 'backup'\nbackups = [{ at = 'old', taken = 2025-02-01 }, \
+                    { at = 'new', taken = 2026-11-01, note = 'as the program writes it' }, { at = 'older', taken = 2024-06-30 }]\n";
+        let (volume, found) = decoded::<MovedClaim>(text);
+        let volume = volume.unwrap_or_else(|| panic!("{found:#?}"));
+        let order: Vec<&str> = volume.backups.iter().map(|copy| copy.at.value.as_str()).collect();
+        assert_eq!(order, ["new", "old", "older"]);
+    }
+
+    #[test]
     fn what_could_become_an_option_or_climb_out_is_refused() {
         for bad in [
             "context = '-v'",
@@ -390,6 +516,14 @@ mod tests {
         let (cluster, _) = decoded::<Cluster>("context = 'admin@home'\nmanifests = ['k8s/', 'dump.yaml']\n");
         let paths: Vec<String> = cluster.unwrap().manifests.iter().map(|path| path.value.0.to_string()).collect();
         assert_eq!(paths, ["k8s", "dump.yaml"]);
+        for (bad, why) in [
+            ("via = 'backup'", "backups"),
+            ("backups = [{ at = 'nas:/b', taken = 2026-11-01 }]", "via"),
+            ("via = 'backup'\ndump = 'redis'\nbackups = [{ at = 'nas:/b', taken = 2026-11-01 }]", "dump"),
+        ] {
+            let (volume, found) = decoded::<MovedClaim>(&format!("claim = 'a'\nto = '/a'\n{bad}\n"));
+            assert!(volume.is_none() && format!("{found:?}").contains(why), "{bad}: {found:?}");
+        }
         let volume = |rest: &str| decoded::<MovedClaim>(&format!("claim = 'a'\nto = '/a'\n{rest}\n")).0.is_some();
         assert!(volume("dump = 'redis'") && volume("dump = ['x']") && volume("paths = ['a b']"));
         for bad in ["dump = 'postgres'", "paths = ['/a']", "paths = ['a/../b']", "paths = ['-a']", "paths = ['']"] {

@@ -36,6 +36,10 @@ table! {
         "packages" => packages: Vec<PackageSince>,
         /// The option that takes another package, by its whole name; `package` below the prefix when absent.
         "package-option" => package_option: Option<Spanned<OptionPath>>,
+        /// Packages, by their names, that are not free software: the host has to permit them.
+        "unfree" => unfree: Vec<Spanned<String>>,
+        /// Packages, by their names, with holes that are known: the host has to permit them.
+        "insecure" => insecure: Vec<Spanned<String>>,
         /// Options below the prefix that have these values unless the definition says otherwise.
         "set" => set: Option<Node>,
         /// Settings to merge, as a host.toml.
@@ -78,6 +82,10 @@ table! {
         "images" => images: Vec<ReplacedImage>,
         /// Where the volumes of those images go.
         "volumes" => volumes: Vec<MovedVolume>,
+        /// Whether the program knows files of people by the paths that they choose: what is mounted elsewhere keeps its path.
+        "keeps-paths" => keeps_paths: Setting<bool> = false,
+        /// The variables that those images read, where that is all they read: names, in which `*` stands for any text.
+        "reads" => reads: Vec<Spanned<String>>,
         /// What variables of those images become.
         "env" => env: Named<VariableKey, Moved>,
         /// What files of those images become.

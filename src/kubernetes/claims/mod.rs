@@ -7,6 +7,7 @@
 //! Invariant: a claim has one place, however many mount it.
 
 mod bound;
+mod capacity;
 mod entry;
 mod place;
 
@@ -21,6 +22,7 @@ use crate::fleet::schema::migration::is_object_name;
 use crate::units::Quantity;
 
 pub(super) use bound::{Bound, Export, Via, class_of, of_claim, of_class, of_volume};
+pub use capacity::CapacityEntry;
 pub use entry::ClaimEntry;
 pub(super) use entry::entries;
 pub(super) use place::finish;

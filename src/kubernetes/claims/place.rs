@@ -1,6 +1,6 @@
 //! Where claims go, and what of the host follows from it: datasets, directories, owners, moves.
 
-use super::super::context::{Cx, as_name};
+use super::super::context::{Cx, Held, as_name};
 use super::super::draft::{DatasetDraft, FilesystemDraft, MovedClaim, StateDraft};
 use super::{Claim, Export, Key, Place};
 use crate::units::Size;
@@ -29,10 +29,23 @@ impl Cx<'_, '_> {
                 return Place::Unknown;
             }
         }
-        match &self.target.datasets {
+        let placed = self.target.placed.get(&format!("{}/{}", key.0, key.1)).cloned();
+        if let Some(placed) = &placed {
+            match &placed.held {
+                Held::Own(pool, name) => {
+                    let (pool, name) = (pool.clone(), name.clone());
+                    return Place::Dataset { pool, name, mount: placed.path.clone() };
+                }
+                Held::Above => return Place::Directory(placed.path.clone()),
+                Held::Nowhere => {}
+            }
+        }
+        let mount = placed.map_or(mount, |placed| placed.path);
+        let user = self.claims.all.get(key).and_then(|claim| claim.users.first().copied());
+        match self.datasets_of(user) {
             Some(above) => {
                 self.claims.taken.insert(name.clone());
-                let (pool, below) = above.split_once('/').map_or((above.as_str(), ""), |(pool, below)| (pool, below));
+                let (pool, below) = above.split_once('/').unwrap_or((above, ""));
                 let name = if below.is_empty() { name } else { format!("{below}/{name}") };
                 Place::Dataset { pool: pool.to_owned(), name, mount }
             }
@@ -121,6 +134,11 @@ impl Cx<'_, '_> {
 
 /// Writes what follows from the places of claims: datasets, the owners of their files, and which data moves with which service.
 pub(in crate::kubernetes) fn finish(cx: &mut Cx<'_, '_>) {
+    for ((namespace, name), claim) in &mut cx.claims.all {
+        if let Some(reason) = cx.target.left.get(&format!("{namespace}/{name}")) {
+            claim.left = Some(reason.clone());
+        }
+    }
     let quotas: Vec<Option<String>> = cx.claims.all.iter().map(|(key, claim)| quota(cx, key, claim)).collect();
     let claims = std::mem::take(&mut cx.claims);
     for ((key, claim), quota) in claims.all.iter().zip(quotas) {
@@ -129,7 +147,8 @@ pub(in crate::kubernetes) fn finish(cx: &mut Cx<'_, '_>) {
         let mount = redirected.map_or(mount, String::as_str);
         let used = cx.target.used.get(&format!("{}/{}", key.0, key.1)).cloned();
         let service = service_of(cx, claim);
-        if let Some(Place::Dataset { name, .. }) = &claim.place {
+        let is_left = cx.target.left.contains_key(&format!("{}/{}", key.0, key.1));
+        if let (Some(Place::Dataset { name, .. }), false) = (&claim.place, is_left) {
             let dataset = DatasetDraft {
                 mount: mount.to_owned(),
                 quota,
@@ -162,9 +181,10 @@ pub(in crate::kubernetes) fn finish(cx: &mut Cx<'_, '_>) {
         } else if !migration.volumes.iter().any(|moved| moved.claim == key.1) {
             migration.volumes.push(MovedClaim {
                 claim: key.1.clone(),
+                sub_path: None,
                 to: mount.to_owned(),
-                used: used.as_ref().map(Size::to_string),
                 paths: Vec::new(),
+                used: used.as_ref().map(Size::to_string),
                 dump: None,
                 owner: claim.rights.owner.clone(),
             });
@@ -201,4 +221,47 @@ fn quota(cx: &Cx<'_, '_>, key: &Key, claim: &Claim) -> Option<String> {
 fn size(text: &str) -> Option<Size> {
     let text = text.trim();
     text.parse().ok().or_else(|| text.parse::<crate::units::Quantity>().ok()?.size())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kubernetes::Inventory;
+    use crate::kubernetes::context::{Held, Placed};
+    use crate::kubernetes::sample::with;
+
+    const YAML: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: web, namespace: apps }\nspec:\n  template:\n    spec:\n      containers: [{ name: web, image: docker.io/a/web:1, volumeMounts: [{ name: data, mountPath: /data }] }]\n      volumes: [{ name: data, persistentVolumeClaim: { claimName: web-data } }]\n---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: { name: web-data, namespace: apps }\nspec: { resources: { requests: { storage: 5Gi } } }\n";
+
+    /// Returns the datasets with their mounts, and where the container has its data from.
+    fn told(inventory: &Inventory) -> (Vec<String>, Vec<String>) {
+        let datasets = inventory.host.datasets.iter().map(|(name, dataset)| format!("{name} {}", dataset.mount));
+        let web = inventory.host.services.get("web").and_then(|draft| draft.as_container()).unwrap();
+        (datasets.collect(), web.volumes.iter().map(|volume| volume.source.clone()).collect())
+    }
+
+    #[test]
+    fn what_a_definition_moves_elsewhere_is_not_put_back() {
+        let at = |held: Held| {
+            told(&with(YAML, |target| {
+                let placed = Placed { path: "/srv/web".to_owned(), held };
+                target.placed.insert("apps/web-data".to_owned(), placed);
+            }))
+        };
+        let there = || vec!["/srv/web".to_owned()];
+        let pair = |dataset: &str| (vec![dataset.to_owned()], there());
+        assert_eq!(at(Held::Own("rpool".to_owned(), "sites".to_owned())), pair("sites /srv/web"));
+        assert_eq!(at(Held::Above), (Vec::new(), there()));
+        // Where no dataset holds it there will be one, at the very path.
+        assert_eq!(at(Held::Nowhere), pair("safe/web /srv/web"));
+    }
+
+    #[test]
+    fn what_a_definition_leaves_behind_has_no_dataset() {
+        let inventory = with(YAML, |target| {
+            target.left.insert("apps/web-data".to_owned(), "made again".to_owned());
+        });
+        assert_eq!(told(&inventory).0, Vec::<String>::new());
+        let web = inventory.host.services.get("web").unwrap().migration.as_ref().unwrap();
+        assert_eq!(web.leave, [("web-data".to_owned(), "made again".to_owned())]);
+        assert!(web.volumes.is_empty());
+    }
 }

@@ -35,7 +35,8 @@ const STORES: &[&str] = &[
     "emqx",
 ];
 
-fn is_store(cx: &Cx<'_, '_>, service: &str) -> bool {
+/// Tells whether a service keeps data for others.
+pub(in crate::kubernetes) fn is_store(cx: &Cx<'_, '_>, service: &str) -> bool {
     let Some(draft) = cx.host.services.get(service) else { return false };
     let what = match &draft.work {
         WorkDraft::Container(container) => {
@@ -54,6 +55,9 @@ pub(super) fn order(cx: &mut Cx<'_, '_>, edges: &[Edge]) {
     wanted.sort_unstable();
     wanted.dedup();
     for (_, from, to) in wanted {
+        if !cx.is_beside(from, to) {
+            continue;
+        }
         if leads_to(cx, to, from) {
             let note = format!(
                 "speaks with {to}, which speaks with it too: {to} starts after it, so the first words may fail"

@@ -1,7 +1,8 @@
 //! Words of a text that name a Service, and words that only look so.
 //!
 //! A name with its namespace is one wherever it stands whole. A short name is a word like any other (`POSTGRES_USER: postgres`), so it
-//! counts only where a host is expected: in a URL, before a port of the Service, or as the value of something that is called a host.
+//! counts only where a host is expected: in a URL, before a port of the Service, as the value of something that is called a host, or of a
+//! variable beside which another one holds its port.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,8 @@ pub(super) struct Speech<'a> {
     pub hint: &'a str,
     /// Whether it is a file, whose lines introduce their values themselves.
     pub is_file: bool,
+    /// Whether a port stands in a variable of its own beside it: `MASTER_PORT` beside `MASTER`.
+    pub has_port: bool,
 }
 
 /// A word that names a Service.
@@ -197,7 +200,8 @@ fn is_value(before: &str, after: &str, speech: &Speech<'_>) -> bool {
                 && !after.starts_with(|c: char| c.is_whitespace());
         }
         let list = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || ",;:.-".contains(c));
-        return is_host_key(speech.hint) && list(before) && list(after);
+        let is_host = is_host_key(speech.hint) && list(before) && list(after);
+        return is_host || speech.has_port && before.is_empty() && after.is_empty();
     }
     let line = before.rsplit('\n').next().unwrap_or_default();
     let rest = after.split('\n').next().unwrap_or_default();

@@ -116,10 +116,11 @@ fn size<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, request: &'w Node<'
         ask_size(cx, object, request, key, text);
         return;
     }
+    let user = cx.claim(key).and_then(|claim| claim.users.first().copied());
     let export = of_claim(cx, key).export.is_some();
     if export {
         cx.books.dropped(request, "the server that holds the data decides on its size");
-    } else if cx.target.datasets.is_some() {
+    } else if cx.datasets_of(user).is_some() {
         cx.books.translated(request, format!("{to}.quota"));
     } else {
         cx.books.dropped(request, "a directory has no quota: the host needs this much free space");

@@ -131,6 +131,7 @@ fn storage<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, spec: &'w Node<'
     MovedClaim {
         used: cx.target.used.get(&format!("{}/{}", key.0, key.1)).map(ToString::to_string),
         claim: key.1,
+        sub_path: None,
         to: DATA.to_owned(),
         paths: Vec::new(),
         dump: Some("postgresql"),

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use super::{Stage, Translator};
 use crate::kubernetes::context::Cx;
-use crate::kubernetes::draft::Protocol;
+use crate::kubernetes::draft::{Protocol, WorkDraft};
 use crate::kubernetes::object::Object;
 use crate::kubernetes::ports::port_number;
 use crate::kubernetes::reach::{self, Leads, Service, ServicePort, is_on_host, listed, network_owner, publish};
@@ -49,7 +49,7 @@ fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
     if let Leads::Addresses(addresses) = &service.leads
         && let [address] = addresses.as_slice()
     {
-        know(cx, &address.to_string(), object.namespace(), object.name());
+        know(cx, None, &address.to_string(), object.namespace(), object.name());
     }
     public(cx, object, spec, &service);
     cx.reach.services.insert((object.namespace().to_owned(), object.name().to_owned()), service);
@@ -142,7 +142,7 @@ fn leads<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, spec: &'w Node<'s>
 }
 
 /// Returns the containers of the pods of a workload.
-fn containers<'w, 's>(object: &'w Object<'s>) -> impl Iterator<Item = &'w Node<'s>> {
+pub(in crate::kubernetes) fn containers<'w, 's>(object: &'w Object<'s>) -> impl Iterator<Item = &'w Node<'s>> {
     let route: &[&str] = match &*object.kind {
         "Pod" => &["spec"],
         "CronJob" => &["spec", "jobTemplate", "spec", "template", "spec"],
@@ -257,7 +257,7 @@ fn names(cx: &mut Cx<'_, '_>, namespace: &str, name: &str, service: &str) {
     let owner = network_owner(cx, service);
     let only = is_only(cx, namespace, name, Some(&owner));
     if is_on_host(cx, &owner) {
-        know(cx, "127.0.0.1", namespace, name);
+        know(cx, Some(&owner), "127.0.0.1", namespace, name);
         return;
     }
     let Some(container) = cx.host.services.get_mut(&owner).and_then(|draft| draft.as_container_mut()) else { return };
@@ -269,10 +269,14 @@ fn names(cx: &mut Cx<'_, '_>, namespace: &str, name: &str, service: &str) {
     }
 }
 
-/// Lets the host know the names of a Service.
-fn know(cx: &mut Cx<'_, '_>, address: &str, namespace: &str, name: &str) {
+/// Lets the host know the names of a Service: of several hosts that of the service which answers, and all where none of them does.
+fn know(cx: &mut Cx<'_, '_>, service: Option<&str>, address: &str, namespace: &str, name: &str) {
     let only = is_only(cx, namespace, name, None) || is_only(cx, namespace, name, Some(name));
-    let known = cx.host.hosts.entry(address.to_owned()).or_default();
+    let host = match service {
+        Some(service) => cx.of_host_of(service),
+        None => &mut cx.host,
+    };
+    let known = host.hosts.entry(address.to_owned()).or_default();
     for (index, form) in forms(namespace, name).into_iter().enumerate() {
         let wanted = (index > 0 || only) && form.parse::<crate::fleet::scalar::DnsName>().is_ok();
         if wanted && !known.contains(&form) {
@@ -300,7 +304,13 @@ fn public<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, spec: &'w Node<'s
         let node_port = node.get("nodePort");
         let number_of_node = node_port.and_then(port_number).filter(|_| kind == "NodePort");
         let key = format!("services.{owner}.ports");
+        // A module has the port that its options say.
+        let is_native = cx.host.services.get(&owner).is_some_and(|draft| matches!(draft.work, WorkDraft::Native(_)));
         let wanted = match (number_of_node, node_port) {
+            (Some(number), Some(at)) if is_native => {
+                cx.books.replaced(at, "the port that the program itself has");
+                number
+            }
             (Some(number), Some(at)) => {
                 let question = format!(
                     "clients reach `{}` at port {number}, which is kept; {} would be free of the cluster's range: which port should it have?",
@@ -327,6 +337,14 @@ fn public<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>, spec: &'w Node<'s
                 cx.ask(object, at, &format!("port-{}", port.port), question, false);
             }
             Ok(None) => cx.books.translated(at, key),
+            Err(_) if is_native => {
+                let question = format!(
+                    "everybody could reach `{}` at port {wanted}, which is not for everybody: who needs it from elsewhere, if anybody, and by \
+                     which way (a `vhost`, `network.firewall`)?",
+                    object.name()
+                );
+                cx.ask(object, at, &format!("port-{}", port.port), question, true);
+            }
             Err(why) => {
                 let id = format!("port-{}", port.port);
                 let question = format!(
@@ -441,6 +459,17 @@ mod tests {
             &[("default/Service/front#node-port-80", "8081")],
         );
         assert_eq!(ports(&kept, "web"), ["8081->8080 Tcp public"]);
+    }
+
+    #[test]
+    fn a_port_of_a_module_that_is_not_for_everybody_is_asked_about_once() {
+        let all = service("type: NodePort, ports: [{ port: 80, targetPort: http, nodePort: 30080 }]")
+            .replace("{ name: web }", "{ name: web, labels: { native: gitea } }");
+        let ids = |answers: &[(&str, &str)]| -> Vec<String> {
+            reached(&all, answers).questions.iter().map(|question| question.id.clone()).collect()
+        };
+        assert_eq!(ids(&[]), ["default/Service/front#port-80"]);
+        assert_eq!(ids(&[("default/Service/front#port-80", "by its virtual host")]), Vec::<String>::new());
     }
 
     #[test]

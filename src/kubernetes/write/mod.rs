@@ -46,6 +46,15 @@ pub fn write(text: &str, draft: &HostDraft, host: &str, pool: Option<&str>) -> R
         let ports = draft.open.iter().filter(|(_, own)| *own == protocol);
         out.extend(&["network", "firewall", key], ports.map(|(port, _)| i64::from(*port).into()));
     }
+    for (interface, open) in &draft.open_on {
+        for (protocol, key) in [(Protocol::Tcp, "tcp"), (Protocol::Udp, "udp")] {
+            let ports = open.iter().filter(|(_, own)| *own == protocol);
+            out.extend(
+                &["network", "firewall", "interfaces", interface, key],
+                ports.map(|(port, _)| i64::from(*port).into()),
+            );
+        }
+    }
     if let Some(email) = &draft.acme_email {
         out.add_value(&["web", "acme-email"], string(email), "");
     }

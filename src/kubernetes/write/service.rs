@@ -293,9 +293,10 @@ fn migrates_from(workload: &str, migration: &MigrationDraft) -> Table {
     let volumes = migration.volumes.iter().map(|volume| {
         inline([
             ("claim", Some(string(&volume.claim))),
+            ("sub-path", volume.sub_path.as_deref().map(string)),
             ("to", Some(string(&volume.to))),
-            ("used", volume.used.as_deref().map(string)),
             ("paths", (!volume.paths.is_empty()).then(|| strings(&volume.paths))),
+            ("used", volume.used.as_deref().map(string)),
             ("dump", volume.dump.map(string)),
             ("owner", volume.owner.as_deref().map(string)),
         ])

@@ -3,6 +3,7 @@
 //! A scenario is added as a file here with its line in [`SCENARIOS`], and its gates in `gates`.
 
 mod install;
+pub(super) mod migrate;
 
 use super::PlanCx;
 use super::parts::Proven;
@@ -12,7 +13,7 @@ use super::scenario::Scenario;
 pub(super) type StepsOf = fn(&PlanCx<'_>) -> Proven;
 
 /// The scenarios that there are, in the order in which help names them.
-static SCENARIOS: &[(Scenario, StepsOf)] = &[(Scenario::Install, install::steps)];
+static SCENARIOS: &[(Scenario, StepsOf)] = &[(Scenario::Install, install::steps), (Scenario::Migrate, migrate::steps)];
 
 /// Returns what makes the steps of a scenario; none where this version has nothing.
 pub(super) fn find(scenario: Scenario) -> Option<StepsOf> {

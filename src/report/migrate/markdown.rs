@@ -2,10 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::{by_kind, grouped, room, state, sums};
+use super::{
+    about, answer, by_kind, bytes, definitions, grouped, host_room, lost_object, room, short, state, sums,
+    timeline_about,
+};
 use crate::kubernetes::ledger::{Disposition, Ledger, ObjectEntry};
 use crate::text::Md;
-use crate::units::Size;
+use crate::units::TimeSpan;
 
 pub(super) fn write(ledger: &Ledger) -> String {
     let mut out = String::from("# Off Kubernetes: the inventory\n\n");
@@ -28,6 +31,7 @@ pub(super) fn write(ledger: &Ledger) -> String {
         }
         out.push('\n');
     }
+    questions(ledger, &mut out);
     if !ledger.workloads.is_empty() {
         out.push_str("## What runs\n\n| workload | kind | becomes | data |\n| --- | --- | --- | --- |\n");
         for workload in &ledger.workloads {
@@ -37,9 +41,11 @@ pub(super) fn write(ledger: &Ledger) -> String {
         }
         out.push('\n');
     }
+    placement(ledger, &mut out);
     claims(ledger, &mut out);
+    timelines(ledger, &mut out);
+    lost(ledger, &mut out);
     connections(ledger, &mut out);
-    questions(ledger, &mut out);
     out.push_str("## Where the fields went\n\n| kind | objects | translated | replaced | dropped | needs you |\n");
     out.push_str("| --- | ---: | ---: | ---: | ---: | ---: |\n");
     for (kind, sums) in by_kind(ledger) {
@@ -49,7 +55,7 @@ pub(super) fn write(ledger: &Ledger) -> String {
     for object in &ledger.objects {
         fields(object, &mut out);
     }
-    if let Some(definitions) = &ledger.definitions {
+    for definitions in definitions(ledger) {
         let _ = write!(out, "\n## For {}\n\n{}", Md::text(&definitions.host), Md::block("toml", &definitions.toml));
     }
     out
@@ -61,13 +67,12 @@ fn claims(ledger: &Ledger, out: &mut String) {
     }
     out.push_str("## What is kept\n\n| claim | asks for | uses | access | reclaim | goes to | mounted by |\n");
     out.push_str("| --- | ---: | ---: | --- | --- | --- | --- |\n");
-    let size = |bytes: Option<u64>| bytes.map_or_else(|| "?".to_owned(), Size::human);
     for claim in &ledger.claims {
         let place = claim.mount.as_deref().or(claim.left.as_deref()).unwrap_or("");
         let cells = [
             &format!("{}/{}", claim.namespace, claim.name),
-            &size(claim.requested),
-            &size(claim.used),
+            &bytes(claim.requested),
+            &bytes(claim.used),
             &claim.access.join(", "),
             claim.reclaim.as_deref().unwrap_or("?"),
             place,
@@ -78,6 +83,60 @@ fn claims(ledger: &Ledger, out: &mut String) {
     }
     if let Some(capacity) = &ledger.capacity {
         let _ = writeln!(out, "\n{}.", Md::text(&room(capacity)));
+    }
+    out.push('\n');
+}
+
+/// Writes which of several hosts each workload goes to.
+fn placement(ledger: &Ledger, out: &mut String) {
+    let Some(placement) = &ledger.placement else { return };
+    out.push_str("## Which host, and why\n\n");
+    for host in &placement.hosts {
+        let _ = writeln!(out, "- {}: {}", Md::text(&host.host), Md::text(&host_room(host)));
+    }
+    out.push_str("\n| workload | host | why |\n| --- | --- | --- |\n");
+    for one in &placement.workloads {
+        let host = one.host.as_deref().map_or_else(|| "**none yet**".to_owned(), |host| Md::text(host).to_string());
+        let _ = writeln!(out, "| {} | {host} | {} |", Md::text(&short(&one.object)), Md::text(&one.reason));
+    }
+    out.push('\n');
+}
+
+/// Writes the moves that can be planned, step by step.
+fn timelines(ledger: &Ledger, out: &mut String) {
+    for timeline in &ledger.timelines {
+        let (host, about) = (Md::text(&timeline.host), timeline_about(timeline));
+        let _ = writeln!(out, "## The move to {host}, step by step\n\n{}.\n", Md::text(&about));
+        if !timeline.downtime.is_empty() {
+            out.push_str("| service | down for | from | to |\n| --- | ---: | --- | --- |\n");
+            for one in &timeline.downtime {
+                let (service, time) = (Md::text(&one.service), TimeSpan::human(one.expected_seconds));
+                let _ =
+                    writeln!(out, "| {service} | {time} | {} | {} |", Md::code_cell(&one.from), Md::code_cell(&one.to));
+            }
+            out.push('\n');
+        }
+        out.push_str("| # | step | begins after | takes |\n| ---: | --- | ---: | ---: |\n");
+        for (step, number) in timeline.steps.iter().zip(1_usize..) {
+            let gate = if step.is_gate { " (gate)" } else { "" };
+            let destroys = if step.destroys { " **destroys**" } else { "" };
+            let (begins, takes) = (TimeSpan::human(step.begins_seconds), TimeSpan::human(step.expected_seconds));
+            let _ = writeln!(out, "| {number} | {}{gate}{destroys} | {begins} | {takes} |", Md::text(&step.title));
+        }
+        out.push('\n');
+    }
+}
+
+/// Writes what a cluster did that hosts do not.
+fn lost(ledger: &Ledger, out: &mut String) {
+    if ledger.lost.is_empty() {
+        return;
+    }
+    out.push_str("## What is lost\n\nOnly what the manifests show.\n\n| in the cluster | of which | in its place |\n| --- | --- | --- |\n");
+    for entry in &ledger.lost {
+        let objects: Vec<String> = entry.objects.iter().map(lost_object).collect();
+        let of_which = format!("{}: {}", objects.len(), objects.join(", "));
+        let _ = writeln!(out, "| {} | {} | {} |", Md::text(entry.what), Md::text(&of_which), Md::text(entry.instead));
     }
     out.push('\n');
 }
@@ -123,8 +182,16 @@ fn questions(ledger: &Ledger, out: &mut String) {
     for (question, number) in ledger.questions.iter().zip(1_usize..) {
         let place = format!("{}:{}:{}", question.file, question.line, question.column);
         let blocks = if question.blocks { " **Blocks the plan.**" } else { "" };
-        let (text, id) = (Md::text(&question.question), Md::code(&question.id));
-        let _ = writeln!(out, "{number}. {text}{blocks} {} · {id}", Md::code(&place));
+        let (service, line) = answer(ledger, question);
+        let service = service.map(|service| format!(" in {}", Md::code(&format!("services.{service}.migrates-from"))));
+        let (text, service) = (Md::text(&question.question), service.unwrap_or_default());
+        let _ = writeln!(
+            out,
+            "{number}. **{}**: {text}{blocks} {} · answer{service}: {}",
+            Md::text(&about(question)),
+            Md::code(&place),
+            Md::code(&line)
+        );
     }
     out.push('\n');
 }

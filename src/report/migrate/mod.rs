@@ -10,9 +10,14 @@ mod markdown;
 
 use std::collections::BTreeMap;
 
-use crate::kubernetes::ledger::{CapacityEntry, Ledger, Totals};
+use super::words::count;
+use crate::kubernetes::claims::CapacityEntry;
+use crate::kubernetes::ledger::{Definitions, Ledger, QuestionEntry, StateEntry, Totals, WorkloadEntry};
+use crate::kubernetes::lost::LostObject;
+use crate::kubernetes::placement::HostEntry;
+use crate::kubernetes::timeline::TimelineEntry;
 use crate::text::TemplateError;
-use crate::units::Size;
+use crate::units::{Size, TimeSpan};
 
 /// The formats an inventory is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -84,13 +89,101 @@ fn sums(totals: &Totals) -> String {
     )
 }
 
-/// Returns what stands for a workload's data: `38GiB -> /var/lib/gitea`.
-fn state(workload: &crate::kubernetes::ledger::WorkloadEntry) -> String {
-    let of = |entry: &crate::kubernetes::ledger::StateEntry| match &entry.used {
-        Some(used) => format!("{} {used} -> {}", entry.claim, entry.to),
-        None => format!("{} -> {}", entry.claim, entry.to),
+/// Returns what stands for a workload's data, on one line.
+fn state(workload: &WorkloadEntry) -> String {
+    state_lines(workload, "->").join(", ")
+}
+
+/// Returns what stands for a workload's data: `gitea-data 38GiB -> /var/lib/gitea`.
+fn state_lines(workload: &WorkloadEntry, arrow: &str) -> Vec<String> {
+    let of = |entry: &StateEntry| match &entry.used {
+        Some(used) => format!("{} {used} {arrow} {}", entry.claim, entry.to),
+        None => format!("{} {arrow} {}", entry.claim, entry.to),
     };
-    workload.state.iter().map(of).collect::<Vec<_>>().join(", ")
+    workload.state.iter().map(of).collect()
+}
+
+/// Returns how a question is answered: the service whose `migrates-from` takes the answer, where it is about that, and the key.
+fn answer<'l>(ledger: &'l Ledger, question: &QuestionEntry) -> (Option<&'l str>, String) {
+    let split = question.id.split_once('#');
+    let own = split.and_then(|(object, key)| {
+        let workload = ledger.workloads.iter().find(|workload| workload.object == object)?;
+        // What has no host yet has no definition that could take an answer.
+        let is_there = ledger.placement.is_none() || workload.host.is_some();
+        Some((workload.services.first().filter(|_| is_there)?.as_str(), key))
+    });
+    let key = own.map_or(question.id.as_str(), |(_, key)| key);
+    let is_bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    let key = if is_bare { key.to_owned() } else { format!("\"{key}\"") };
+    (own.map(|(service, _)| service), format!("answers = {{ {key} = \"…\" }}"))
+}
+
+/// Returns what a question is about: `Deployment apps/gitea`.
+fn about(question: &QuestionEntry) -> String {
+    let object = question.id.split_once('#').map_or(question.id.as_str(), |(object, _)| object);
+    let kind = object.split('/').nth(1).unwrap_or_default();
+    format!("{kind} {}", short(object)).trim_start().to_owned()
+}
+
+/// Returns bytes for people; a question mark where they are not known.
+fn bytes(bytes: Option<u64>) -> String {
+    bytes.map_or_else(|| "?".to_owned(), Size::human)
+}
+
+/// Returns an object that has something of a cluster, with how much of it.
+fn lost_object(object: &LostObject) -> String {
+    let detail = object.detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default();
+    format!("{}{detail}", short(&object.object))
+}
+
+/// Returns how long a service is down while it moves, where its move can be planned.
+fn downtime(ledger: &Ledger, service: &str) -> Option<String> {
+    let mut all = ledger.timelines.iter().flat_map(|timeline| &timeline.downtime);
+    all.find(|one| one.service == service).map(|one| TimeSpan::human(one.expected_seconds))
+}
+
+/// Returns what a plan comes to, in words.
+fn timeline_about(timeline: &TimelineEntry) -> String {
+    let steps = count(timeline.steps.len(), "step", "steps");
+    let work = TimeSpan::human(timeline.working_seconds);
+    let soak = TimeSpan::human(timeline.soaking_seconds);
+    format!(
+        "{steps}, about {work} of work and {soak} of watching, as `hostwright plan {} --scenario migrate` has them",
+        timeline.host
+    )
+}
+
+/// Returns the definitions of all hosts.
+fn definitions(ledger: &Ledger) -> impl Iterator<Item = &Definitions> {
+    let several = ledger.placement.iter().flat_map(|placement| &placement.hosts).map(|host| &host.definitions);
+    ledger.definitions.iter().chain(several)
+}
+
+/// Returns a workload as people call it: `apps/gitea` of `apps/Deployment/gitea`.
+fn short(object: &str) -> String {
+    let mut parts = object.splitn(3, '/');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(namespace), Some(_), Some(name)) => format!("{namespace}/{name}"),
+        _ => object.to_owned(),
+    }
+}
+
+/// Returns what a host of several had left and gets, in words.
+fn host_room(host: &HostEntry) -> String {
+    let left = [(host.memory, "memory"), (host.storage, "storage")];
+    let left: Vec<String> =
+        left.iter().filter_map(|(bytes, what)| Some(format!("{} of {what}", Size::human((*bytes)?)))).collect();
+    let left = if left.is_empty() {
+        "nobody says what it has left".to_owned()
+    } else {
+        format!("{} left before", left.join(" and "))
+    };
+    format!("{}; {left}", count(host.workloads.len(), "workload", "workloads"))
+}
+
+/// Returns what the pool of one of several hosts has room for.
+fn pool_room(capacity: &CapacityEntry) -> String {
+    format!("Pool {}", room(capacity))
 }
 
 /// Returns what a pool has room for, in words: `rpool: 184 GiB of claims (12 GiB known used) and 3 GiB of others, of 3.5 TiB`.

@@ -19,6 +19,12 @@ pub(super) fn write(plan: &Plan) -> String {
         let label = quoted(&format!("{number}. {}", step.title()));
         let _ = writeln!(out, "  {} [label={label}{style}{gate}];", quoted(step.id()));
     }
+    for (heading, first, last) in super::headings(plan) {
+        let steps = plan.steps().iter().skip(first - 1).take(last + 1 - first);
+        let ids: Vec<String> = steps.map(|step| quoted(step.id())).collect();
+        let (name, label) = (quoted(&format!("cluster_{first}")), quoted(heading));
+        let _ = writeln!(out, "  subgraph {name} {{ label={label}; {}; }}", ids.join("; "));
+    }
     for step in plan.steps() {
         for need in step.needed() {
             let _ = writeln!(out, "  {} -> {};", quoted(need), quoted(step.id()));

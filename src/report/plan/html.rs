@@ -2,7 +2,8 @@
 
 use std::sync::OnceLock;
 
-use super::{duration, needed_numbers, rounded, way_back};
+use super::prose::{Block, Part, blocks};
+use super::{duration, headings, needed_numbers, rounded, timeline, way_back};
 use crate::plan::Plan;
 use crate::text::{TemplateError, Templates};
 use crate::units::TimeSpan;
@@ -17,6 +18,8 @@ struct Page<'p> {
     tool_version: &'p str,
     inputs_sha256: &'p str,
     plan_sha256: &'p str,
+    headings: Vec<HeadingValues<'p>>,
+    downtime: Vec<DownValues<'p>>,
     steps: Vec<StepValues<'p>>,
 }
 
@@ -26,7 +29,9 @@ struct StepValues<'p> {
     id: &'p str,
     kind: &'static str,
     title: &'p str,
-    why: &'p str,
+    /// Where a heading begins.
+    heading: Option<&'p str>,
+    why: Vec<Block<'p>>,
     runs_on: &'static str,
     takes: String,
     needs: Vec<NeedValues<'p>>,
@@ -39,6 +44,23 @@ struct StepValues<'p> {
 }
 
 #[derive(serde::Serialize)]
+struct HeadingValues<'p> {
+    text: &'p str,
+    first: usize,
+    last: usize,
+    id: &'p str,
+}
+
+#[derive(serde::Serialize)]
+struct DownValues<'p> {
+    service: &'p str,
+    takes: &'p str,
+    from: usize,
+    to: usize,
+    from_what: Vec<Part<'p>>,
+}
+
+#[derive(serde::Serialize)]
 struct NeedValues<'p> {
     number: usize,
     id: &'p str,
@@ -47,12 +69,15 @@ struct NeedValues<'p> {
 pub(super) fn write(plan: &Plan) -> Result<String, TemplateError> {
     static EMBEDDED: OnceLock<Result<Templates, TemplateError>> = OnceLock::new();
     let templates = EMBEDDED.get_or_init(|| Templates::new::<&str, &str>([]));
+    let headings = headings(plan);
+    let downs = timeline(plan);
     let steps = plan.steps().iter().zip(1..).map(|(step, number)| StepValues {
         number,
         id: step.id(),
         kind: step.kind().as_str(),
         title: step.title(),
-        why: step.reason(),
+        heading: headings.iter().find(|(_, first, _)| *first == number).map(|(heading, ..)| *heading),
+        why: blocks(step.reason()),
         runs_on: step.runs_on().as_str(),
         takes: TimeSpan::human(rounded(step.expected_seconds())),
         needs: needed_numbers(plan, step.needed())
@@ -74,6 +99,23 @@ pub(super) fn write(plan: &Plan) -> Result<String, TemplateError> {
         tool_version: plan.tool_version(),
         inputs_sha256: plan.inputs_sha256(),
         plan_sha256: plan.plan_sha256(),
+        headings: headings
+            .iter()
+            .filter_map(|(text, first, last)| {
+                let id = plan.steps().get(first - 1)?.id();
+                Some(HeadingValues { text, first: *first, last: *last, id })
+            })
+            .collect(),
+        downtime: downs
+            .iter()
+            .map(|down| DownValues {
+                service: down.service,
+                takes: &down.takes,
+                from: down.from,
+                to: down.to,
+                from_what: blocks(&down.from_what).into_iter().flat_map(|block| block.lines).flatten().collect(),
+            })
+            .collect(),
         steps: steps.collect(),
     };
     templates.as_ref().map_err(Clone::clone)?.render("plan.html.tera", &page)

@@ -3,7 +3,7 @@
 use super::super::WIDTH;
 use super::super::pen::{DIM, EMPHASIS, Pen, level_style};
 use super::super::words::{count, width, wrap};
-use super::{duration, needed_numbers, way_back};
+use super::{duration, headings, needed_numbers, timeline, way_back};
 use crate::plan::{Plan, RunsOn, Step};
 use crate::source::{Level, printable};
 use crate::units::TimeSpan;
@@ -39,8 +39,25 @@ pub(super) fn write(plan: &Plan, color: bool) -> String {
     );
     out.push_str(&pen.paint(EMPHASIS, &printable(&head)));
     out.push('\n');
-    for row in &rows {
+    let headings = headings(plan);
+    for (row, number) in rows.iter().zip(0..) {
+        if let Some((heading, ..)) = headings.iter().find(|(_, first, _)| *first == number) {
+            out.push_str(&pen.paint(EMPHASIS, &printable(heading)));
+            out.push('\n');
+        }
         line(row, widths, pen, &mut out);
+    }
+    for down in timeline(plan) {
+        let text = format!(
+            "down: {} for {} (steps {} to {}): {}",
+            down.service,
+            down.takes,
+            down.from,
+            down.to,
+            down.from_what.replace('`', "")
+        );
+        out.push_str(&printable(&text));
+        out.push('\n');
     }
     for part in wrap(&printable(&format!("way back: {}", way_back(plan))), pen.width, pen.width - 9).iter().enumerate()
     {

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{duration, needed_numbers, way_back};
-use crate::plan::{Plan, RunsOn, Step};
+use super::prose::{Part, blocks};
+use super::{duration, headings, needed_numbers, timeline, way_back};
+use crate::plan::{Plan, RunsOn, Step, StepKind};
 use crate::text::Md;
 use crate::units::TimeSpan;
 
@@ -24,8 +25,16 @@ pub(super) fn write(plan: &Plan) -> String {
     );
     push("step's *undo*, and do not skip a **gate**.".to_owned());
     push(String::new());
+    let headings = headings(plan);
+    for line in overview(plan, &headings) {
+        push(line);
+    }
     for (step, number) in plan.steps().iter().zip(1_usize..) {
-        push(step_text(plan, step, number).trim_end().to_owned());
+        if let Some((heading, ..)) = headings.iter().find(|(_, first, _)| *first == number) {
+            push(format!("## {}\n", Md::text(heading)));
+        }
+        let level = if headings.is_empty() { "##" } else { "###" };
+        push(step_text(plan, step, number, level).trim_end().to_owned());
         push(String::new());
     }
     push("---".to_owned());
@@ -39,8 +48,65 @@ pub(super) fn write(plan: &Plan) -> String {
     out
 }
 
-fn step_text(plan: &Plan, step: &Step, number: usize) -> String {
-    let mut out = format!("## {number}. {}\n\n", Md::text(step.title()));
+/// Returns the lines of the timeline: what is done under which heading and for how long, and when which service is down.
+fn overview(plan: &Plan, headings: &[(&str, usize, usize)]) -> Vec<String> {
+    if headings.is_empty() {
+        return Vec::new();
+    }
+    let mut lines =
+        vec!["## Timeline\n".to_owned(), "| steps | what | takes |".to_owned(), "| --- | --- | --- |".to_owned()];
+    for (heading, first, last) in headings {
+        let steps = plan.steps().iter().skip(first - 1).take(last + 1 - first);
+        let (mut works, mut waits) = (0_u64, 0_u64);
+        for step in steps {
+            let sum = if step.kind() == StepKind::Soak { &mut waits } else { &mut works };
+            *sum = sum.saturating_add(step.expected_seconds());
+        }
+        let works = TimeSpan::human(super::rounded(works));
+        let takes = if waits == 0 { works } else { format!("{works}, and {} of waiting", TimeSpan::human(waits)) };
+        let steps = if first == last { first.to_string() } else { format!("{first} to {last}") };
+        lines.push(format!("| {steps} | {} | {takes} |", Md::text(heading)));
+    }
+    lines.push(String::new());
+    let downs = timeline(plan);
+    if !downs.is_empty() {
+        lines.extend([
+            "| service | is down | from step | to step | reckoned from |".to_owned(),
+            "| --- | --- | --- | --- | --- |".to_owned(),
+        ]);
+        for down in &downs {
+            let what: String =
+                blocks(&down.from_what).iter().flat_map(|block| &block.lines).map(|line| line_text(line)).collect();
+            lines.push(format!(
+                "| {} | {} | {} | {} | {what} |",
+                Md::text(down.service),
+                down.takes,
+                down.from,
+                down.to
+            ));
+        }
+        lines.push(String::new());
+    }
+    lines
+}
+
+/// Returns a line of prose.
+fn line_text(parts: &[Part<'_>]) -> String {
+    let text = |part: &Part<'_>| {
+        if part.is_code {
+            return Md::code(part.text).to_string();
+        }
+        // A space at the end of a text is nothing that has to be kept from Markdown here: code follows it.
+        let inner = part.text.trim_matches(' ');
+        let before = if part.text.starts_with(' ') && !inner.is_empty() { " " } else { "" };
+        let behind = if part.text.ends_with(' ') { " " } else { "" };
+        format!("{before}{}{behind}", Md::text(inner))
+    };
+    parts.iter().map(text).collect::<String>().trim().to_owned()
+}
+
+fn step_text(plan: &Plan, step: &Step, number: usize, level: &str) -> String {
+    let mut out = format!("{level} {number}. {}\n\n", Md::text(step.title()));
     let actor = match step.runs_on() {
         RunsOn::Person => "a person",
         other => other.as_str(),
@@ -61,8 +127,11 @@ fn step_text(plan: &Plan, step: &Step, number: usize) -> String {
         let listed: Vec<String> = step.destroyed().iter().map(|what| Md::code(what).to_string()).collect();
         let _ = write!(out, "**Destroys everything on {}.**\n\n", listed.join(", "));
     }
-    if !step.reason().is_empty() {
-        let _ = write!(out, "{}\n\n", Md::text(step.reason()));
+    for block in blocks(step.reason()) {
+        for line in &block.lines {
+            let _ = writeln!(out, "{}{}", if block.is_list { "- " } else { "" }, line_text(line));
+        }
+        out.push('\n');
     }
     block(&mut out, "Check before:", step.checks_before());
     block(&mut out, if step.checks_before().is_empty() { "" } else { "Do:" }, step.commands());

@@ -7,8 +7,9 @@ mod html;
 mod human;
 mod json;
 mod markdown;
+mod prose;
 
-use crate::plan::Plan;
+use crate::plan::{Plan, Scenario};
 use crate::text::TemplateError;
 
 /// The formats a plan is written in.
@@ -81,10 +82,69 @@ fn needed_numbers(plan: &Plan, needs: &[String]) -> Vec<usize> {
 
 /// Returns until where there is a way back, as a sentence.
 fn way_back(plan: &Plan) -> String {
-    match plan.first_destroying().and_then(|step| Some((plan.number(step.id())?, step.id()))) {
-        Some((number, id)) => {
-            format!("until step {number} ({id}) nothing is lost; each step's undo is in plan.md")
+    let page = if plan.scenario() == Scenario::Migrate { "plan-migrate.md" } else { "plan.md" };
+    let first = |wanted: fn(&str) -> bool| {
+        let step = plan.steps().iter().find(|step| step.destroyed().iter().any(|what| wanted(what)))?;
+        Some(format!("step {} ({})", plan.number(step.id())?, step.id()))
+    };
+    let of_machine = first(|what| what.starts_with("disk:") || what.starts_with("pool:"));
+    let of_cluster = first(|what| what.starts_with("claim:") || what.starts_with("workload:"));
+    match (of_machine, of_cluster) {
+        (None, None) => format!("at every step: nothing is destroyed; each step's undo is in {page}"),
+        (Some(machine), None) => format!("until {machine} nothing is lost; each step's undo is in {page}"),
+        (None, Some(cluster)) => {
+            format!("until {cluster} everything is still in the cluster; each step's undo is in {page}")
         }
-        None => "at every step: nothing is destroyed; each step's undo is in plan.md".to_owned(),
+        (Some(machine), Some(cluster)) => format!(
+            "until {cluster} everything is still in the cluster; what is on the host's own disks goes in {machine}; each step's undo is in {page}"
+        ),
     }
+}
+
+/// A line of the timeline: a service and when it is down.
+struct Down<'p> {
+    service: &'p str,
+    /// The number of the step that stops it.
+    from: usize,
+    /// The number of the step that starts it.
+    to: usize,
+    /// For how long, in words.
+    takes: String,
+    /// What that is reckoned from, in words.
+    from_what: String,
+}
+
+/// Returns when which service is down.
+fn timeline(plan: &Plan) -> Vec<Down<'_>> {
+    use crate::units::{Size, TimeSpan};
+    let line = |down: &'_ crate::plan::Downtime| {
+        let rate =
+            if down.rate_is_stated() { "`deploy.copy-rate`" } else { "an assumption; `deploy.copy-rate` says better" };
+        let from_what = match down.bytes() {
+            0 => "nothing to copy".to_owned(),
+            bytes => format!("{} at {}/s ({rate})", Size::human(bytes), Size::human(down.bytes_per_second())),
+        };
+        let (from, to) = (plan.number(down.from())?, plan.number(down.to())?);
+        Some((from, to, TimeSpan::human(rounded(down.expected_seconds())), from_what))
+    };
+    plan.downtime()
+        .iter()
+        .filter_map(|down| {
+            let (from, to, takes, from_what) = line(down)?;
+            Some(Down { service: down.service(), from, to, takes, from_what })
+        })
+        .collect()
+}
+
+/// Returns the headings with the numbers of the steps that each begins and ends at; nothing of a plan without headings.
+fn headings(plan: &Plan) -> Vec<(&str, usize, usize)> {
+    let mut all: Vec<(&str, usize, usize)> = Vec::new();
+    for (step, number) in plan.steps().iter().zip(1..) {
+        let Some(heading) = step.heading() else { continue };
+        match all.last_mut().filter(|(known, _, last)| *known == heading && *last + 1 == number) {
+            Some((_, _, last)) => *last = number,
+            None => all.push((heading, number, number)),
+        }
+    }
+    all
 }

@@ -70,6 +70,10 @@ fn said(need: &Need<'_>) -> String {
         }
         (What::Service(name), Some(What::Address(_))) => format!("`{name}` answers there once that has an address"),
         (What::Service(name), Some(What::Network)) => format!("`{name}` is reached once `{}` is", need.of.host),
+        // Nothing else of a service leads to the service itself.
+        (What::Service(name), Some(_)) if from == Some(&need.of) => {
+            format!("the image of `{name}` is fetched from `{name}`")
+        }
         (What::Service(name), _) => format!("`{name}` needs {by}"),
     }
 }
@@ -170,6 +174,19 @@ mod tests {
         assert_eq!(of("missing", "192.0.2.3"), 1);
         assert_eq!(of("never", "192.0.2.3"), 0, "one of them starts without names");
         assert_eq!(of("missing", "192.0.2.53"), 0, "a server that is none of them");
+    }
+
+    #[test]
+    fn a_registry_is_not_fetched_from_itself() {
+        let of = |image: &str| {
+            let host = format!(
+                "[services.registry]\nkind = 'container'\nimage = '{image}'\nports = [{{ port = 5000 }}]\nprovides = ['registry']\n"
+            );
+            said("bootstrap-cycle", &format!("{}{host}", lan("addresses = ['192.0.2.2/24']")))
+        };
+        let said = of("localhost:5000/registry:2.8.3");
+        assert!(said.len() == 1 && said[0].contains("the image of `registry` is fetched from `registry`"), "{said:?}");
+        assert!(of("docker.io/library/registry:2.8.3").is_empty());
     }
 
     #[test]

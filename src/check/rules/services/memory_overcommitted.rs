@@ -1,5 +1,6 @@
 //! More memory promised than the machine has.
 
+use crate::check::memory::promised_memory;
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
 use crate::source::Level;
 use crate::units::Size;
@@ -18,21 +19,7 @@ pub(super) static RULE: Rule = Rule {
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
     let host = cx.host;
     let Some(memory) = &host.def.machine.memory else { return };
-    let mut needs: Vec<(String, u64)> = Vec::new();
-    if !host.pools.is_empty() {
-        let limit = host.def.zfs.as_ref().and_then(|zfs| zfs.arc_max.as_ref());
-        // Without a limit the ARC gives way to programs: what it always keeps is a thirty-second of the memory (zfs(4), zfs_arc_min).
-        let arc = limit.map_or(memory.bytes() / 32, |limit| limit.bytes());
-        needs.push(("the ARC".to_owned(), arc));
-    }
-    for service in host.running() {
-        let stated =
-            service.def.limits.as_ref().and_then(|limits| limits.memory_low.as_ref().or(limits.memory.as_ref()));
-        let known = || service.module?.file.sizing.as_ref()?.memory.as_ref();
-        if let Some(size) = stated.or_else(known) {
-            needs.push((format!("`{}`", service.name), size.bytes()));
-        }
-    }
+    let mut needs = promised_memory(host);
     let total = needs.iter().fold(0u64, |total, (_, bytes)| total.saturating_add(*bytes));
     if total <= memory.bytes() {
         return;

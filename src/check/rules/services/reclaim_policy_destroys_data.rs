@@ -1,7 +1,10 @@
 //! Volumes that are deleted with their claims.
 
+use std::collections::BTreeSet;
+
 use crate::check::migrations::{self, MANIFESTS};
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
+use crate::fleet::schema::migration::ReadVia;
 use crate::source::Level;
 
 pub(super) static RULE: Rule = Rule {
@@ -17,8 +20,14 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
     for one in migrations::of(cx) {
-        for (moved, claim) in one.moved() {
+        let mut said: BTreeSet<&str> = BTreeSet::new();
+        // What comes from copies lies on a volume that is gone.
+        for (moved, claim) in one.moved().filter(|(moved, _)| moved.via.value != ReadVia::Backup) {
             let (name, namespace) = (moved.claim.as_str(), one.workload.namespace.as_str());
+            // A claim of which parts move is named for each.
+            if !said.insert(name) {
+                continue;
+            }
             let Some(claim) = claim else { continue };
             let Some(reclaim) = &claim.reclaim else {
                 found.unchecked(format!(

@@ -55,6 +55,11 @@ fn two_copies(cx: &FleetCx<'_>, moves: &[Move<'_>], found: &mut Findings) {
                 first.insert(key, (one, moved));
                 continue;
             };
+            // A volume of which a service takes several folders is named with each of them.
+            let folder = |moved: &MovedClaim| moved.sub_path.as_ref().map(|path| path.value.clone());
+            if before.identity() == one.identity() && folder(known) != folder(moved) {
+                continue;
+            }
             let same = before.host.name == one.host.name && known.to.value == moved.to.value;
             if same && claim.is_some_and(crate::fleet::cluster::Claim::is_shared) {
                 continue;

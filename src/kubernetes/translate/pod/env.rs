@@ -307,7 +307,8 @@ fn of_field(cx: &Cx<'_, '_>, workload: &Workload<'_, '_>, path: &str) -> Origin 
         ),
         "metadata.namespace" => Origin::text(workload.object.namespace()),
         "spec.nodeName" => {
-            Origin::text_as(cx.target.host.unwrap_or("host"), "the host that it runs on takes the place of the node")
+            let host = cx.host_of(&workload.service).or(cx.target.host).unwrap_or("host");
+            Origin::text_as(host, "the host that it runs on takes the place of the node")
         }
         "spec.serviceAccountName" => {
             Origin::text(workload.spec.str_at("serviceAccountName").filter(|name| !name.is_empty()).unwrap_or("default"))

@@ -32,7 +32,8 @@ pub(super) fn translate<'w, 's>(
     work.after_start = after_start;
     work.before_stop = before_stop;
     let is_always = container.role != Role::Init && workload.running == Running::Always;
-    work.stop_timeout = grace.or_else(|| is_always.then_some(GRACE));
+    // A server fills the default in; what ends by itself keeps that of systemd, whoever wrote it.
+    work.stop_timeout = grace.filter(|seconds| is_always || *seconds != GRACE).or_else(|| is_always.then_some(GRACE));
     if container.role == Role::Main {
         work.run_at_most = most.filter(|seconds| *seconds > 0);
     }
@@ -115,7 +116,11 @@ pub(super) fn settle<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>) {
         cx.books.translated(node, key("restart"));
     }
     if let Some(node) = workload.spec.get("terminationGracePeriodSeconds").filter(|node| !node.is_null()) {
+        let is_default = node.int().and_then(|seconds| u64::try_from(seconds).ok()) == Some(GRACE);
         match node.int().filter(|seconds| *seconds >= 0) {
+            Some(_) if is_default && workload.running != Running::Always => {
+                cx.books.dropped(node, "the default of Kubernetes: what ends by itself is stopped as systemd stops it");
+            }
             Some(_) => cx.books.translated(node, key("stop-timeout")),
             None => {
                 let text = "this is no number of seconds: how long may it take to stop?";

@@ -30,6 +30,7 @@ mod words;
 pub use containers::{Container, Role};
 pub use env::{Origin, Variable};
 pub(in crate::kubernetes) use native::{Catalogue, connect};
+pub(in crate::kubernetes) use scheduling::is_place_label;
 pub use words::Word;
 
 use crate::kubernetes::context::Cx;
@@ -159,14 +160,22 @@ pub fn translate<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>) {
         }
         !only_owns && !only_helps
     });
+    let mut is_native = false;
     for container in &containers {
         let why = match container.role {
             Role::Main => match native::native(cx, workload, &containers, container) {
-                Ok(()) => continue,
+                Ok(()) => {
+                    is_native = true;
+                    continue;
+                }
                 Err(why) => Some(why),
             },
             _ => None,
         };
+        if let Some(reason) = native::needless(container).filter(|_| is_native) {
+            cx.books.replaced(container.node, reason);
+            continue;
+        }
         one(cx, workload, &containers, container, why);
     }
     network::settle(cx, workload);

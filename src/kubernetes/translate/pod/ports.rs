@@ -59,7 +59,8 @@ pub(super) fn translate<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>
         let listen = node.get("hostIP").and_then(Node::text).and_then(|text| text.parse::<std::net::IpAddr>().ok());
         let listen = listen.filter(|address| !address.is_unspecified());
         let is_absent = |address: &std::net::IpAddr| {
-            !address.is_loopback() && cx.target.addresses.as_ref().is_some_and(|own| !own.contains(address))
+            let addresses = cx.spot(owner).map_or(&cx.target.addresses, |spot| &spot.addresses);
+            !address.is_loopback() && addresses.as_ref().is_some_and(|own| !own.contains(address))
         };
         if let Some(node) = node.get("hostIP").filter(|_| listen.as_ref().is_some_and(is_absent)) {
             let text = "this is no address of the host: at which one should the port be reached?";

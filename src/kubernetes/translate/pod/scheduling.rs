@@ -6,6 +6,8 @@ use crate::kubernetes::tree::{Node, Pair};
 
 const ONE_HOST: &str = "there is one host, on which everything runs";
 
+const PLACED: &str = "the host that it was given, as the placement says";
+
 /// Settles nodeSelector, affinity, tolerations, runtimeClassName, the namespaces of the node, and the account at Kubernetes' API.
 pub(super) fn settle<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>) {
     let spec = workload.spec;
@@ -21,17 +23,17 @@ pub(super) fn settle<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>) {
             let key = expression.str_at("key").unwrap_or("");
             let excludes = ["NotIn", "DoesNotExist"].contains(&expression.str_at("operator").unwrap_or(""));
             if excludes {
-                cx.books.dropped(expression, ONE_HOST);
+                cx.books.dropped(expression, one_host(cx));
             } else {
                 let value = expression.list("values").first().unwrap_or(expression);
                 label(cx, workload, key, value, expression);
             }
         }
-        cx.books.dropped(affinity, ONE_HOST);
+        cx.books.dropped(affinity, one_host(cx));
     }
     for key in ["tolerations", "topologySpreadConstraints", "nodeName"] {
         if let Some(node) = spec.get(key) {
-            cx.books.dropped(node, ONE_HOST);
+            cx.books.dropped(node, one_host(cx));
         }
     }
     if let Some(node) = spec.get("runtimeClassName").filter(|node| !node.is_null()) {
@@ -58,14 +60,26 @@ pub(super) fn settle<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>) {
     account(cx, workload);
 }
 
-/// Settles a label that a node has to have: what stands for a place is dropped, what stands for hardware is asked.
-fn label<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>, key: &str, value: &'w Node<'s>, node: &'w Node<'s>) {
-    let is_place = key.starts_with("node-role.kubernetes.io/")
+/// Tells whether a label says where a node is, or what it is for, and nothing of its hardware.
+pub(in crate::kubernetes) fn is_place_label(key: &str) -> bool {
+    key.starts_with("node-role.kubernetes.io/")
         || key.starts_with("topology.kubernetes.io/")
         || key.starts_with("failure-domain.beta.kubernetes.io/")
-        || ["kubernetes.io/hostname", "metadata.name", "kubernetes.io/os", "beta.kubernetes.io/os"].contains(&key);
-    if is_place {
-        return cx.books.dropped(node, ONE_HOST);
+        || ["kubernetes.io/hostname", "metadata.name", "kubernetes.io/os", "beta.kubernetes.io/os"].contains(&key)
+}
+
+/// Returns why nothing of where a pod may run is left.
+fn one_host(cx: &Cx<'_, '_>) -> &'static str {
+    if cx.target.spread.is_several() { PLACED } else { ONE_HOST }
+}
+
+/// Settles a label that a node has to have: what stands for a place is dropped, what stands for hardware is asked.
+fn label<'w, 's>(cx: &mut Cx<'w, 's>, workload: &Workload<'w, 's>, key: &str, value: &'w Node<'s>, node: &'w Node<'s>) {
+    if is_place_label(key) {
+        return cx.books.dropped(node, one_host(cx));
+    }
+    if cx.target.spread.is_several() {
+        return cx.books.replaced(node, PLACED);
     }
     let text = match key {
         "kubernetes.io/arch" | "beta.kubernetes.io/arch" => {

@@ -21,6 +21,8 @@ use crate::kubernetes::draft::{Draft, StateDraft, VolumeDraft};
 use crate::kubernetes::ledger::Said;
 use crate::kubernetes::tree::Node;
 
+pub(super) use claim::is_file;
+pub(super) use host_path::{OfNode, of_node};
 use mount::Mount;
 pub(super) use ownership::is_ownership_only;
 
@@ -190,7 +192,7 @@ fn keep(cx: &mut Cx<'_, '_>, draft: &mut Draft, state: StateDraft) {
 }
 
 /// Tells whether a text is an absolute path that a container can be given: without a colon, which would end it.
-fn is_path(text: &str) -> bool {
+pub(super) fn is_path(text: &str) -> bool {
     text.parse::<crate::fleet::scalar::AbsPath>().is_ok() && !text.contains(':') && !text.contains("${")
 }
 

@@ -19,7 +19,7 @@ fn on(cx: &PlanCx<'_>, command: &ShellCommand) -> ShellCommand {
 pub(super) fn steps(cx: &PlanCx<'_>, runs_already: bool) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for service in cx.host.running() {
-        steps.push(check_service(cx, service));
+        steps.push(look(cx, service));
         for vhost in &service.def.vhost.0 {
             let scheme = if vhost.tls.value == Tls::Acme { "https" } else { "http" };
             let url = format!("{scheme}://{}{}", vhost.name.as_str(), vhost.path.value.as_str());
@@ -62,7 +62,8 @@ fn reachable(url: &str) -> ShellCommand {
     ])
 }
 
-fn check_service(cx: &PlanCx<'_>, service: &ResolvedService<'_>) -> Step {
+/// Makes the step that looks whether a service is as it should be.
+pub(in crate::plan::scenarios) fn look(cx: &PlanCx<'_>, service: &ResolvedService<'_>) -> Step {
     let title = format!("Look at {}", service.name);
     let mut step = Step::new(format!("check-{}", service.name), StepKind::Verify, RunsOn::Target, title)
         .why("It listens where it should, its directories are its own, and nothing has failed.")
@@ -85,8 +86,7 @@ fn check_service(cx: &PlanCx<'_>, service: &ResolvedService<'_>) -> Step {
         }
     }
     let failed = ShellCommand::new("systemctl").args(["list-units", "--state=failed", "--no-legend"]);
-    step.run(&on(cx, &ShellCommand::from_raw("!").arg("systemctl").args(["is-failed", "--quiet", "*"])))
-        .after(&on(cx, &failed))
+    step.run(&on(cx, &super::reboot::nothing_failed(cx))).after(&on(cx, &failed))
 }
 
 /// Returns the dataset that is mounted at a path.
@@ -146,7 +146,8 @@ fn backup(cx: &PlanCx<'_>) -> Option<Step> {
     )
 }
 
-fn learn(cx: &PlanCx<'_>, runs_already: bool) -> Step {
+/// Makes the step that writes down what the machine is.
+pub(in crate::plan::scenarios) fn learn(cx: &PlanCx<'_>, runs_already: bool) -> Step {
     let host = cx.host.name;
     let keys = cx.host.def.access.as_ref().is_some_and(|access| !access.host_keys.is_empty());
     let mut words = Vec::new();

@@ -177,7 +177,7 @@ pub(super) fn place_secrets(cx: &PlanCx<'_>) -> Option<PlaceSecrets> {
         for name in &secrets {
             step = step.before(&ShellCommand::new("test").args(["-s", &format!("{folder}/{name}")]));
         }
-        step = step.run(&ShellCommand::new("mkdir").args(["-p", "-m", "700", "--", &folder]));
+        step = step.run(&super::private_folder(&folder));
         for name in &host_keys {
             let key = format!("{folder}/{name}");
             let make = ShellCommand::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C"]);

@@ -16,23 +16,37 @@ mod reboot;
 mod system;
 
 use crate::fleet::schema::machine::Method;
+pub(super) use after::{learn, look};
+pub(super) use reboot::{again, watches};
+
 use crate::plan::PlanCx;
 use crate::plan::parts::{CheckDefinition, InstallParts, NewSystem, Origin, Proven, RecordHostKeys, RunningSystem};
 use crate::plan::parts::{Installer, RunsAlready};
 use crate::plan::reach::Who;
+use crate::plan::scenario::{Scenario, runs_nixos};
 use crate::plan::seconds;
 use crate::text::ShellCommand;
 
 /// Makes the steps.
 pub(super) fn steps(cx: &PlanCx<'_>) -> Proven {
+    let (mut proven, runs_already) = proven(cx);
+    for step in after::steps(cx, runs_already) {
+        proven.then(step);
+    }
+    proven
+}
+
+/// Makes the steps up to the reboot test, and tells whether the machine runs already: where another scenario begins.
+pub(super) fn proven(cx: &PlanCx<'_>) -> (Proven, bool) {
     let method = cx.host.def.installer.as_ref().map_or(Method::Existing, |installer| installer.method.value);
-    let runs_already = method == Method::Existing || cx.stands_in_for.is_some();
+    let found_running = cx.stands_in_for.is_some() || cx.scenario == Scenario::Migrate && runs_nixos(cx.host);
+    let runs_already = method == Method::Existing || found_running;
     let origin = if runs_already {
         Origin::Running(Box::new(RunningSystem { instruction: runs(cx), keys: known_keys(cx) }))
     } else {
         Origin::New(Box::new(new_system(cx, method)))
     };
-    let mut proven = InstallParts {
+    let proven = InstallParts {
         definition: definition(cx),
         access: access::gate(cx),
         origin,
@@ -41,10 +55,7 @@ pub(super) fn steps(cx: &PlanCx<'_>) -> Proven {
         reboot_test: reboot::test(cx),
     }
     .assemble();
-    for step in after::steps(cx, runs_already) {
-        proven.then(step);
-    }
-    proven
+    (proven, runs_already)
 }
 
 fn new_system(cx: &PlanCx<'_>, method: Method) -> NewSystem {
@@ -71,13 +82,19 @@ fn new_system(cx: &PlanCx<'_>, method: Method) -> NewSystem {
     }
 }
 
+/// Returns a command that makes a folder on the deployer which nobody else reads.
+pub(super) fn private_folder(path: &str) -> ShellCommand {
+    let make = ShellCommand::new("mkdir").args(["-p", "--", path]);
+    make.then("&&", &ShellCommand::new("chmod").args(["700", "--", path]))
+}
+
 fn definition(cx: &PlanCx<'_>) -> CheckDefinition {
     let hostwright = |command: &str| ShellCommand::new("hostwright").arg(command);
     CheckDefinition::new("Check the definition and out/", |step| {
         step.why("What is deployed is what was checked: no errors, and out/ is what the definition says today.")
             .run(&hostwright("check").arg(cx.host.name))
             .run(&hostwright("build").args(["--check", cx.host.name]))
-            .run(&ShellCommand::new("mkdir").args(["-p", "-m", "700", "--", cx.reach.state("").trim_end_matches('/')]))
+            .run(&private_folder(cx.reach.state("").trim_end_matches('/')))
             .takes(seconds::LOOK)
     })
 }
@@ -89,6 +106,11 @@ fn runs(cx: &PlanCx<'_>) -> RunsAlready {
              it. So nothing is installed here and nothing wiped: the machine as it runs gets its baseline boots and its \
              reboot test. A plan that installs from scratch is made only when it is asked for: `hostwright plan {} \
              --scenario install`.",
+            cx.host.name
+        ),
+        None if cx.scenario == Scenario::Migrate => format!(
+            "The machine has its system already, so nothing is installed here and nothing wiped. Make sure that it answers and runs what \
+             its definition says, the services that move included (`hostwright drift {}`): they come up empty. Then go on.",
             cx.host.name
         ),
         None => {

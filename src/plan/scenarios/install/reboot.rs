@@ -5,13 +5,14 @@ use super::keys::opening;
 use crate::fleet::schema::deploy::WatchKind;
 use crate::fleet::schema::machine::Method;
 use crate::plan::PlanCx;
+use crate::plan::gates::id;
 use crate::plan::parts::{
     BaselineBoots, BaselineDefault, BaselineOnce, CopyRebootScripts, FirstBoot, RebootTestStep, WatchConsole, WayBack,
 };
 use crate::plan::reach::Who;
-use crate::plan::scripts::{ON_HOST, WAIT};
+use crate::plan::scripts::{ON_HOST, WAIT, certificates_to_come};
 use crate::plan::seconds::{self, Times};
-use crate::plan::step::Step;
+use crate::plan::step::{RunsOn, Step, StepKind};
 use crate::source::sha256;
 use crate::text::ShellCommand;
 use crate::units::TimeSpan;
@@ -52,7 +53,7 @@ fn with(why: String, person: &str) -> String {
 }
 
 /// Returns what is watched from outside, as commands on the deployer.
-pub(super) fn watches(cx: &PlanCx<'_>) -> Vec<ShellCommand> {
+pub(in crate::plan::scenarios) fn watches(cx: &PlanCx<'_>) -> Vec<ShellCommand> {
     let watches = cx.host.def.deploy.iter().flat_map(|deploy| &deploy.watch);
     let mut commands: Vec<ShellCommand> = Vec::new();
     for watch in watches {
@@ -104,7 +105,7 @@ pub(super) fn first_boot(cx: &PlanCx<'_>, method: Method) -> FirstBoot {
             .run_all(&reboot(cx, Who::Installer, times.watched()))
             .run_all(&opening(cx).enroll)
             .after(&on(cx, &booted))
-            .after(&on(cx, &ShellCommand::new("systemctl").args(["is-system-running", "--wait"])))
+            .after(&on(cx, &started(cx)))
             .takes(times.boot());
         let step = if cx.host.pools.is_empty() {
             step
@@ -114,6 +115,39 @@ pub(super) fn first_boot(cx: &PlanCx<'_>, method: Method) -> FirstBoot {
         };
         back(cx, step)
     })
+}
+
+/// Returns the units that may have failed: those of certificates that cannot be had yet.
+fn may_fail(cx: &PlanCx<'_>) -> Option<ShellCommand> {
+    let names = certificates_to_come(cx.host);
+    if names.is_empty() {
+        return None;
+    }
+    let units = names.into_iter().flat_map(|name| ["-e".to_owned(), format!("acme-order-renew-{name}.service")]);
+    Some(ShellCommand::new("grep").arg("-vF").args(units))
+}
+
+/// Returns the list of what has failed, without what may.
+fn failed(may_fail: &ShellCommand) -> ShellCommand {
+    let list = ShellCommand::from_raw("! systemctl list-units --state=failed --no-legend --plain");
+    list.then("|", may_fail)
+}
+
+/// Returns the command that waits until everything has started, and fails when anything has.
+fn started(cx: &PlanCx<'_>) -> ShellCommand {
+    let wait = ShellCommand::new("systemctl").args(["is-system-running", "--wait"]);
+    match may_fail(cx) {
+        Some(may_fail) => wait.then("||", &failed(&may_fail)),
+        None => wait,
+    }
+}
+
+/// Returns the command that fails when a unit has failed.
+pub(super) fn nothing_failed(cx: &PlanCx<'_>) -> ShellCommand {
+    match may_fail(cx) {
+        Some(may_fail) => failed(&may_fail),
+        None => ShellCommand::from_raw("!").arg("systemctl").args(["is-failed", "--quiet", "*"]),
+    }
 }
 
 /// Adds the hooks that bring a machine back which is gone.
@@ -260,4 +294,33 @@ pub(super) fn test(cx: &PlanCx<'_>) -> RebootTestStep {
         let one = times.boot().saturating_add(times.settle).saturating_add(2 * seconds::LOOK);
         back(cx, step).takes(one.saturating_mul(times.boots))
     })
+}
+
+/// Makes a further reboot test of a system that has passed one: nothing of it is new, but the data on it is.
+pub(in crate::plan::scenarios) fn again(cx: &PlanCx<'_>) -> Step {
+    let times = Times::of(cx.host);
+    let step = Step::new(
+        id::REBOOT_TEST_AFTER_DATA,
+        StepKind::RebootTest,
+        RunsOn::Target,
+        "Reboot test with the data in place",
+    )
+    .why(with(
+        format!(
+            "The system is the one that has passed; what is new is the data. Pools are larger, services start on what came, in their \
+             order, and without anybody at the keyboard. Away for {} at most; judged {} after it is up. Nothing is deleted in the \
+             cluster before this passes.",
+            TimeSpan::human(times.max_downtime),
+            TimeSpan::human(times.settle)
+        ),
+        &opening(cx).later,
+    ));
+    let watches = watches(cx);
+    let step = watches.iter().fold(step, Step::before);
+    let step = step
+        .run(&script(cx, "record", &[]))
+        .run_all(&reboot(cx, Who::System, times.max_downtime))
+        .run_all(&watches)
+        .after(&script(cx, "judge", &["default"]));
+    back(cx, step).takes(times.boot().saturating_add(times.settle).saturating_add(2 * seconds::LOOK))
 }

@@ -85,7 +85,7 @@ pub(super) fn host_keys(cx: &PlanCx<'_>) -> HostKeys {
                 "The host is known by these keys from its first boot on, and secrets may be decrypted with them: they \
                  are there before the system is installed. The private halves never leave the machine.",
             );
-            let step = step.run(&on(cx, &ShellCommand::new("mkdir").args(["-p", "-m", "755", "--", &folder])));
+            let step = step.run(&on(cx, &ShellCommand::new("install").args(["-d", "-m", "755", "--", &folder])));
             let keygen = |kind: &str| {
                 let make = ShellCommand::new("ssh-keygen").args(["-q", "-t", kind, "-N", "", "-C"]);
                 let make = make.arg(format!("root@{}", cx.host.name)).args(["-f", &key(kind)]);

@@ -55,7 +55,7 @@ impl Plan<'_, '_, '_> {
             self.options.insert(HOST.to_owned(), host.into());
             self.options.insert("database.port".to_owned(), port.into());
         }
-        let makes = ["database.createDatabase", "database.createLocally"];
+        let makes = ["database.createDatabase", "database.createLocally", ENABLE];
         if let Some(option) = makes.into_iter().find(|option| exists(self.index, &self.full(option))) {
             self.options.insert(option.to_owned(), false.into());
         }
@@ -90,7 +90,10 @@ pub(in crate::kubernetes) fn connect(cx: &mut Cx<'_, '_>) {
         if let WorkDraft::Native(native) = &mut draft.work {
             native.options.shift_remove(HOST);
             native.options.shift_remove("database.port");
-            native.options.insert("database.socket".to_owned(), "/run/postgresql".into());
+            // Where NixOS sets up the host's database for the module, its usual host is the socket.
+            if native.options.shift_remove(ENABLE).is_none() {
+                native.options.insert("database.socket".to_owned(), "/run/postgresql".into());
+            }
         }
         if !draft.after.contains(&database) {
             draft.after.push(database);
@@ -99,6 +102,8 @@ pub(in crate::kubernetes) fn connect(cx: &mut Cx<'_, '_>) {
 }
 
 const HOST: &str = "database.host";
+/// Whether NixOS sets up the host's PostgreSQL for the module.
+const ENABLE: &str = "database.enable";
 const DATABASES: &str = "ensureDatabases";
 
 /// Where the name of an account stands as a text until it is known which databases there are.

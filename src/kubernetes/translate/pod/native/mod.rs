@@ -9,6 +9,9 @@
 
 mod databases;
 mod files;
+mod helpers;
+mod mosquitto;
+mod mounts;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -18,6 +21,7 @@ mod version;
 mod volumes;
 
 pub(in crate::kubernetes) use databases::connect;
+pub(super) use helpers::needless;
 
 use std::collections::BTreeMap;
 
@@ -58,6 +62,10 @@ struct Plan<'a, 'w, 's> {
     /// Lines `NAME=value` of secrets, by the key of the secret.
     lines: BTreeMap<String, Vec<String>>,
     claims: Vec<volumes::Moving<'w, 's>>,
+    /// What of the host is bound to paths of the image.
+    binds: Vec<mounts::Bind<'w, 's>>,
+    /// Files with accounts of a broker.
+    accounts: Vec<String>,
     /// What has no counterpart.
     lacks: Vec<String>,
     /// Whether a person wants the module all the same.
@@ -126,7 +134,7 @@ pub(super) fn native<'w, 's>(
     if let Some(text) = stays(cx, workload, all, name, file) {
         return Err(why(text));
     }
-    let release = release(cx);
+    let release = cx.release_of(&workload.service);
     let mut plan = Plan {
         workload,
         container,
@@ -139,6 +147,8 @@ pub(super) fn native<'w, 's>(
         acts: Vec::new(),
         lines: BTreeMap::new(),
         claims: Vec::new(),
+        binds: Vec::new(),
+        accounts: Vec::new(),
         lacks: Vec::new(),
         is_wanted: wanted.is_some(),
     };
@@ -152,15 +162,11 @@ pub(super) fn native<'w, 's>(
     if let Err(text) = plan.data(cx, &image, entry, release) {
         return Err(why(text));
     }
+    plan.permits();
     let ports = plan.free_ports(cx).map_err(why)?;
     plan.options.extend(ports);
     plan.carry_out(cx, answer.is_some());
     Ok(())
-}
-
-/// Returns the release that the host runs, or the newest known one.
-fn release(cx: &Cx<'_, '_>) -> Option<Release> {
-    cx.target.release.or_else(|| cx.target.facts.releases().newest())
 }
 
 /// What modules replace, by the image's whole name: the module with its entry of the image.
@@ -181,12 +187,14 @@ fn catalogued<'w>(cx: &mut Cx<'w, '_>, image: &ImageRef) -> Option<(&'w str, &'w
         }
         all
     });
-    let fits = |entry: &ReplacedImage| {
-        let version = version::of_image(image, entry.tag.as_ref().map(|tag| tag.value.as_str()));
-        let Some(range) = &entry.versions else { return true };
-        version.is_none_or(|(_, version)| range.value.contains(version))
+    let version = |entry: &ReplacedImage| version::of_image(image, entry.tag.as_ref().map(|tag| tag.value.as_str()));
+    let fits = |entry: &ReplacedImage| match (&entry.versions, version(entry)) {
+        (Some(range), Some((_, version))) => range.value.contains(version),
+        _ => true,
     };
-    catalogue.get(&image.name)?.iter().find(|(_, _, entry)| fits(entry)).copied()
+    let all = catalogue.get(&image.name)?;
+    // Of a tag that says no version the last range is meant.
+    all.iter().rfind(|(_, _, entry)| fits(entry)).copied()
 }
 
 /// Returns why a container stays one whatever the module takes.
@@ -210,10 +218,11 @@ fn stays(
     if hook.is_some() {
         return Some("it runs a command of its own after its start".to_owned());
     }
-    if let Some(init) = all.iter().find(|other| other.role == Role::Init) {
+    let mut all = all.iter().filter(|other| needless(other).is_none());
+    if let Some(init) = all.clone().find(|other| other.role == Role::Init) {
         return Some(format!("its init container `{}` does something before it that no module does", init.name));
     }
-    if let Some(beside) = all.iter().find(|other| other.role == Role::Beside) {
+    if let Some(beside) = all.find(|other| other.role == Role::Beside) {
         return Some(format!("the container `{}` runs beside it in the same pod", beside.name));
     }
     None
@@ -253,7 +262,33 @@ impl<'w, 's> Plan<'_, 'w, 's> {
 
     /// Tells whether the workload has data that moves.
     fn has_data(&self) -> bool {
-        !self.claims.is_empty()
+        let is_state = |bind: &mounts::Bind<'_, '_>| {
+            self.file.volumes.iter().any(|volume| crate::units::lies_in(&bind.target, volume.to.value.as_str()))
+        };
+        !self.claims.is_empty() || self.binds.iter().any(is_state)
+    }
+
+    /// Asks for the permission that nixpkgs wants for some packages.
+    fn permits(&mut self) {
+        let nodes: Vec<&'w Node<'s>> = self.container.node.get("image").into_iter().collect();
+        let named = |all: &[crate::source::Spanned<String>]| {
+            all.iter().map(|name| format!("\"{}\"", name.value)).collect::<Vec<_>>().join(" ")
+        };
+        for (all, key, what) in [
+            (&self.file.unfree, "allowUnfreePredicate", "is no free software"),
+            (&self.file.insecure, "allowInsecurePredicate", "has holes that are known and that nobody mends"),
+        ] {
+            if all.is_empty() {
+                continue;
+            }
+            let text = format!(
+                "what the module {} builds {what}, and nixpkgs wants that permitted: `nixos.nixpkgs.config.{key} = {{ literalExpression = \
+                 'package: builtins.elem (lib.getName package) [ {} ]' }}`, or the answer `container` to the question `native`?",
+                self.name,
+                named(all)
+            );
+            self.acts.push(Act::Ask { nodes: nodes.clone(), key: key.to_owned(), text, blocks: true });
+        }
     }
 
     /// Chooses the package by the version that wrote the data; an error says why the data cannot come along.

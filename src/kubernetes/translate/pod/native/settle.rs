@@ -20,10 +20,23 @@ use crate::units::Size;
 pub(super) fn dump_of(module: &str) -> Option<&'static str> {
     match module {
         "postgresql" => Some("postgresql"),
-        "mysql" => Some("mysql"),
+        "mysql" | "mysql84" => Some("mysql"),
         "mongodb" => Some("mongodb"),
         "redis" => Some("redis"),
         _ => None,
+    }
+}
+
+/// Returns the folder of a claim that goes to a place, that place, and what of the folder goes there: a file, told by the dot in its
+/// name, goes with the folder that it lies in.
+fn folder_of(below: &str, to: &str) -> (Option<String>, String, Option<String>) {
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let (folder, name) = below.rsplit_once('/').unwrap_or(("", below));
+    match to.rsplit_once('/') {
+        Some((parent, same)) if same == name && name.trim_start_matches('.').contains('.') => {
+            (some(folder), parent.to_owned(), some(name))
+        }
+        _ => (some(below), to.to_owned(), None),
     }
 }
 
@@ -77,6 +90,7 @@ impl<'w, 's> Plan<'_, 'w, 's> {
             MigrationDraft { image: image.and_then(Node::text).map(str::to_owned), ..MigrationDraft::default() };
         resources::translate(cx, workload, container, &mut draft);
         self.state(cx, &mut draft, &mut migration);
+        self.add_binds(cx, &mut draft);
         draft.migration = Some(migration);
         let taken = env::unused(container);
         for node in taken {
@@ -217,22 +231,37 @@ impl<'w, 's> Plan<'_, 'w, 's> {
                 cx.books.translated(template, to.clone());
             }
             moving.nodes.iter().for_each(|node| cx.books.translated(node, to.clone()));
-            if !moving.parts.is_empty() {
-                let parts: Vec<String> = moving.parts.iter().map(|(below, to)| format!("{below} to {to}")).collect();
+            if moving.parts.iter().any(|(below, _)| !below.is_empty()) {
                 draft.comments.push(format!(
-                    "The image lays its data out in another way: within the claim {name} move {}.",
-                    parts.join(", ")
+                    "The image lays its data out in another way: only these parts of the claim {name} move."
                 ));
             }
             let dump = dump_of(self.name).filter(|_| moving.is_database);
-            migration.volumes.push(MovedClaim {
-                used: cx.target.used.get(&format!("{namespace}/{name}")).map(Size::to_string),
-                claim: name.clone(),
-                to: moving.root,
-                paths: moving.paths,
-                dump,
-                owner: owner.clone(),
-            });
+            let used = cx.target.used.get(&format!("{namespace}/{name}")).map(Size::to_string);
+            let parts = match moving.parts.is_empty() {
+                true => vec![(String::new(), moving.root)],
+                false => moving.parts,
+            };
+            let first = migration.volumes.len();
+            for (below, to) in parts {
+                let (sub_path, to, file) = folder_of(&below, &to);
+                let mut known = migration.volumes.iter_mut().skip(first);
+                let known = known.find(|known| known.to == to && known.sub_path == sub_path && !known.paths.is_empty());
+                if let (Some(known), Some(file)) = (known, &file) {
+                    known.paths.push(file.clone());
+                    continue;
+                }
+                migration.volumes.push(MovedClaim {
+                    // What is used is known of the claim alone; it counts once.
+                    used: used.clone().filter(|_| migration.volumes.len() == first),
+                    claim: name.clone(),
+                    sub_path,
+                    to,
+                    paths: file.into_iter().collect(),
+                    dump,
+                    owner: owner.clone(),
+                });
+            }
         }
         volumes::unmounted(cx, self.workload);
     }

@@ -50,10 +50,11 @@ fn shown(inventory: &Inventory) -> String {
             }
         }
         for moved in draft.migration.iter().flat_map(|migration| &migration.volumes) {
-            let paths = if moved.paths.is_empty() { String::new() } else { format!(" only {}", moved.paths.join(",")) };
+            let below = moved.sub_path.as_ref().map(|below| format!("/{below}")).unwrap_or_default();
             let dump = moved.dump.map(|dump| format!(" dump {dump}")).unwrap_or_default();
             let owner = moved.owner.as_deref().unwrap_or("-");
-            writeln!(out, "claim {}{paths} -> {} owner {owner}{dump}", moved.claim, moved.to).unwrap();
+            let only = if moved.paths.is_empty() { String::new() } else { format!(" only {}", moved.paths.join(",")) };
+            writeln!(out, "claim {}{below} -> {} owner {owner}{dump}{only}", moved.claim, moved.to).unwrap();
         }
         for comment in draft.comments.iter().filter(|comment| comment.contains("lays its data")) {
             writeln!(out, "# {comment}").unwrap();
@@ -91,8 +92,10 @@ fn a_pod_becomes_the_module_that_does_all_that_it_does() {
     settings.server.HTTP_PORT = 3000
     settings.service.DISABLE_REGISTRATION = true
     secret mailer-password = default-mail-password
-    claim data -> /var/lib/gitea owner gitea
-    # The image lays its data out in another way: within the claim data move git/repositories to /var/lib/gitea/repositories, gitea to /var/lib/gitea/data, git/lfs to /var/lib/gitea/data/lfs.
+    claim data/git/repositories -> /var/lib/gitea/repositories owner gitea
+    claim data/gitea -> /var/lib/gitea/data owner gitea
+    claim data/git/lfs -> /var/lib/gitea/data/lfs owner gitea
+    # The image lays its data out in another way: only these parts of the claim data move.
     ? upgrade
     "#);
     insta::assert_snapshot!(of(
@@ -171,6 +174,7 @@ fn programs_of_a_home_become_modules_with_their_data_and_ports_of_the_host() {
     environment.N8N_SECURE_COOKIE = "false"
     secret encryption-key = default-s-k
     claim data -> /var/lib/private/n8n/.n8n owner -
+    ? allowUnfreePredicate blocks
     ? upgrade
     "#);
     let influxdb = format!(
@@ -186,14 +190,13 @@ fn programs_of_a_home_become_modules_with_their_data_and_ports_of_the_host() {
     claim data -> /var/lib/influxdb2 owner influxdb2
     ? upgrade blocks
     "#);
-    // The format of another major version, and claims whose paths a database knows.
+    // The format of another major version, and paths of the system.
     for (image, path, wanted) in [
-        ("influxdb:1.8.10", "/var/lib/influxdb", "no module of this program replaces its image"),
         ("influxdb:3.1-core", "/var/lib/influxdb3", "no module of this program replaces its image"),
         (
             "lscr.io/linuxserver/radarr:5.2.6",
-            "/movies",
-            "the module radarr has no counterpart for what it keeps at /movies",
+            "/usr/share/movies",
+            "the module radarr has no counterpart for what it keeps at /usr/share/movies",
         ),
         (
             "rabbitmq:3.13",
@@ -208,8 +211,10 @@ fn programs_of_a_home_become_modules_with_their_data_and_ports_of_the_host() {
 #[test]
 fn a_layout_of_another_kind_is_told_where_each_part_goes() {
     let text = of("lscr.io/linuxserver/qbittorrent:4.6.7", "volumeMounts: [{ name: data, mountPath: /config }]", DATA);
-    let moved = "qBittorrent/BT_backup to /var/lib/qBittorrent/qBittorrent/data/BT_backup";
-    assert!(text.contains("claim data -> /var/lib/qBittorrent owner qbittorrent") && text.contains(moved), "{text}");
+    let files = "claim data/qBittorrent -> /var/lib/qBittorrent/qBittorrent/config owner qbittorrent only qBittorrent.conf,categories.json\n";
+    let folder =
+        "claim data/qBittorrent/BT_backup -> /var/lib/qBittorrent/qBittorrent/data/BT_backup owner qbittorrent\n";
+    assert!(text.contains(files) && text.contains(folder), "{text}");
 }
 
 #[test]
@@ -281,6 +286,12 @@ fn a_host_has_one_of_each_module_and_containers_beside_one_keep_it_a_container()
     let both = pod("a", "postgres:16", "", "") + &pod("b", "postgres:15", "", "");
     let text = shown(&on_newest(&both, &[]));
     assert!(text.contains("[b] container: a host has one postgresql, which `a` is already"), "{text}");
+    let both = pod("a", "mariadb:11", "", "") + &pod("b", "mysql:8.4", "", "");
+    let text = shown(&on_newest(&both, &[]));
+    assert!(
+        text.contains("[b] container: a host has one mysql84, which `a` is already"),
+        "one has the options of the other: {text}"
+    );
     let beside = pod("web", "redis:7", "", "").replace("containers: [", "containers: [{ name: x, image: busybox }, ");
     let beside = beside.replace(
         "{ name: x, image: busybox }, { name: main, image: 'redis:7' }",
@@ -290,6 +301,15 @@ fn a_host_has_one_of_each_module_and_containers_beside_one_keep_it_a_container()
     let init = pod("web", "redis:7", "", "")
         .replace("containers: [", "initContainers: [{ name: i, image: busybox }]\n      containers: [");
     assert!(shown(&on_newest(&init, &[])).contains("its init container `i` does something before it"));
+}
+
+#[test]
+fn the_time_zone_of_a_container_does_not_keep_it_one_wherever_it_comes_from() {
+    let mounts = "volumeMounts: [{ name: tz, mountPath: /etc/timezone, subPath: timezone }, { name: local, mountPath: /etc/localtime }]";
+    let volumes =
+        "{ name: tz, configMap: { name: tz } }, { name: local, hostPath: { path: /usr/share/zoneinfo/Europe/Berlin } }";
+    let text = shown(&on_newest(&pod("a", "codeberg.org/forgejo/forgejo:12", mounts, volumes), &[]));
+    assert!(text.contains("[a] forgejo"), "{text}");
 }
 
 #[test]
@@ -438,16 +458,132 @@ fn a_forge_and_its_database_become_modules_that_speak_by_a_socket() {
     database.createDatabase = false
     database.socket = "/run/postgresql"
     secret database-password = git-forge-db-password
-    claim forge-data -> /var/lib/gitea owner gitea
-    # The image lays its data out in another way: within the claim forge-data move data to /var/lib/gitea, conf to /var/lib/gitea/custom/conf.
+    claim forge-data/data -> /var/lib/gitea owner gitea
+    claim forge-data/conf -> /var/lib/gitea/custom/conf owner gitea
+    # The image lays its data out in another way: only these parts of the claim forge-data move.
     [forge-db] postgresql postgresql_16
     ensureDatabases = ["gitea"]
     settings.max_connections = 50
     ensureUsers = [{"name":"gitea","ensureDBOwnership":true}]
     claim data-forge-db-0 -> /var/lib/postgresql owner postgres dump postgresql
+    ? data.var-lib-gitea blocks
     ? upgrade
     ? env.POSTGRES_PASSWORD
     "#);
     let totals = inventory.totals;
     assert_eq!(totals.leaves, totals.translated + totals.replaced + totals.dropped + totals.needs_you);
+}
+
+#[test]
+fn what_programs_know_by_its_path_stays_there_wherever_it_lies() {
+    let mounts = "volumeMounts: [{ name: data, mountPath: /config }, { name: media, mountPath: /media, readOnly: true }, { name: dl, mountPath: /downloads, subPath: done }, { name: same, mountPath: /srv/music }, { name: gpu, mountPath: /dev/dri }, { name: gone, mountPath: /gone }]";
+    let volumes = "{ name: data, persistentVolumeClaim: { claimName: data } }, { name: media, nfs: { server: 192.0.2.9, path: /export/media } }, { name: dl, persistentVolumeClaim: { claimName: shared } }, { name: same, hostPath: { path: /srv/music } }, { name: gpu, hostPath: { path: /dev/dri } }";
+    let other = pod(
+        "other",
+        "busybox",
+        "volumeMounts: [{ name: dl, mountPath: /x }]",
+        "{ name: dl, persistentVolumeClaim: { claimName: shared } }",
+    );
+    let inventory = on_newest(&(pod("web", "jellyfin/jellyfin:10.10.7", mounts, volumes) + &other), &[]);
+    let mut text = shown(&inventory);
+    for (path, mounted) in &inventory.host.filesystems {
+        writeln!(text, "{path} = {} {} {:?}", mounted.kind, mounted.device, mounted.options).unwrap();
+    }
+    insta::assert_snapshot!(text, @r#"
+    [web] jellyfin
+    claim data -> /var/lib/jellyfin owner jellyfin
+    claim shared -> /var/lib/shared owner -
+    [other] container: no module of this program replaces its image
+    ? files blocks
+    ? device.dev-dri
+    ? mount.gone
+    ? upgrade
+    ? image
+    /mnt/web-media = nfs 192.0.2.9:/export/media []
+    /media = bind /mnt/web-media ["ro", "_netdev"]
+    /downloads = bind /var/lib/shared/done []
+    "#);
+    // A program that NixOS locks in finds nothing there.
+    let media = "volumeMounts: [{ name: data, mountPath: /media }]";
+    assert_eq!(
+        why("lscr.io/linuxserver/transmission:4.0.6", media, DATA),
+        "the module transmission has no counterpart for what it keeps at /media"
+    );
+}
+
+#[test]
+fn variables_that_an_image_does_not_read_go_and_unknown_secrets_are_asked_for() {
+    let text = of(
+        "postgres:16",
+        "env: [{ name: POSTGRES_DB, value: a }, { name: BUILDBOT_DB_URL, value: x }, { name: POSTGRES_DB_HOST, value: db }]",
+        "",
+    );
+    assert!(text.starts_with("[web] postgresql postgresql_16\nensureDatabases"), "{text}");
+    let stays = why("postgres:16", "env: [{ name: POSTGRES_INITDB_WALDIR, value: /wal }]", "");
+    assert_eq!(stays, "the module postgresql has no counterpart for the variable POSTGRES_INITDB_WALDIR");
+    let key = "valueFrom: { secretKeyRef: { name: s, key: k } }";
+    insta::assert_snapshot!(of(
+        "vaultwarden/server:1.32.0",
+        &format!("env: [{{ name: SMTP_USERNAME, {key} }}], envFrom: [{{ secretRef: {{ name: more }} }}]"),
+        ""
+    ), @r"
+    [web] vaultwarden
+    secret environment = default-web-environment
+    ? secret.more blocks
+    ");
+    // Where nothing reads lines, nobody knows what is in it.
+    let whole = why("grafana/grafana:11.0.0", "envFrom: [{ secretRef: { name: more } }]", "");
+    assert_eq!(whole, "the module grafana has no counterpart for variables of an object that is not among the input");
+}
+
+#[test]
+fn what_only_waits_for_another_program_keeps_no_pod_a_container() {
+    let init = |script: &str| {
+        pod("web", "redis:7", "", "").replace(
+            "containers: [",
+            &format!(
+                "initContainers: [{{ name: i, image: busybox, command: [sh, -c, '{script}'] }}]\n      containers: ["
+            ),
+        )
+    };
+    let inventory = on_newest(&init("until nc -z db 5432; do sleep 1; done"), &[]);
+    assert_eq!(shown(&inventory), "[web] redis\n");
+    assert!(
+        leaf(&inventory, "Deployment", "spec.template.spec.initContainers[0].command[2]")
+            .contains("starts the program again")
+    );
+    let text = shown(&on_newest(&init("until nc -z db 5432; do sleep 1; done; touch /x"), &[]));
+    assert!(text.contains("its init container `i` does something before it"), "{text}");
+}
+
+#[test]
+fn a_brokers_file_becomes_listeners_and_its_accounts_a_question() {
+    let conf = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: { name: mq }\ndata:\n  mosquitto.conf: |\n    listener 1883\n    allow_anonymous false\n    password_file /mosquitto/config/password.txt\n    KEY\n";
+    let mounts = "volumeMounts: [{ name: pw, mountPath: /mosquitto/config/password.txt, subPath: password.txt }, { name: conf, mountPath: /mosquitto/config/mosquitto.conf, subPath: mosquitto.conf }]";
+    let volumes = "{ name: conf, configMap: { name: mq } }, { name: pw, secret: { secretName: mq } }";
+    let with = |line: &str| conf.replace("KEY", line) + &pod("mq", "eclipse-mosquitto:2", mounts, volumes);
+    insta::assert_snapshot!(shown(&on_newest(&with("persistence true"), &[])), @r#"
+    [mq] mosquitto
+    persistence = true
+    listeners = [{"port":1883,"acl":["pattern readwrite #"],"settings":{"allow_anonymous":false}}]
+    ? accounts blocks
+    "#);
+    let text = shown(&on_newest(&with("connection other"), &[]));
+    assert!(text.contains("has no counterpart for the setting connection of mosquitto.conf"), "{text}");
+}
+
+#[test]
+fn what_nixos_sets_up_in_the_hosts_database_is_reached_by_its_socket() {
+    let key = "valueFrom: { secretKeyRef: { name: s, key: k } }";
+    let env = format!(
+        "env: [{{ name: DB_HOSTNAME, value: db }}, {{ name: DB_USERNAME, value: immich }}, {{ name: DB_PASSWORD, {key} }}, {{ name: REDIS_HOSTNAME, value: cache }}], volumeMounts: [{{ name: data, mountPath: /photos }}]"
+    );
+    let web = pod("web", "ghcr.io/immich-app/immich-server:v2.7.0", &env, DATA);
+    let text = shown(&on_newest(&web, &[]));
+    assert!(text.contains("database.host = \"db\"") && text.contains("database.enable = false"), "{text}");
+    let service = "---\napiVersion: v1\nkind: Service\nmetadata: { name: db }\nspec: { selector: { app: db }, ports: [{ port: 5432 }] }\n";
+    let db = pod("db", "postgres:17", "", "")
+        .replace("template:\n    spec:", "template:\n    metadata: { labels: { app: db } }\n    spec:");
+    let text = shown(&on_newest(&(service.to_owned() + &db + &web), &[]));
+    assert!(text.contains("[web] immich\ndatabase.user = \"immich\"\nsecret"), "{text}");
 }

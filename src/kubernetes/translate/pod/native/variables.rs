@@ -73,9 +73,8 @@ impl<'w, 's> Plan<'_, 'w, 's> {
                 }
                 match OF_ALL.iter().find(|(known, _)| *known == name) {
                     Some((_, reason)) => self.drop_all(&variable.nodes, reason),
-                    None if name.is_empty() => {
-                        self.lack("variables of an object that is not among the input", &variable.nodes);
-                    }
+                    None if name.is_empty() => self.whole_secret(variable),
+                    None if !self.reads(name) => self.drop_all(&variable.nodes, "the image reads no such variable"),
                     None => self.lack(what, &variable.nodes),
                 }
                 continue;
@@ -89,6 +88,37 @@ impl<'w, 's> Plan<'_, 'w, 's> {
             }
             self.moved(rule, &stars, &Given { name, what, from }, &variable.nodes, &format!("env.{name}"));
         }
+    }
+
+    /// Tells whether a program of the image may read a variable: any, unless the module says which ones it does.
+    fn reads(&self, name: &str) -> bool {
+        let is_it = |known: &str| known == name || captures(known, name).is_some();
+        self.file.reads.is_empty() || self.file.reads.iter().any(|known| is_it(&known.value))
+    }
+
+    /// Returns the key of the secret that holds lines for the program, where it reads variables of the image from there.
+    fn key_of_lines(&self) -> Option<&'w str> {
+        let is_read = |key: &str| {
+            self.file.env.iter().any(|(_, rule)| rule.value.secret.as_ref().is_some_and(|of| of.value.as_str() == key))
+        };
+        let lines = self.file.secrets.iter().filter(|secret| secret.lines.value);
+        lines.map(|secret| secret.key.value.as_str()).find(|key| is_read(key))
+    }
+
+    /// Plans all variables of a Secret that is not among the input, whose names nobody knows.
+    fn whole_secret(&mut self, variable: &Variable<'w, 's>) {
+        let (Origin::Secrets { secret, prefix }, Some(key)) = (&variable.origin, self.key_of_lines()) else {
+            self.lack("variables of an object that is not among the input", &variable.nodes);
+            return;
+        };
+        let line = format!("`{prefix}NAME=…` for each key of the Secret {secret}");
+        self.lines.entry(key.to_owned()).or_default().push(line);
+        let text = format!(
+            "the Secret {secret} is not among the input: each of its keys goes as a line `{prefix}NAME=…` into the secret `{key}`, but for \
+             those that say where it listens and where its data lies. Which ones has it?"
+        );
+        let question = self.container.question(&format!("secret.{secret}"));
+        self.acts.push(Act::Ask { nodes: variable.nodes.clone(), key: question, text, blocks: true });
     }
 
     /// Returns what becomes of a variable: by its name, else by the pattern that says most.
@@ -234,14 +264,25 @@ impl<'w, 's> Plan<'_, 'w, 's> {
             return;
         }
         let Some(option) = &rule.option else { return };
-        let From::Text(text, how) = given.from else {
-            self.lack(format!("{}, which is a secret", given.what), nodes);
-            return;
+        // What NixOS hands on as a variable of this name is read from a file of variables just the same.
+        let is_variable = option.value.0.rsplit('.').next() == Some(given.name);
+        let lines = self.key_of_lines().filter(|_| is_variable);
+        let text = match (&given.from, lines) {
+            (From::Text(text, how), _) if !secrets::is_secret(given.name, text) => Ok((*text, *how)),
+            (_, Some(key)) => {
+                self.secret(key, given, nodes);
+                return;
+            }
+            (From::Text(..), None) => Err("looks like"),
+            _ => Err("is"),
         };
-        if secrets::is_secret(given.name, text) {
-            self.lack(format!("{}, which looks like a secret", given.what), nodes);
-            return;
-        }
+        let (text, how) = match text {
+            Ok(found) => found,
+            Err(word) => {
+                self.lack(format!("{}, which {word} a secret", given.what), nodes);
+                return;
+            }
+        };
         let option = filled(&option.value.0, stars);
         let value = match &rule.map {
             Some(map) => mapped(map, text).ok_or(Fault::NoValue),

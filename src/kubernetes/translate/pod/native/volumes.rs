@@ -1,6 +1,7 @@
 //! What a container mounts as the state and the settings of a module.
 
 use super::files::{self, Held};
+use super::mounts::{Bind, OF_THE_HOST, SEES_THE_HOST, Source};
 use super::{Act, Plan, SecretOf};
 use crate::facts::join_name;
 use crate::fleet::decode::inline;
@@ -8,7 +9,7 @@ use crate::fleet::schema::module_file::{DataRule, FileFormat, MovedFile, MovedVo
 use crate::kubernetes::claims::{Key, claim_name, claim_of_template, templates};
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::translate::pod::secrets;
-use crate::kubernetes::tree::Node;
+use crate::kubernetes::tree::{Node, Pair};
 use crate::units::lies_in;
 
 /// A claim whose data a module takes over.
@@ -18,9 +19,7 @@ pub(super) struct Moving<'w, 's> {
     pub key: Key,
     /// Where its data goes.
     pub root: String,
-    /// The parts of it that go there; all of it when empty.
-    pub paths: Vec<String>,
-    /// Where parts of it belong that lie elsewhere here, as (path in the claim, path on the host).
+    /// The folders and files of it that move where not all of it does, each with its place on the host.
     pub parts: Vec<(String, String)>,
     /// Whether it is dumped.
     pub is_database: bool,
@@ -34,12 +33,33 @@ pub(super) struct Moving<'w, 's> {
 struct Mounted<'w, 's> {
     path: String,
     sub: Option<String>,
+    read_only: bool,
     nodes: Vec<&'w Node<'s>>,
     template: Option<&'w Node<'s>>,
 }
 
-/// Files of the node that every host has, or no module needs.
-const OF_THE_HOST: &[&str] = &["/etc/localtime", "/etc/timezone", "/usr/share/zoneinfo", "/etc/machine-id"];
+/// Returns the files that a container gets of a ConfigMap with this data: path, and leaf where there is one.
+pub(super) fn files_of<'w, 's>(
+    data: &'w [Pair<'s>],
+    source: &Node<'_>,
+    mount: &Node<'_>,
+) -> Vec<(String, Option<&'w Node<'s>>)> {
+    let text = |key: &str| mount.get(key).and_then(Node::text).unwrap_or("").trim_matches('/');
+    let (path, sub) = (text("mountPath"), Some(text("subPath")).filter(|sub| !sub.is_empty() && *sub != "."));
+    let wanted: Vec<(&str, &str)> = match source.list("items") {
+        [] => data.iter().map(|pair| (pair.key.as_ref(), pair.key.as_ref())).collect(),
+        items => items.iter().filter_map(|item| Some((item.str_at("key")?, item.str_at("path")?))).collect(),
+    };
+    let file = |(key, below): (&str, &str)| {
+        let at = match sub {
+            Some(sub) if sub == below => format!("/{path}"),
+            Some(_) => return None,
+            None => format!("/{path}/{below}"),
+        };
+        Some((at, data.iter().find(|pair| pair.key == key).map(|pair| &pair.node)))
+    };
+    wanted.into_iter().filter_map(file).collect()
+}
 
 impl<'w, 's> Plan<'_, 'w, 's> {
     /// Plans what the container mounts.
@@ -48,6 +68,12 @@ impl<'w, 's> Plan<'_, 'w, 's> {
         for device in container.node.list("volumeDevices") {
             self.lack("a device without a file system", &[device]);
         }
+        let broker = self.mosquitto_conf(cx);
+        if let Some((conf, node)) = &broker {
+            self.accounts.clone_from(&conf.accounts);
+            self.mosquitto(conf, node);
+        }
+        let broker = broker.map(|(_, node)| node);
         let mut claims: indexmap::IndexMap<Key, Vec<Mounted<'w, 's>>> = indexmap::IndexMap::new();
         for node in container.mounts() {
             let text = |key: &str| node.get(key).and_then(Node::text).unwrap_or("");
@@ -57,21 +83,32 @@ impl<'w, 's> Plan<'_, 'w, 's> {
                 self.lack(format!("what it mounts as `{}`", text("name")), &[node]);
                 continue;
             }
+            let read_only = node.bool_at("readOnly") == Some(true);
             let namespace = workload.object.namespace().to_owned();
             let template = (workload.object.kind == "StatefulSet")
                 .then(|| templates(workload.object).find(|(_, name)| *name == text("name")))
                 .flatten();
             if let Some((template, name)) = template {
                 let key = (namespace, claim_of_template(workload.object, name));
-                claims.entry(key).or_default().push(Mounted { path, sub, nodes: vec![node], template: Some(template) });
+                let mounted = Mounted { path, sub, read_only, nodes: vec![node], template: Some(template) };
+                claims.entry(key).or_default().push(mounted);
                 continue;
             }
             let volume =
                 workload.spec.list("volumes").iter().find(|volume| volume.str_at("name") == Some(text("name")));
             let Some(volume) = volume else {
-                self.lack(format!("the volume `{}`, which the pod does not have", text("name")), &[node]);
+                // Kubernetes takes no such pod, so nothing was ever mounted there.
+                let text = format!("the pod has no volume `{}`: what should be mounted at {path}?", text("name"));
+                let key = container.question(&format!("mount.{}", path.trim_matches('/').replace('/', "-")));
+                self.acts.push(Act::Ask { nodes: vec![node], key, text, blocks: false });
                 continue;
             };
+            if OF_THE_HOST.contains(&path.as_str()) {
+                for node in [node, volume] {
+                    self.acts.push(Act::Dropped(node, SEES_THE_HOST.into()));
+                }
+                continue;
+            }
             let source = volume.pairs().iter().find(|pair| pair.key != "name" && !pair.node.is_null());
             match source.map(|pair| (pair.key.as_ref(), &pair.node)) {
                 None | Some(("emptyDir", _)) => {
@@ -81,17 +118,19 @@ impl<'w, 's> Plan<'_, 'w, 's> {
                 }
                 Some(("persistentVolumeClaim", source)) => match source.get("claimName").and_then(claim_name) {
                     Some(claim) => {
-                        let mounted = Mounted { path, sub, nodes: vec![node, volume], template: None };
+                        let read_only = read_only || source.bool_at("readOnly") == Some(true);
+                        let mounted = Mounted { path, sub, read_only, nodes: vec![node, volume], template: None };
                         claims.entry((namespace, claim.to_owned())).or_default().push(mounted);
                     }
                     None => self.lack(format!("the claim at {path}, which has no name"), &[node, volume]),
                 },
-                Some(("hostPath", source)) if OF_THE_HOST.contains(&source.str_at("path").unwrap_or("")) => {
-                    for node in [node, volume] {
-                        self.acts.push(Act::Dropped(node, "a module's service sees the files of the host".into()));
-                    }
+                Some(("hostPath", source)) => self.host_path(cx, (volume, node), source, &path, sub.as_deref()),
+                Some(("nfs", source)) => self.export(cx, (volume, node), source, &path, sub.as_deref()),
+                Some(("configMap", source)) => self.config(cx, (volume, node), source, broker),
+                Some(("secret", source)) if self.mosquitto_accounts(&path, &[node, volume]) => {
+                    let name = source.str_at("secretName").unwrap_or("").to_owned();
+                    self.acts.push(Act::Uses { kind: "Secret", name, key: "options" });
                 }
-                Some(("configMap", source)) => self.config(cx, volume, source, node, &path, sub.as_deref()),
                 Some((kind, _)) => {
                     let what = match kind {
                         "secret" | "projected" => format!("the files that it gets at {path}"),
@@ -109,6 +148,22 @@ impl<'w, 's> Plan<'_, 'w, 's> {
     /// Plans where a claim goes.
     fn claim(&mut self, cx: &Cx<'w, 's>, key: Key, mounts: &[Mounted<'w, 's>]) {
         let nodes: Vec<&'w Node<'s>> = mounts.iter().flat_map(|mount| mount.nodes.iter().copied()).collect();
+        let is_own = cx.claim(&key).is_none_or(|claim| claim.users.len() <= 1);
+        let is_block = cx.claim(&key).is_some_and(|claim| claim.is_block);
+        if !is_block && mounts.iter().any(|mount| self.goes_to(&mount.path).is_empty() && self.keeps(&mount.path)) {
+            for mount in mounts {
+                let bind = Bind {
+                    source: Source::Claim(key.clone(), is_own),
+                    sub: mount.sub.clone(),
+                    target: mount.path.clone(),
+                    read_only: mount.read_only,
+                    nodes: mount.nodes.clone(),
+                    template: mount.template,
+                };
+                self.bind(cx, bind);
+            }
+            return;
+        }
         if let Some(claim) = cx.claim(&key) {
             let problem = if claim.users.len() > 1 {
                 Some(format!("the claim {}, which other workloads mount, too", key.1))
@@ -154,7 +209,6 @@ impl<'w, 's> Plan<'_, 'w, 's> {
         let mut moving = Moving {
             key,
             root: String::new(),
-            paths: Vec::new(),
             parts: Vec::new(),
             is_database: is_database && self.is_dumped(),
             nodes,
@@ -172,9 +226,9 @@ impl<'w, 's> Plan<'_, 'w, 's> {
             (_, Some(root)) if roots.iter().all(|other| other.as_ref() == Some(&root)) && root != "/var/lib" => {
                 moving.root = root;
             }
-            ([(below, to)], _) => {
+            ([(_, to)], _) => {
                 moving.root.clone_from(to);
-                moving.paths = vec![below.clone()];
+                moving.parts = goes;
             }
             _ => {
                 moving.root = state.unwrap_or_default();
@@ -198,7 +252,7 @@ impl<'w, 's> Plan<'_, 'w, 's> {
 
     /// Returns where what lies at a path of the image goes: each part with its path below that one, its path on the host, and what
     /// the module says of it; nothing where the module knows no such path.
-    fn goes_to(&self, path: &str) -> Vec<(String, String, &'w MovedVolume)> {
+    pub(super) fn goes_to(&self, path: &str) -> Vec<(String, String, &'w MovedVolume)> {
         let all = &self.file.volumes;
         let within = all.iter().filter(|volume| lies_in(path, volume.target.value.as_str()));
         if let Some(volume) = within.max_by_key(|volume| volume.target.value.as_str().len()) {
@@ -214,38 +268,31 @@ impl<'w, 's> Plan<'_, 'w, 's> {
             .collect()
     }
 
-    /// Plans the files of a ConfigMap.
+    /// Plans the files of a ConfigMap; `read` is one that is planned already.
     fn config(
         &mut self,
         cx: &Cx<'w, 's>,
-        volume: &'w Node<'s>,
+        (volume, mount): (&'w Node<'s>, &'w Node<'s>),
         source: &'w Node<'s>,
-        mount: &'w Node<'s>,
-        path: &str,
-        sub: Option<&str>,
+        read: Option<&'w Node<'s>>,
     ) {
         let name = source.str_at("name").unwrap_or("");
         let Some(map) = cx.world.find("ConfigMap", self.workload.object.namespace(), name) else {
-            self.lack(format!("the files of the ConfigMap {name}, which is not among the input"), &[mount, volume]);
+            let path = mount.str_at("mountPath").unwrap_or("");
+            if !self.mosquitto_accounts(path, &[mount, volume]) {
+                self.lack(format!("the files of the ConfigMap {name}, which is not among the input"), &[mount, volume]);
+            }
             return;
         };
-        let data = map.tree().map("data");
-        let items = source.list("items");
-        let wanted: Vec<(&str, &str)> = match items {
-            [] => data.iter().map(|pair| (pair.key.as_ref(), pair.key.as_ref())).collect(),
-            items => items.iter().filter_map(|item| Some((item.str_at("key")?, item.str_at("path")?))).collect(),
-        };
         let mut lacks = Vec::new();
-        for (key, below) in wanted {
-            let at = match sub {
-                Some(sub) if sub == below => path.to_owned(),
-                Some(_) => continue,
-                None => format!("{}/{below}", path.trim_end_matches('/')),
-            };
+        for (at, node) in files_of(map.tree().map("data"), source, mount) {
+            if node.is_some_and(|node| read.is_some_and(|read| std::ptr::eq(read, node))) {
+                continue;
+            }
             let rule = self.file.files.iter().find(|(known, _)| known.as_str() == at).map(|(_, entry)| &entry.value);
-            let node = data.iter().find(|pair| pair.key == key).map(|pair| &pair.node);
             match (rule, node.and_then(|node| Some((node, node.text()?)))) {
                 (Some(rule), Some((node, text))) => self.file(rule, &at, node, text),
+                _ if node.is_some_and(|node| self.mosquitto_accounts(&at, &[node])) => {}
                 _ => lacks.push(format!("the file {at}")),
             }
         }

@@ -124,7 +124,7 @@ fn directory(path: String, rights: Rights) -> StateDraft {
 }
 
 /// Tells whether a part of a volume is a file by its look: mounted under its own name, which has an ending.
-fn is_file(sub: &str, path: &str) -> bool {
+pub(in crate::kubernetes::translate::pod) fn is_file(sub: &str, path: &str) -> bool {
     let last = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
     let name = last(sub);
     name == last(path) && name.trim_start_matches('.').contains('.')

@@ -110,6 +110,32 @@ fn what(path: &str, kind: &str) -> What {
     }
 }
 
+/// What a path of the node is to a program that sees the host's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::kubernetes::translate::pod) enum OfNode {
+    /// A device.
+    Device,
+    /// Files of somebody.
+    Data,
+    /// Part of the node, or not known.
+    Else,
+}
+
+/// Returns what a path of the node is, whose volume has this type.
+pub(in crate::kubernetes::translate::pod) fn of_node(path: &str, kind: &str) -> OfNode {
+    match what(path, kind) {
+        What::Device => OfNode::Device,
+        // A file is mounted by itself.
+        What::Data if is_path(path) && !is_one_file(path, kind) => OfNode::Data,
+        _ => OfNode::Else,
+    }
+}
+
+/// Tells whether a path is that of a file, by its type or its look.
+fn is_one_file(path: &str, kind: &str) -> bool {
+    matches!(kind, "File" | "FileOrCreate" | "Socket") || kind.is_empty() && looks_like_file(path)
+}
+
 /// Mounts a path of the node.
 pub(super) fn mount<'w, 's>(
     cx: &mut Cx<'w, 's>,
@@ -175,7 +201,7 @@ fn data<'w, 's>(
     draft: &mut Draft,
 ) {
     bind(draft, &mount.below(path), mount);
-    let is_file = matches!(kind, "File" | "FileOrCreate" | "Socket") || kind.is_empty() && looks_like_file(path);
+    let is_file = is_one_file(path, kind);
     let is_shared = matches!(path, "/mnt" | "/opt" | "/srv" | "/tmp");
     let made = ownership::made_by_init(site.workload, &mount.volume);
     let root = made.iter().find(|owned| owned.below.is_empty()).map(|owned| owned.rights.clone());

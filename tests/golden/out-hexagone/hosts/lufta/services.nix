@@ -11,11 +11,15 @@
   services = {
     gitea = {
       enable = true;
-      settings.server = {
-        DOMAIN = "tulpa.dev";
-        ROOT_URL = "https://tulpa.dev/";
-        HTTP_ADDR = "127.0.0.1";
-        HTTP_PORT = 3001;
+      appName = "tulpa.dev: git in plurality";
+      settings = {
+        server = {
+          DOMAIN = "tulpa.dev";
+          ROOT_URL = "https://tulpa.dev/";
+          HTTP_ADDR = "127.0.0.1";
+          HTTP_PORT = 3001;
+        };
+        service.DISABLE_REGISTRATION = true;
       };
     };
     postgresql.enable = true;
@@ -40,6 +44,7 @@
           locations."/" = {
             proxyPass = "http://127.0.0.1:3001";
             proxyWebsockets = true;
+            extraConfig = "client_max_body_size 536870912;\n";
           };
         };
         "www.tulpa.dev" = {
@@ -66,12 +71,23 @@
             proxyWebsockets = true;
           };
         };
+        "h.tulpa.dev" = {
+          enableACME = true;
+          forceSSL = true;
+          locations."/" = {
+            proxyPass = "http://127.0.0.1:25000";
+            proxyWebsockets = true;
+          };
+        };
       };
     };
   };
   systemd = {
     services = {
-      gitea.unitConfig.RequiresMountsFor = [ "/var/lib/gitea" ];
+      gitea = {
+        unitConfig.RequiresMountsFor = [ "/var/lib/gitea" ];
+        serviceConfig.MemoryMax = "1073741824";
+      };
       gitea-ready = {
         path = [ pkgs.curl ];
         script = ''
@@ -240,6 +256,28 @@
         after = [ "podman-navidrome.service" ];
         serviceConfig.Type = "oneshot";
       };
+      hlang-ready = {
+        path = [ pkgs.curl ];
+        script = ''
+          timeout=60
+          until curl --fail --silent --show-error --output /dev/null --max-time 5 -- http://127.0.0.1:25000/; do
+            if [ "$SECONDS" -ge "$timeout" ]; then
+              echo hlang 'did not answer in time' >&2
+              exit 1
+            fi
+            sleep 2
+          done
+        '';
+        description = "hlang answers";
+        after = [ "podman-hlang.service" ];
+        bindsTo = [ "podman-hlang.service" ];
+        wantedBy = [ "podman-hlang.service" ];
+        serviceConfig = {
+          Type = "oneshot";
+          RemainAfterExit = true;
+          TimeoutStartSec = 90;
+        };
+      };
       podman-network-services = {
         description = "Network services of containers";
         path = [ config.virtualisation.podman.package ];
@@ -248,6 +286,10 @@
           Type = "oneshot";
           RemainAfterExit = true;
         };
+      };
+      podman-hlang = {
+        after = [ "podman-network-services.service" ];
+        requires = [ "podman-network-services.service" ];
       };
     };
     timers = {
@@ -293,22 +335,35 @@
   };
   virtualisation.oci-containers = {
     backend = lib.mkDefault "podman";
-    containers.navidrome = {
-      image = "docker.io/deluan/navidrome:0.58.0@sha256:2ae037d464de9f802d047165a13b1c9dc2bdbb14920a317ae4aef1233adc0a3c";
-      user = "1000:1000";
-      environment = {
-        ND_SCANSCHEDULE = "1h";
-        ND_LOGLEVEL = "info";
+    containers = {
+      navidrome = {
+        image = "docker.io/deluan/navidrome:0.58.0@sha256:2ae037d464de9f802d047165a13b1c9dc2bdbb14920a317ae4aef1233adc0a3c";
+        user = "1000:1000";
+        environment = {
+          ND_SCANSCHEDULE = "1h";
+          ND_LOGLEVEL = "info";
+        };
+        ports = [ "127.0.0.1:4533:4533/tcp" ];
+        volumes = [
+          "/var/lib/navidrome:/data"
+          "/home/music:/music:ro"
+        ];
+        extraOptions = [
+          "--network=services"
+          "--memory=1073741824b"
+        ];
       };
-      ports = [ "127.0.0.1:4533:4533/tcp" ];
-      volumes = [
-        "/var/lib/navidrome:/data"
-        "/home/music:/music:ro"
-      ];
-      extraOptions = [
-        "--network=services"
-        "--memory=1073741824b"
-      ];
+      hlang = {
+        image = "ghcr.io/xe/x/h:v1.1.8@sha256:8a0c1d44b3f7c2b1f7c6f0a2f5d9f3e86bb4f3a1f0f6e8f7a51d0a6f3d2b4c19";
+        user = "1000:1000";
+        environment.PORT = "5000";
+        ports = [ "127.0.0.1:25000:5000/tcp" ];
+        extraOptions = [
+          "--network=services"
+          "--security-opt=no-new-privileges"
+          "--memory=134217728b"
+        ];
+      };
     };
   };
   networking.firewall.interfaces."podman*" = {

@@ -7,7 +7,12 @@
 //! what it destroys and comes after somebody confirmed that it may; whatever is not known as a preparation comes after
 //! the last reboot test; a step with a reserved id is of the kind that belongs to it.
 
+mod migration;
+
 use std::collections::BTreeSet;
+
+pub use migration::family;
+use migration::family_of;
 
 use super::document::Plan;
 use super::graph::{self, Ancestors};
@@ -73,6 +78,22 @@ pub mod id {
     pub const BASELINE_DEFAULT: &str = "baseline-boot-default";
     /// The reboot test.
     pub const REBOOT_TEST: &str = "reboot-test";
+    /// Everything that restores is suspended still.
+    pub const CHECK_SUSPENDED: &str = "check-suspended";
+    /// The names that move get a short time to live.
+    pub const LOWER_TTL: &str = "lower-dns-ttl";
+    /// The old time to live is over.
+    pub const WAIT_TTL: &str = "wait-dns-ttl";
+    /// Snapshots of the data that came.
+    pub const SNAPSHOT_DATA: &str = "snapshot-after-data";
+    /// The reboot test with the data in place.
+    pub const REBOOT_TEST_AFTER_DATA: &str = "reboot-test-after-data";
+    /// The old volumes are kept while the services run.
+    pub const SOAK: &str = "soak";
+    /// A person has read what is deleted in the cluster.
+    pub const CONFIRM_DECOMMISSION: &str = "confirm-decommission";
+    /// The definition says that the move is done.
+    pub const END_OF_MOVE: &str = "record-end-of-move";
 }
 
 /// A step that a plan must have, and what it must be.
@@ -123,6 +144,11 @@ static RESERVED: &[Reserved] = &[
     gate(id::BASELINE_DEFAULT, &[StepKind::BaselineBoot], "no candidate before the default works"),
     gate(id::REBOOT_TEST, &[StepKind::RebootTest], "no data comes before this passes"),
 ];
+
+/// Returns the ids that have a meaning of their own, which no step about something else may get.
+pub(super) fn reserved_ids() -> impl Iterator<Item = &'static str> {
+    RESERVED.iter().chain(migration::ONCE).map(|reserved| reserved.id)
+}
 
 /// What must come before what when both are there.
 #[derive(Debug)]
@@ -246,8 +272,13 @@ impl Violation {
 }
 
 /// Returns what a step holds back as long as it has not passed.
-pub(super) fn mark(step: &Step) -> Option<&'static str> {
-    RESERVED.iter().find(|reserved| reserved.id == step.id).and_then(|reserved| reserved.mark)
+pub(super) fn mark(scenario: Scenario, step: &Step) -> Option<&'static str> {
+    let known = RESERVED.iter().chain(migration::ONCE).find(|reserved| reserved.id == step.id);
+    match known {
+        Some(reserved) => reserved.mark,
+        None if scenario == Scenario::Migrate => family_of(&step.id).and_then(|family| family.mark),
+        None => None,
+    }
 }
 
 /// Returns every gate that a plan does not keep; none when all are in place.
@@ -265,9 +296,13 @@ pub(super) fn verify_steps(scenario: Scenario, steps: &[Step]) -> Vec<Violation>
         return found;
     }
     in_order(steps, &mut found);
-    kinds(steps, &mut found);
+    kinds(scenario, steps, &mut found);
     match scenario {
         Scenario::Install => install(steps, &mut found),
+        Scenario::Migrate => {
+            install(steps, &mut found);
+            migration::verify(steps, &mut found);
+        }
         other => found.push(Violation {
             step: None,
             what: format!("there are no gates for the scenario `{other}`"),
@@ -291,11 +326,16 @@ fn in_order(steps: &[Step], found: &mut Vec<Violation>) {
 }
 
 /// Steps with a reserved id are of their kind, and no other step is a boot or a test.
-fn kinds(steps: &[Step], found: &mut Vec<Violation>) {
+fn kinds(scenario: Scenario, steps: &[Step], found: &mut Vec<Violation>) {
     for step in steps {
-        let reserved = RESERVED.iter().find(|reserved| reserved.id == step.id);
-        if let Some(reserved) = reserved.filter(|reserved| !reserved.kinds.contains(&step.kind)) {
-            let wanted: Vec<&str> = reserved.kinds.iter().map(|kind| kind.as_str()).collect();
+        let reserved = RESERVED.iter().chain(migration::ONCE).find(|reserved| reserved.id == step.id);
+        let kinds = match reserved {
+            Some(reserved) => Some(reserved.kinds),
+            None if scenario == Scenario::Migrate => family_of(&step.id).map(|family| family.kinds),
+            None => None,
+        };
+        if let Some(kinds) = kinds.filter(|kinds| !kinds.contains(&step.kind)) {
+            let wanted: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
             let what = format!("the step {} is of kind `{}`", quoted(&step.id), step.kind);
             found.push(Violation::at(&step.id, what, format!("it has to be `{}`", wanted.join("` or `"))));
         }
@@ -339,7 +379,10 @@ fn install(steps: &[Step], found: &mut Vec<Violation>) {
         }
     }
     for step in steps {
-        let prepares = RESERVED.iter().any(|reserved| reserved.id == step.id);
+        let early = [id::CHECK_SUSPENDED, id::LOWER_TTL, id::WAIT_TTL].contains(&step.id.as_str());
+        let prepares = RESERVED.iter().any(|reserved| reserved.id == step.id)
+            || early
+            || family_of(&step.id).is_some_and(|family| family.prepares);
         if !prepares && has(id::REBOOT_TEST) && !ancestors.before(&step.id).contains(id::REBOOT_TEST) {
             let what = format!("the step {} does not come after the reboot test", quoted(&step.id));
             found.push(Violation::at(&step.id, what, "the reboot test passes before any data moves"));
@@ -362,10 +405,17 @@ fn destroying(steps: &[Step], found: &mut Vec<Violation>) {
             }
             _ => {}
         }
-        let confirmed = ancestors.before(&step.id).contains(id::CONFIRM_DISKS);
+        let before = ancestors.before(&step.id);
+        let confirmed =
+            before.contains(id::CONFIRM_DISKS) && is_of_disks(step) || before.contains(id::CONFIRM_DECOMMISSION);
         if !step.destroys.is_empty() && !confirmed {
             let what = format!("the step {id} destroys before anybody confirmed it");
             found.push(Violation::at(&step.id, what, DESTROY));
         }
     }
+}
+
+/// Tells whether all that a step destroys is the machine's own, which a person confirms by its disks.
+fn is_of_disks(step: &Step) -> bool {
+    step.destroys.iter().all(|what| what.starts_with("disk:") || what.starts_with("pool:"))
 }
