@@ -58,29 +58,31 @@ impl Clusters {
         for (path, id) in &files.files {
             texts.entry(path.clone()).or_insert(*id);
         }
-        let read: Vec<&str> = texts.values().map(|id| files.sources.file(*id).text()).collect();
+        let of_clusters: BTreeMap<&str, Vec<FileId>> = fleet
+            .file
+            .clusters
+            .iter()
+            .filter(|(name, _)| moving.contains_key(name.as_str()))
+            .map(|(name, cluster)| {
+                let is_named = |(path, _): &(&String, &FileId)| {
+                    cluster.value.manifests.iter().any(|named| holds(named.value.0.as_str(), path))
+                };
+                (name.as_str(), texts.iter().filter(is_named).map(|(_, id)| *id).collect())
+            })
+            .collect();
+        let read: Vec<&str> = of_clusters.values().flatten().map(|id| files.sources.file(*id).text()).collect();
         let answers = moving.values().flatten().flat_map(|(_, from)| answers_of(from)).map(|(_, said)| said);
-        let embedded = spoken_of(crate::modules::embedded(), &read, &answers.collect());
-        let modules = service_modules(Some(files), &embedded);
-        for (name, cluster) in fleet.file.clusters.iter() {
-            let Some(moving) = moving.get(name.as_str()) else { continue };
-            let of_cluster = |path: &str| {
-                cluster.value.manifests.iter().any(|named| {
-                    let rest = path.strip_prefix(named.value.0.as_str());
-                    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-                })
-            };
-            let ids: Vec<FileId> = texts.iter().filter(|(path, _)| of_cluster(path)).map(|(_, id)| *id).collect();
-            if ids.is_empty() {
-                continue;
-            }
+        let spoken_of = spoken_of(&read, answers.collect());
+        let modules = service_modules(Some(files), crate::modules::embedded(), spoken_of);
+        for (name, ids) in of_clusters {
+            let Some(moving) = moving.get(name).filter(|_| !ids.is_empty()) else { continue };
             let target = Target {
                 moved: moving.iter().map(|(name, from)| (from.workload.to_string(), (*name).to_owned())).collect(),
                 answers: moving.iter().flat_map(|(_, from)| answers_of(from)).collect(),
-                ..Target::nowhere(name.as_str(), &modules, facts)
+                ..Target::nowhere(name, &modules, facts)
             };
             let loaded = load::load(&files.sources, &ids);
-            clusters.facts.insert(name.as_str().to_owned(), cluster_facts(&loaded, &target));
+            clusters.facts.insert(name.to_owned(), cluster_facts(&loaded, &target));
             clusters.files.extend(ids);
         }
         clusters
@@ -119,30 +121,29 @@ impl Clusters {
     }
 }
 
+/// Tells whether a path that a cluster names is a file, or a folder above it.
+fn holds(named: &str, path: &str) -> bool {
+    path.strip_prefix(named).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// Manifests of more bytes than this take so long to read that it does not matter how many modules are.
 const SMALL: usize = 1 << 18;
 
-/// Returns the modules that manifests can be about: those of which they hold the name, or the last part of the name of an image. To
-/// decode all of them takes longer than everything else that a check of one host does.
-fn spoken_of<'m>(
-    modules: &[(&'m str, &'m str)],
-    texts: &[&str],
-    answers: &BTreeSet<String>,
-) -> Vec<(&'m str, &'m str)> {
-    if texts.iter().map(|text| text.len()).sum::<usize>() > SMALL {
-        return modules.to_vec();
+/// Returns whether manifests can be about a module: they hold its name, or the last part of the name of one of its images. To decode
+/// all modules takes longer than everything else that a check of one host does.
+fn spoken_of<'t>(texts: &[&'t str], answers: BTreeSet<String>) -> impl Fn(&str, &str) -> bool + use<'t> {
+    let large = texts.iter().map(|text| text.len()).sum::<usize>() > SMALL;
+    let mut words: BTreeSet<&str> = BTreeSet::new();
+    if !large {
+        let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        let whole = texts.iter().flat_map(|text| text.split(|c: char| !in_name(c)));
+        // Of an operator's objects the group says which program it runs: `postgresql.cnpg.io`.
+        words.extend(whole.flat_map(|word| std::iter::once(word).chain(word.split('.'))));
     }
-    let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    let whole = texts.iter().flat_map(|text| text.split(|c: char| !in_name(c)));
-    // Of an operator's objects the group says which program it runs: `postgresql.cnpg.io`.
-    let words: BTreeSet<&str> = whole.flat_map(|word| std::iter::once(word).chain(word.split('.'))).collect();
-    let is_spoken_of = |(name, text): &&(&str, &str)| {
-        let mut images = images_of(text);
-        words.contains(name)
-            || answers.contains(*name)
-            || images.any(|image| image.rsplit('/').next().is_some_and(|last| words.contains(last)))
-    };
-    modules.iter().filter(is_spoken_of).copied().collect()
+    move |name, text| {
+        let last_of = |image: &str| image.rsplit('/').next().is_some_and(|last| words.contains(last));
+        large || words.contains(name) || answers.contains(name) || images_of(text).any(last_of)
+    }
 }
 
 /// Returns the images that a module.toml of the program replaces, without decoding it: they stand in one list, one a line.
@@ -154,7 +155,6 @@ fn images_of(text: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
 
     use super::{images_of, spoken_of};
     use crate::fleet::service_modules;
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn the_images_of_a_module_are_found_without_decoding_it() {
-        let decoded = service_modules(None, embedded());
+        let decoded = service_modules(None, embedded(), |_, _| true);
         for (name, text) in embedded() {
             let images = decoded.get(*name).map_or(&[][..], |module| &module.file.images);
             let images: Vec<&str> = images.iter().map(|image| image.name.value.as_str()).collect();
@@ -173,9 +173,9 @@ mod tests {
     #[test]
     fn modules_that_manifests_cannot_mean_are_not_read() {
         let names = |text: &str, answers: &[&str]| {
-            let answers: BTreeSet<String> = answers.iter().map(|answer| (*answer).to_owned()).collect();
-            let all = spoken_of(embedded(), &[text], &answers);
-            all.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+            let is_wanted = spoken_of(&[text], answers.iter().map(|answer| (*answer).to_owned()).collect());
+            let all = embedded().iter().filter(|(name, text)| is_wanted(name, text));
+            all.map(|(name, _)| *name).collect::<Vec<_>>()
         };
         assert_eq!(names("image: docker.io/gitea/gitea:1.22.6@sha256:aa", &[]), ["gitea"]);
         assert_eq!(names(r#"{"image":"ghcr.io/miniflux/miniflux"}"#, &[]), ["miniflux"]);

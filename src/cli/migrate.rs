@@ -134,7 +134,7 @@ pub(super) fn run(
     let wanted = args.wanted();
     if wanted.is_empty() {
         let paths = if live.is_some() { args.paths.clone() } else { paths(args, fleet)? };
-        let modules = crate::fleet::service_modules(None, crate::modules::embedded());
+        let modules = crate::fleet::service_modules(None, crate::modules::embedded(), |_, _| true);
         let facts = Facts::embedded();
         let used = live.map_or_else(|| metrics_of(args, None), |live| used_of(args, live))?;
         let name = live.map_or(UNNAMED, |live| live.name.as_str());
@@ -147,7 +147,7 @@ pub(super) fn run(
     context::known_hosts(&files, &wanted)?;
     let inputs = context::Inputs::of(&files);
     let facts = context::facts(&folder, &mut files)?;
-    let modules = crate::fleet::service_modules(Some(&files), crate::modules::embedded());
+    let modules = crate::fleet::service_modules(Some(&files), crate::modules::embedded(), |_, _| true);
     let today = context::today(args.today)?;
     let paths = if live.is_some() { args.paths.clone() } else { paths(args, &|| Ok(folder.clone()))? };
     crate::check::check_files(&mut files, &facts, &wanted, today, |resolved, outcome, sources| {

@@ -275,26 +275,33 @@ impl Modules {
     }
 }
 
-/// Returns every service module: those that the program carries, and a fleet's own in their place. What is wrong with a module is
+/// Returns the service modules: those that the program carries, and a fleet's own in their place. What is wrong with a module is
 /// left to the check of the fleet.
-pub fn service_modules(files: Option<&FleetFiles>, builtin: &[(&str, &str)]) -> BTreeMap<String, Module> {
+///
+/// `is_wanted` is asked with the name and the text of each that the program carries: to decode all of them takes a while.
+pub fn service_modules(
+    files: Option<&FleetFiles>,
+    builtin: &[(&str, &str)],
+    is_wanted: impl Fn(&str, &str) -> bool,
+) -> BTreeMap<String, Module> {
     let mut sources = Sources::default();
-    let mut texts: BTreeMap<String, (FileId, bool)> = BTreeMap::new();
-    for (name, text) in builtin {
-        texts.insert((*name).to_owned(), (sources.add(format!("modules/{name}/module.toml"), *text), false));
+    let mut texts: BTreeMap<&str, (&str, bool)> = BTreeMap::new();
+    for (name, text) in builtin.iter().filter(|(name, text)| is_wanted(name, text)) {
+        texts.insert(name, (text, false));
     }
-    for (name, rest, id) in files.iter().flat_map(|files| files.below("modules")) {
-        if rest == "module.toml"
-            && let Some(files) = files
-        {
-            let own = sources.add(format!("modules/{name}/module.toml"), files.sources.text(id).as_str());
-            let overrides = texts.contains_key(name);
-            texts.insert(name.to_owned(), (own, overrides));
+    if let Some(files) = files {
+        for (name, _, id) in files.below("modules").filter(|(_, rest, _)| *rest == "module.toml") {
+            let own = files.sources.file(id).text();
+            let carried = builtin.iter().find(|(known, _)| *known == name);
+            if carried.is_none_or(|(_, text)| *text != own) {
+                texts.insert(name, (own, carried.is_some()));
+            }
         }
     }
-    let loaded = texts.into_iter().filter_map(|(name, (file, overrides))| {
+    let loaded = texts.into_iter().filter_map(|(name, (text, overrides))| {
+        let file = sources.add(format!("modules/{name}/module.toml"), text);
         let module = load_module(&sources, file, overrides, &mut Diagnostics::new()).module?;
-        (module.file.kind.value == ModuleKind::Service).then_some((name, module))
+        (module.file.kind.value == ModuleKind::Service).then(|| (name.to_owned(), module))
     });
     loaded.collect()
 }
