@@ -143,6 +143,17 @@ pub(super) fn certificates_to_come<'a>(host: &'a ResolvedHost<'_>) -> Vec<&'a st
     names
 }
 
+/// Returns the names of services that move to a host: they lead elsewhere until traffic is switched.
+pub(super) fn names_to_come<'a>(host: &'a ResolvedHost<'_>) -> Vec<&'a str> {
+    let moved = host.running().filter(|service| service.def.migrates_from.is_some());
+    let vhosts = moved.flat_map(|service| &service.def.vhost.0);
+    let mut names: Vec<&str> =
+        vhosts.flat_map(|vhost| std::iter::once(&vhost.name).chain(&vhost.aliases)).map(|name| name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
 /// Returns what is mounted where, as `findmnt` names it.
 fn mounts<'a>(host: &'a ResolvedHost<'_>) -> Vec<MountValues<'a>> {
     let source = |mount: &MountSource<'_>| match mount {

@@ -383,6 +383,11 @@ fn where_manifests_and_cluster_disagree_is_named() {
     lab.run(&["migrate", "--cluster", "home"])
         .ends(0)
         .says("differs  git/Deployment/forge spec.replicas: manifest 1, cluster 3");
+    // A colleague who gets the page must see it, too.
+    for (format, said) in [("md", "manifest 1, cluster 3 |"), ("html", "<td>manifest 1, cluster 3</td>")] {
+        let page = lab.run(&["migrate", "--cluster", "home", "--format", format]).ends(0);
+        page.says("How the cluster was read").says(said);
+    }
 }
 
 #[test]

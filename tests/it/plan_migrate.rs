@@ -82,6 +82,21 @@ fn the_plan_of_a_migration_is_this() {
     }
 }
 
+#[test]
+fn nothing_is_asked_of_a_name_before_it_leads_to_the_host() {
+    let sandbox = Sandbox::example();
+    let output = sandbox.run(&["plan", "lufta", "--scenario", "migrate", "--format", "json", TODAY[0], TODAY[1]]);
+    let plan: Value = serde_json::from_str(&output.ends(0).out).unwrap();
+    let asked = |id: &str| {
+        let step = plan["steps"].as_array().unwrap().iter().find(|step| step["id"] == id).unwrap();
+        let lines = ["before", "run", "after"].into_iter().flat_map(|key| step[key].as_array().unwrap());
+        let lines: Vec<&str> = lines.map(|line| line.as_str().unwrap()).collect();
+        (lines.iter().any(|line| line.contains("ping")), lines.iter().any(|line| line.contains("https://tulpa.dev")))
+    };
+    assert_eq!(asked("reboot-test"), (true, false), "the cluster would answer");
+    assert_eq!(asked("reboot-test-after-data"), (true, true));
+}
+
 /// Splits a line as a shell does.
 fn words(line: &str) -> Vec<String> {
     let mut child = Command::new("bash")

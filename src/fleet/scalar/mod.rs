@@ -3,6 +3,7 @@
 //! Each is checked when it is read, so that what later becomes an argument, a path or an attribute name is safe by its type:
 //! none begins with `-`, none holds control characters, no path climbs.
 
+mod http_url;
 mod lock_node;
 mod service;
 mod source_url;

@@ -4,11 +4,12 @@ use std::sync::OnceLock;
 
 use super::super::words::count;
 use super::{
-    about, answer, by_kind, bytes, downtime, grouped, host_room, lost_object, pool_room, room, short, state_lines,
-    timeline_about,
+    about, answer, by_kind, bytes, downtime, grouped, host_room, lost_object, pool_room, reading, room, short,
+    state_lines, timeline_about,
 };
 use crate::kubernetes::claims::ClaimEntry;
 use crate::kubernetes::ledger::{Ledger, QuestionEntry, Totals, WorkloadEntry};
+use crate::kubernetes::live::Reading;
 use crate::kubernetes::lost::LostEntry;
 use crate::kubernetes::restorers::Restorer;
 use crate::kubernetes::timeline::{DowntimeEntry, TimelineEntry};
@@ -24,6 +25,7 @@ struct Page<'l> {
     totals: Bar,
     host: Option<String>,
     contents: Vec<Entry>,
+    reading: Option<Live<'l>>,
     blocking: Vec<Question<'l>>,
     others: Vec<Question<'l>>,
     workloads: Vec<Workload<'l>>,
@@ -39,6 +41,22 @@ struct Page<'l> {
     kinds: Vec<Kind<'l>>,
     ledger: Vec<Object<'l>>,
     definitions: Vec<Definition<'l>>,
+}
+
+/// How the cluster itself was read.
+#[derive(serde::Serialize)]
+struct Live<'l> {
+    about: String,
+    notes: &'l [String],
+    left_out: Vec<(&'l str, &'static str)>,
+    differences: Vec<Differs<'l>>,
+}
+
+#[derive(serde::Serialize)]
+struct Differs<'l> {
+    object: String,
+    what: &'l str,
+    place: String,
 }
 
 /// A line of the table of contents.
@@ -253,6 +271,7 @@ fn page(ledger: &Ledger) -> Page<'_> {
         totals: bar(&ledger.totals),
         host: ledger.definitions.as_ref().map(|definitions| definitions.host.clone()),
         contents: Vec::new(),
+        reading: ledger.reading.as_ref().map(live),
         blocking: questions(true),
         others: questions(false),
         workloads: ledger.workloads.iter().map(|one| workload(ledger, one)).collect(),
@@ -278,6 +297,7 @@ fn page(ledger: &Ledger) -> Page<'_> {
 /// Returns the sections that the page has.
 fn contents(page: &Page<'_>) -> Vec<Entry> {
     let all = [
+        (page.reading.is_some(), "reading", "How the cluster was read"),
         (!page.blocking.is_empty() || !page.others.is_empty(), "questions", "What only a person can decide"),
         (!page.workloads.is_empty(), "workloads", "What runs, and what it becomes"),
         (!page.hosts.is_empty(), "placement", "Which host, and why"),
@@ -292,6 +312,18 @@ fn contents(page: &Page<'_>) -> Vec<Entry> {
         (!page.definitions.is_empty(), "definitions", "The definitions"),
     ];
     all.into_iter().filter(|(is_there, ..)| *is_there).map(|(_, id, title)| Entry { id, title }).collect()
+}
+
+fn live(reading: &Reading) -> Live<'_> {
+    let differences = reading.differences.iter();
+    Live {
+        about: reading::about(reading),
+        notes: &reading.notes,
+        left_out: reading.left_out.iter().map(|left| (left.resource.as_str(), left.reason)).collect(),
+        differences: differences
+            .map(|one| Differs { object: reading::differs(one), what: &one.what, place: reading::place(one) })
+            .collect(),
+    }
 }
 
 fn question<'l>(ledger: &'l Ledger, question: &'l QuestionEntry, number: usize) -> Question<'l> {

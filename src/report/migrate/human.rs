@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::super::WIDTH;
 use super::super::pen::{DIM, EMPHASIS, Pen, level_style};
 use super::super::words::{count, width, wrap};
-use super::{MigrateOptions, by_kind, grouped, host_room, lost_object, room, short, state, sums};
+use super::{MigrateOptions, by_kind, grouped, host_room, lost_object, reading, room, short, state, sums};
 use crate::kubernetes::ledger::{Definitions, Ledger, QuestionEntry};
 use crate::kubernetes::live::Reading;
 use crate::source::{Level, printable};
@@ -67,11 +67,8 @@ pub(super) fn write(ledger: &Ledger, options: &MigrateOptions<'_>) -> String {
 
 /// How the cluster itself was read.
 fn live(reading: &Reading, options: &MigrateOptions<'_>, out: &mut Page) {
-    let server = reading.server.as_ref().map(|version| format!(", {version}")).unwrap_or_default();
-    let kinds = count(reading.resources, "kind", "kinds");
-    let left = reading.left_out.len();
-    let rest = if options.verbose || left == 0 { "" } else { "; which: -v" };
-    out.line("cluster", &format!("{}{server}: {kinds} asked for, {left} left out{rest}", reading.context));
+    let rest = if options.verbose || reading.left_out.is_empty() { "" } else { "; which: -v" };
+    out.line("cluster", &format!("{}{rest}", reading::about(reading)));
     for left in reading.left_out.iter().filter(|_| options.verbose) {
         out.line("left out", &format!("{}: {}", left.resource, left.reason));
     }
@@ -80,8 +77,7 @@ fn live(reading: &Reading, options: &MigrateOptions<'_>, out: &mut Page) {
     }
     let shown = if options.verbose { reading.differences.len() } else { DIFFERENCES.min(reading.differences.len()) };
     for one in reading.differences.iter().take(shown) {
-        let path = if one.path.is_empty() { String::new() } else { format!(" {}", one.path) };
-        out.line("differs", &format!("{}{path}: {} ({}:{})", one.object, one.what, one.file, one.line));
+        out.line("differs", &format!("{}: {} ({})", reading::differs(one), one.what, reading::place(one)));
     }
     if shown < reading.differences.len() {
         out.line("", &format!("{} more; all: -v or --format json", reading.differences.len() - shown));

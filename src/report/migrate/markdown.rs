@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    about, answer, by_kind, bytes, definitions, grouped, host_room, lost_object, room, short, state, sums,
+    about, answer, by_kind, bytes, definitions, grouped, host_room, lost_object, reading, room, short, state, sums,
     timeline_about,
 };
 use crate::kubernetes::ledger::{Disposition, Ledger, ObjectEntry};
@@ -31,6 +31,7 @@ pub(super) fn write(ledger: &Ledger) -> String {
         }
         out.push('\n');
     }
+    live(ledger, &mut out);
     questions(ledger, &mut out);
     if !ledger.workloads.is_empty() {
         out.push_str("## What runs\n\n| workload | kind | becomes | data |\n| --- | --- | --- | --- |\n");
@@ -59,6 +60,27 @@ pub(super) fn write(ledger: &Ledger) -> String {
         let _ = write!(out, "\n## For {}\n\n{}", Md::text(&definitions.host), Md::block("toml", &definitions.toml));
     }
     out
+}
+
+/// Writes how the cluster itself was read.
+fn live(ledger: &Ledger, out: &mut String) {
+    let Some(reading) = &ledger.reading else { return };
+    let _ = writeln!(out, "## How the cluster was read\n\n{}.\n", Md::text(&reading::about(reading)));
+    for note in &reading.notes {
+        let _ = writeln!(out, "- {}", Md::text(note));
+    }
+    for left in &reading.left_out {
+        let _ = writeln!(out, "- left out: {}: {}", Md::code(&left.resource), Md::text(left.reason));
+    }
+    out.push('\n');
+    if !reading.differences.is_empty() {
+        out.push_str("| manifest and cluster disagree | how | place |\n| --- | --- | --- |\n");
+        for one in &reading.differences {
+            let (object, place) = (Md::text(&reading::differs(one)).to_string(), Md::code_cell(&reading::place(one)));
+            let _ = writeln!(out, "| {object} | {} | {place} |", Md::text(&one.what));
+        }
+        out.push('\n');
+    }
 }
 
 fn claims(ledger: &Ledger, out: &mut String) {

@@ -7,6 +7,7 @@ mod html;
 mod human;
 mod json;
 mod markdown;
+mod reading;
 
 use std::collections::BTreeMap;
 

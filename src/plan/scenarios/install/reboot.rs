@@ -2,7 +2,7 @@
 
 use super::access::{console_words, hook, hooks};
 use super::keys::opening;
-use crate::fleet::schema::deploy::WatchKind;
+use crate::fleet::schema::deploy::{Watch, WatchKind};
 use crate::fleet::schema::machine::Method;
 use crate::plan::PlanCx;
 use crate::plan::gates::id;
@@ -10,7 +10,7 @@ use crate::plan::parts::{
     BaselineBoots, BaselineDefault, BaselineOnce, CopyRebootScripts, FirstBoot, RebootTestStep, WatchConsole, WayBack,
 };
 use crate::plan::reach::Who;
-use crate::plan::scripts::{ON_HOST, WAIT, certificates_to_come};
+use crate::plan::scripts::{ON_HOST, WAIT, certificates_to_come, names_to_come};
 use crate::plan::seconds::{self, Times};
 use crate::plan::step::{RunsOn, Step, StepKind};
 use crate::source::sha256;
@@ -54,7 +54,18 @@ fn with(why: String, person: &str) -> String {
 
 /// Returns what is watched from outside, as commands on the deployer.
 pub(in crate::plan::scenarios) fn watches(cx: &PlanCx<'_>) -> Vec<ShellCommand> {
-    let watches = cx.host.def.deploy.iter().flat_map(|deploy| &deploy.watch);
+    watched(cx, &[])
+}
+
+/// Returns what is watched from outside, without what goes by one of these names.
+fn watched(cx: &PlanCx<'_>, elsewhere: &[&str]) -> Vec<ShellCommand> {
+    let leads_here = |watch: &&Watch| match &watch.kind {
+        WatchKind::Ping(host) => !elsewhere.contains(&host.as_str()),
+        WatchKind::Tcp(address) => !elsewhere.contains(&address.host.as_str()),
+        WatchKind::Http { url, .. } => !elsewhere.contains(&url.host()),
+        WatchKind::Ssh => true,
+    };
+    let watches = cx.host.def.deploy.iter().flat_map(|deploy| &deploy.watch).filter(leads_here);
     let mut commands: Vec<ShellCommand> = Vec::new();
     for watch in watches {
         match &watch.kind {
@@ -255,6 +266,15 @@ pub(super) fn test(cx: &PlanCx<'_>) -> RebootTestStep {
         )
     };
     RebootTestStep::new("Reboot test", |step| {
+        // A name that still leads to the old place would answer whatever this machine does.
+        let elsewhere = names_to_come(cx.host);
+        let is_watched = |name: &&&str| watched(cx, &[**name]).len() < watches(cx).len();
+        let unasked: Vec<String> = elsewhere.iter().filter(is_watched).map(|name| format!("`{name}`")).collect();
+        let unasked = if unasked.is_empty() {
+            String::new()
+        } else {
+            format!(" Nothing is asked of {}: it leads to the old place until traffic is switched.", unasked.join(", "))
+        };
         let why = format!(
             "{how} Away for {} at most, watched for {} since until then the last good system may return; judged {} after \
              it is up. No data comes before this passes, and everything after it refuses to start without it.",
@@ -262,8 +282,8 @@ pub(super) fn test(cx: &PlanCx<'_>) -> RebootTestStep {
             span(times.watched()),
             span(times.settle)
         );
-        let mut step = step.why(with(why, &opening(cx).later));
-        let watches = watches(cx);
+        let mut step = step.why(with(format!("{why}{unasked}"), &opening(cx).later));
+        let watches = watched(cx, &elsewhere);
         if once {
             step = step.before(&script(cx, "ready", &[CANDIDATE]));
         }
