@@ -34,7 +34,7 @@ UNITS = {
     "sshd-is-masked": {"ssh.service": None, "ssh.socket": None},
     "is-damaged": {"fails.service": "[Service]\nType=oneshot\nExecStart=/bin/false\n"},
 }
-# These can never be confirmed: their definition lets them live for two minutes only.
+# These can never be confirmed: their definition lets them live for four minutes only.
 NEVER_UP = ("hangs-in-stage-2", "has-no-network", "sshd-is-masked")
 WANTED = {"hangs-in-stage-2": ("sysinit.target", "hangs.service"), "is-damaged": ("multi-user.target", "fails.service")}
 
