@@ -104,7 +104,7 @@ class Machine(Guest):
         if self.compiled.loader == "grub":
             return [self.sh(f"grub-editenv {menu}/grub/grubenv list | sed -n 's/^next_entry=//p'").strip() for menu in MENUS]
         return [self.sh("f=/sys/firmware/efi/efivars/LoaderEntryOneShot-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f; "
-                        "if [ -e $f ]; then tail -c +5 $f | tr -d '\\000'; fi").strip()]
+                        "if [ -e $f ]; then cat $f | tail -c +5 | tr -d '\\000'; fi").strip()]
 
     def save_boot_id(self):
         folder = os.path.join(self.deployer, "state", self.compiled.host)
