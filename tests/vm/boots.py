@@ -157,6 +157,7 @@ class Test:
 
     def record(self, case, verdict, away, began, failed):
         """Keeps a row; the failures are those that came up in the case."""
+        verdict = re.sub(r" of /nix/store/\S+", "", verdict)
         row = Checks(f"{self.machine.compiled.loader} {case}")
         row.passed, row.failures, row.began = self.checks.passed, self.checks.failures[failed:], began
         print(f"  row      {self.machine.compiled.loader}: {case}: {verdict}; {away} s away", flush=True)
