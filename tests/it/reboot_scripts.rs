@@ -71,6 +71,8 @@ exit 0"#,
         r#"v=T/sys/firmware/efi/efivars/LoaderEntryOneShot-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f
 if [ -z "$2" ]; then rm -f "$v"; else printf '\007\000\000\000%s' "$2" | sed 's/./&\x00/5g' > "$v"; fi"#,
     ),
+    // As on the firmware's variables, which know no seeking.
+    ("tail", r#"[ -z "$3" ] || { echo "tail: $3: cannot seek to relative offset 4: Illegal seek" >&2; exit 1; }; command -p tail "$@""#),
     ("nix-env", r#"[ "$1" = -p ] && [ "$3" = --set ] && ln -sfn "$4" "$2""#),
     ("nix-store", "exit 0"),
     ("systemd-run", r#"while [ "${1##*/}" != switch-to-configuration ]; do shift; done; exec "$@""#),
@@ -118,7 +120,8 @@ impl Machine {
         }
         machine.write("proc/sys/kernel/random/uuid", "0123-4567\n");
         machine.write("sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f", "x");
-        symlink(machine.path(&Machine::store("old")), machine.path("nix/var/nix/profiles/system")).unwrap();
+        machine.generation(1, "old");
+        symlink("system-1-link", machine.path("nix/var/nix/profiles/system")).unwrap();
         machine.boot("old", "");
         let installed = machine.path(&Machine::store("old")).join("bin/switch-to-configuration");
         assert!(Command::new(installed).arg("boot").status().unwrap().success());
@@ -179,6 +182,12 @@ impl Machine {
 
     fn exists(&self, path: &str) -> bool {
         self.path(path).exists()
+    }
+
+    /// Makes a system a generation of the profile `system`.
+    fn generation(&self, number: u32, system: &str) {
+        let link = self.path(&format!("nix/var/nix/profiles/system-{number}-link"));
+        symlink(self.path(&Self::store(system)), link).unwrap();
     }
 
     /// Lets a system run, with these words on the kernel's line. As at every boot, the loader spends its one-shot first.
@@ -350,6 +359,56 @@ fn disarming_leaves_the_good_system_and_nothing_of_the_trial() {
         machine.arm_trial();
         assert!(machine.is_armed());
     }
+}
+
+#[test]
+fn a_good_system_that_the_menu_has_no_room_for_is_not_armed() {
+    // Its installer would make the newest entry the default: the candidate.
+    let machine = Machine::new("attic");
+    for number in 2..9 {
+        machine.generation(number, "other");
+    }
+    machine.succeeds("ready", &[]);
+    machine.generation(9, "other");
+    machine.fails("ready", &[], 1, "(configurationLimit)");
+    assert!(!machine.is_armed());
+}
+
+#[test]
+fn what_fails_while_it_is_armed_leaves_no_disk_armed_and_no_candidate_in_the_menu() {
+    for host in HOSTS {
+        let machine = Machine::new(host);
+        let entry = if host == "lufta" {
+            "boot/grub/hostwright.cfg"
+        } else {
+            "boot-right/loader/entries/hostwright-trial.conf"
+        };
+        // The last thing that arming reads back is not what was written.
+        let tool = if host == "lufta" { "grub-editenv" } else { "bootctl" };
+        let path = Machine::store("old") + "/sw/bin/" + tool;
+        let real = machine.read(&path);
+        machine.program(&path, &format!("{real}\n[ \"$3\" != next_entry=hostwright-trial ] || rm -f \"$1\"\n[ \"$1 $2\" != \"set-oneshot hostwright-trial.conf\" ] || printf 1234567890 > \"$v\"\n").replace("exit 0\n\n", ""));
+        let new = machine.path(&Machine::store("new"));
+        machine.fails("arm", &["trial", new.to_str().unwrap()], 1, "what was written");
+        assert!(!machine.is_armed() && !machine.exists(entry), "{host}");
+        assert_eq!(machine.default(), "old", "{host}");
+        assert_gone(&machine);
+    }
+}
+
+/// The dead-man's script as NixOS runs it: with `set -e`.
+#[test]
+fn the_dead_man_resets_the_machine_when_systemd_takes_no_reboot() {
+    let machine = Machine::new("lufta");
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/dead-man.sh.tera")).unwrap();
+    let text = machine.here(&text.replace("{{ confirmed }}", "/run/hostwright/confirmed"));
+    machine.write("proc/cmdline", "init=/init hostwright.trial=01234567\n");
+    machine.program("bin/systemctl", "#!/bin/sh\nexit 1\n");
+    machine.program("bin/sleep", "#!/bin/sh\nexit 0\n");
+    let path = format!("{}:{}", machine.path("bin").display(), std::env::var("PATH").unwrap());
+    let output = Command::new("bash").args(["-c", &format!("set -e\n{text}")]).env("PATH", path).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(machine.read("proc/sysrq-trigger"), "b\n");
 }
 
 fn assert_gone(machine: &Machine) {

@@ -30,6 +30,8 @@ WITHOUT_ZFS = ("luks-console", "mdraid", "mdraid-boot", "btrfs")
 # What the scripts of the examples do not make: LUKS devices, arrays, keys of pools.
 MADE_OTHERWISE = (("luks-console", "partition"), ("mdraid", "partition"), ("encrypted", "pools"))
 MACHINES = os.path.join(os.path.dirname(HERE), "fleets/machines")
+# Of tests/fleets/boots: the loader that each host has.
+LOADERS = (("boots-grub", "legacy"), ("boots-systemd-boot", "modern"))
 
 
 class Part(typing.NamedTuple):
@@ -49,6 +51,8 @@ def parts(kills):
         yield Part(host, machine(host, VERSIONS[0]))
     for version in VERSIONS:
         yield Part(f"from blank disks to a compiled fleet, OpenZFS {version}", ["probe.py", "--zfs", version, "--record"])
+    for name, host in LOADERS:
+        yield Part(name, ["boots.py", "--record", host])
     yield Part("every ZFS feature, predicted and imported", ["features.py", "--record"])
     for script in SCRIPTS:
         yield Part(f"{EXAMPLES[0]}, {script}.sh killed", killed(kills, script, EXAMPLES[0]))

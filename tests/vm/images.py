@@ -55,7 +55,7 @@ GUEST_PACKAGES = [
     "systemd", "systemd-sysv", "udev", "kmod", "openssh-server", "zfsutils-linux", "parted", "gdisk", "fdisk",
     "dosfstools", "e2fsprogs", "util-linux", "curl", "iproute2", "iputils-ping", "procps", "grub-pc-bin",
     "grub-efi-amd64-bin", "grub2-common", "efibootmgr", "systemd-boot", "nvme-cli", "cryptsetup-bin", "mdadm",
-    "btrfs-progs", "xfsprogs", "attr",
+    "btrfs-progs", "xfsprogs", "attr", "dbus",
 ]
 # What the initramfs must load before it can mount the root image.
 BOOT_MODULES = ["virtio_pci", "virtio_blk", "ext4", "crc32c_generic", "crc32c-intel"]

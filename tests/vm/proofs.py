@@ -1,7 +1,7 @@
 """What a part ran with when it last passed: the same inputs need no second run.
 
 A part's inputs are the drivers and the machines of this folder, its words, and what the program makes of the part's fleet: the
-compiled scripts and the definition for a layout, the whole program for the rest. Whatever of these changes, the part runs again.
+compiled scripts and the definition for a layout, what the generations of a reboot test hold, the whole program for the rest. Whatever of these changes, the part runs again.
 """
 import datetime
 import glob
@@ -33,6 +33,9 @@ def key(words, hostwright):
     if words[0] == "layouts.py":
         for name, content in compiled(words, hostwright):
             add(name, content)
+    elif words[0] == "boots.py":
+        for name, content in rebooted(words[-1], hostwright):
+            add(name, content)
     else:
         add("program", contents(hostwright))
     return digest.hexdigest()
@@ -48,6 +51,20 @@ def compiled(words, hostwright):
         definition.build(hostwright, copy, out, host)
         yield "host.toml", contents(os.path.join(copy, "hosts", host, "host.toml"))
         for path in sorted(glob.glob(os.path.join(out, "hosts", host, "install", "*"))):
+            yield os.path.basename(path), contents(path)
+
+
+def rebooted(host, hostwright):
+    """What the program makes of a host whose reboot test runs, as (name, content)."""
+    fleet = os.path.join(os.path.dirname(HERE), "fleets/boots")
+    yield "fleet.toml", contents(os.path.join(fleet, "fleet.toml"))
+    yield "host.toml", contents(os.path.join(fleet, "hosts", host, "host.toml"))
+    with tempfile.TemporaryDirectory() as out:
+        definition.build(hostwright, fleet, out, host)
+        folder = os.path.join(out, "hosts", host)
+        for name in ("boot.nix", "reboot-test.nix"):
+            yield name, contents(os.path.join(folder, name))
+        for path in sorted(glob.glob(os.path.join(folder, "reboot", "*"))):
             yield os.path.basename(path), contents(path)
 
 

@@ -30,7 +30,12 @@ FEATURES = ("Every pool feature that OpenZFS 2.3 knows and 2.1 does not",
 PROBE = ("From blank disks to a compiled fleet",
          "`tests/vm/probe.py`: the printed probe script in a guest with blank disks, then `new`, `check` and `build`.",
          [("machine", "subject"), ("OpenZFS", "zfs"), ("what ran", "what"), ("lines that ask the person something", "questions")])
-KINDS = {"layouts-2.1": LAYOUTS, "layouts-2.3": LAYOUTS, "kills": KILLS, "features": FEATURES, "probe": PROBE}
+BOOTS = ("The reboot test on real loaders",
+         "`tests/vm/boots.py`: the compiled scripts of the reboot test in a guest with a real GRUB (BIOS, a /boot on each of two disks) and "
+         "a real systemd-boot (OVMF, two ESPs). What stands in for NixOS is in tests/vm/standin. `seconds away` is what wait.sh says, in "
+         "an emulated machine; the limits there are 1 min for stage 1 and 4 min for the whole trial.",
+         [("loader", "loader"), ("case", "case"), ("verdict", "verdict"), ("seconds away", "away")])
+KINDS = {"boots": BOOTS, "layouts-2.1": LAYOUTS, "layouts-2.3": LAYOUTS, "kills": KILLS, "features": FEATURES, "probe": PROBE}
 
 
 def commit():
@@ -73,7 +78,7 @@ def write(page):
     title, about, columns = KINDS[page]
     version = page.removeprefix("layouts-")
     columns = [*columns, ("day", "day"), ("commit", "commit")]
-    if page not in ("features", "kills"):
+    if page not in ("boots", "features", "kills"):
         columns[-2:-2] = [("checks passed", "passed"), ("failed", "failed"), ("seconds", "seconds")]
     lines = [f"# {title.format(version)}", "", about.format(version), "",
              "| " + " | ".join(heading for heading, _ in columns) + " |", "|" + " --- |" * len(columns)]
