@@ -21,7 +21,7 @@ pub(super) enum Who {
 }
 
 /// The way to a machine.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reach {
     host: String,
     target: Target,
