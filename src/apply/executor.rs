@@ -94,6 +94,16 @@ impl Executor<'_> {
 
     fn steps(&mut self) -> Result<Ending, Refused> {
         let plan = self.plan;
+        let left_out: Vec<&str> = plan
+            .steps()
+            .iter()
+            .take(self.bounds.from)
+            .map(Step::id)
+            .filter(|id| !self.journal.state.is_done(id))
+            .collect();
+        if !left_out.is_empty() {
+            self.front.hear(Said::Remark(&format!("left out by `--from`, and not done: {}", left_out.join(", "))));
+        }
         for (at, step) in plan.steps().iter().enumerate() {
             if at < self.bounds.from || at > self.bounds.until {
                 continue;
@@ -186,10 +196,14 @@ impl Executor<'_> {
             StepKind::Soak => self.soak(step)?,
             _ => None,
         };
-        match asked {
-            Some(end) => Ok(Flow::End(end)),
-            None => self.lines(step, 0),
+        if let Some(end) = asked {
+            return Ok(Flow::End(end));
         }
+        if matches!(step.kind(), StepKind::Instruction | StepKind::Soak) {
+            // What a person or a wait took is not counted against the lines behind it.
+            self.started = Instant::now();
+        }
+        self.lines(step, 0)
     }
 
     /// Runs the lines of a step from one of them on, then its checks.
@@ -273,6 +287,10 @@ impl Executor<'_> {
 
     /// A step that failed since the machine or a program did not do what it was asked.
     pub(super) fn trouble(&mut self, step: &Step, line: Option<&str>, trouble: &Trouble) -> Result<Flow, Refused> {
+        // Whoever stops a run that calls a machine has not found it silent.
+        if self.stop.is_asked() {
+            return Ok(Flow::End(self.interrupted(Some(step.id()), false)?));
+        }
         let failed = Failed {
             why: trouble.why.clone(),
             help: trouble.help.clone(),

@@ -12,6 +12,19 @@ if [ "$mode" = contact ]; then
   exit 0
 fi
 
+base=
+for try in /run/hostwright/jobs "/tmp/hostwright-jobs-$(id -u)"; do
+  # Another account's folder in /tmp is none of ours.
+  if mkdir -p "$try" 2>/dev/null && [ -O "$try" ] && [ -w "$try" ]; then
+    base=$try
+    break
+  fi
+done
+# What these commands said is in the journal of whoever calls.
+for old in $forget; do
+  if [ -n "$base" ]; then rm -rf "${base:?}/$old"; fi
+done
+
 if [ "$mode" = script ]; then
   answer=$(sh -c "$text" </dev/null 2>&1)
   status=$?
@@ -22,14 +35,6 @@ if [ "$mode" = script ]; then
   exit 0
 fi
 
-base=
-for try in /run/hostwright/jobs "/tmp/hostwright-jobs-$(id -u)"; do
-  # Another account's folder in /tmp is none of ours.
-  if mkdir -p "$try" 2>/dev/null && [ -O "$try" ] && [ -w "$try" ]; then
-    base=$try
-    break
-  fi
-done
 if [ -z "$base" ]; then
   say "nowhere"
   exit 0
@@ -55,9 +60,6 @@ if [ -n "$boot" ] && [ "$boot" != "$here" ]; then
   say "rebooted"
   exit 0
 fi
-for old in $forget; do
-  rm -rf "${base:?}/$old"
-done
 
 # A connection that goes while the command is being started does not cut that in half.
 trap '' HUP INT TERM PIPE

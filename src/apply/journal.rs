@@ -88,12 +88,16 @@ impl Journal {
 
     /// Adds a record and returns when it is on the disk.
     pub(super) fn add(&mut self, event: Event) -> Result<(), Refused> {
+        #[cfg(test)]
+        death::at(self.chain.count + 1, false);
         let record = Record { at: now(), event };
         let line = self.chain.write(&record);
         self.file
             .write_all(line.as_bytes())
             .and_then(|()| self.file.sync_data())
             .map_err(|why| Refused::file(&self.path, "write", &why))?;
+        #[cfg(test)]
+        death::at(self.chain.count, true);
         self.state.apply(&record.at, &record.event).map_err(|why| Refused::corrupt(&self.path, &why))
     }
 
@@ -124,4 +128,20 @@ pub(super) fn now() -> String {
 pub(super) fn seconds_now() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(0)
+}
+
+/// Ends the process of a test as `kill -9` does, before or behind a record.
+#[cfg(test)]
+pub(super) mod death {
+    use std::sync::Mutex;
+
+    /// The record's number in the journal, and whether it is written first.
+    pub(in crate::apply) static RECORD: Mutex<Option<(u64, bool)>> = Mutex::new(None);
+
+    pub(super) fn at(record: u64, written: bool) {
+        if *RECORD.lock().unwrap() == Some((record, written)) {
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).unwrap();
+            std::thread::sleep(std::time::Duration::from_secs(60));
+        }
+    }
 }

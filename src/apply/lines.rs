@@ -34,7 +34,13 @@ impl Executor<'_> {
             boot: boot.clone(),
         })?;
         let began = Instant::now();
-        let (ran, tail) = self.run_line(step, text, &line, job.as_deref().unwrap_or_default(), boot.as_deref());
+        let (ran, tail) = self.run_line(
+            step,
+            text,
+            &line,
+            (job.as_deref().unwrap_or_default(), boot.as_deref()),
+            self.deadline(step),
+        );
         self.ended(step, at, text, ran, tail, began)
     }
 
@@ -54,7 +60,12 @@ impl Executor<'_> {
         }
         self.logs.note(step.id(), "\n# a run before was cut off here: its command on the machine is heard on\n");
         let began = Instant::now();
-        let (ran, tail) = self.run_line(step, text, &line, &job, boot.as_deref());
+        let (ran, tail) = if boot.is_none() && super::bounds::destroys(step) {
+            // Without a boot id nobody knows whether a command that is not there has been there.
+            (Ran::Unknown(Trouble::new("the machine has no boot id")), String::new())
+        } else {
+            self.run_line(step, text, &line, (&job, boot.as_deref()), self.deadline(step))
+        };
         if let Ran::Unknown(trouble) = &ran {
             let otherwise = if super::bounds::destroys(step) {
                 Next::Stuck { line: at, why: format!("it is not known whether it ran to its end ({})", trouble.why) }
@@ -89,6 +100,9 @@ impl Executor<'_> {
                 self.journal.add(Event::LineDone { step: step_id, line: at, status, millis, tail: tail.clone() })?;
                 if status == 0 {
                     return Ok(None);
+                }
+                if self.stop.is_asked() {
+                    return Ok(Some(Flow::End(self.interrupted(Some(step.id()), false)?)));
                 }
                 let why = format!("line {} of {} ended with status {status}", at + 1, step.commands().len());
                 self.failed(step, Failed { why, line, tail, ..Failed::default() }).map(Some)
@@ -125,7 +139,7 @@ impl Executor<'_> {
             let line = self.plan.line(text);
             self.count += 1;
             let id = format!("{}-check-{}", self.job_prefix(), self.token());
-            let (ran, tail) = self.run_line(step, text, &line, &id, None);
+            let (ran, tail) = self.run_line(step, text, &line, (&id, None), Instant::now() + self.limits.of(step));
             let line = Some(text.clone());
             let failed = match ran {
                 Ran::Exit(0) => continue,
@@ -146,12 +160,18 @@ impl Executor<'_> {
         Ok(Checked::Hold)
     }
 
-    fn run_line(&mut self, step: &Step, text: &str, line: &Line, id: &str, boot: Option<&str>) -> (Ran, String) {
+    fn run_line(
+        &mut self,
+        step: &Step,
+        text: &str,
+        line: &Line,
+        (id, boot): (&str, Option<&str>),
+        until: Instant,
+    ) -> (Ran, String) {
         let mut log = self.logs.open(step.id());
         if let Some(log) = &mut log {
             let _ = log.write_all(format!("\n$ {}\n", self.secrets.mask_text(text)).as_bytes());
         }
-        let until = Instant::now() + self.limits.of(step);
         let mut output = Output::new(&self.secrets, log.as_mut().map(|log| log as &mut dyn std::io::Write));
         let (front, started) = (&mut *self.front, self.started);
         let mut shown = u64::MAX;
@@ -176,6 +196,11 @@ impl Executor<'_> {
         };
         self.logs.note(step.id(), &said);
         (ran, tail)
+    }
+
+    /// Returns when the lines of the step at hand have to be over.
+    fn deadline(&self, step: &Step) -> Instant {
+        self.started + self.limits.of(step)
     }
 
     fn job_prefix(&self) -> String {

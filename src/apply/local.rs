@@ -33,6 +33,7 @@ exit "$status""#;
 pub(super) fn shell(line: &str, folder: &Path, until: Instant, stop: &Stop, heard: &mut dyn FnMut(Heard<'_>)) -> Ran {
     let mut command = Command::new("sh");
     command.args(["-c", LIFELINE, "sh", line]).current_dir(folder).stdin(Stdio::piped());
+    command.envs(path().map(|path| ("PATH", path)));
     let spawned = std::io::pipe().and_then(|(reader, writer)| {
         command.stdout(writer.try_clone()?).stderr(writer);
         #[cfg(unix)]
@@ -57,6 +58,13 @@ pub(super) fn shell(line: &str, folder: &Path, until: Instant, stop: &Stop, hear
     let ran = watch(&mut child, &receive, until, stop, heard);
     drain(&receive, heard);
     ran
+}
+
+/// Returns where programs are looked for: last of all beside this one, since lines of a plan call it by its name.
+fn path() -> Option<std::ffi::OsString> {
+    let path = std::env::var_os("PATH").filter(|path| !path.is_empty())?;
+    let own = std::env::current_exe().ok()?.parent()?.to_owned();
+    std::env::join_paths(std::env::split_paths(&path).chain([own])).ok()
 }
 
 /// Runs a line that asks a person, with our own terminal.

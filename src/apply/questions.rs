@@ -22,7 +22,8 @@ impl Executor<'_> {
             if let Some(ending) = self.give_up(step, lost)? {
                 return Ok(Some(ending));
             }
-            self.journal.add(Event::Answered { step: step.id().to_owned(), destroys: None, by: By::Terminal })?;
+            let by = if self.front.is_interactive() { By::Terminal } else { By::Option };
+            self.journal.add(Event::Answered { step: step.id().to_owned(), destroys: None, by })?;
             return Ok(None);
         }
         // Answered in a run that was cut off before its checks: nobody is asked twice.

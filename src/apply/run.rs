@@ -68,11 +68,6 @@ impl Stop {
     pub fn is_asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
-
-    #[cfg(test)]
-    pub(super) fn ask(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// The deployer and the machines of a plan.

@@ -61,7 +61,11 @@ fn unknown_end(shape: Shape, state: &StepState, anew: Next) -> Next {
                 judge(Next::Stuck { line: *line, why: format!("it ended with status {status}") })
             }
             (None, _) if ended < shape.lines => Next::GoOn { line: ended },
-            (None, _) => judge(Next::Stuck { line: ended, why: "its checks do not hold".to_owned() }),
+            // Only the word that it is done was missing.
+            (None, _) if !shape.has_after => Next::GoOn { line: ended },
+            (None, _) => {
+                judge(Next::Stuck { line: ended.saturating_sub(1), why: "the checks behind it do not hold".to_owned() })
+            }
         };
     }
     match shape.kind {
@@ -74,6 +78,7 @@ fn unknown_end(shape: Shape, state: &StepState, anew: Next) -> Next {
         _ => match (open, bad) {
             (Some((line, LineState::Begun { job: Some(_), .. })), _) => Next::GoOn { line: *line },
             (None, Some(_)) => anew,
+            (None, None) if ended == shape.lines && !shape.has_after => Next::GoOn { line: ended },
             _ => judge(anew),
         },
     }
@@ -154,6 +159,14 @@ mod tests {
     fn what_a_person_did_not_answer_is_asked_again_however_well_its_checks_look() {
         for kind in [StepKind::Instruction, StepKind::Soak] {
             assert_eq!(next(shape(kind, 0), &begun(&[])), Next::Begin { attempt: 2 });
+        }
+    }
+
+    #[test]
+    fn a_step_of_which_only_the_last_word_is_missing_is_finished_and_not_run_again() {
+        for kind in [StepKind::Command, StepKind::Destroy, StepKind::RebootTest] {
+            let shape = Shape { has_after: false, ..shape(kind, 2) };
+            assert_eq!(next(shape, &begun(&[ended(0), ended(0)])), Next::GoOn { line: 2 });
         }
     }
 

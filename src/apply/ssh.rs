@@ -170,7 +170,7 @@ impl Ssh {
             ("boot", call.boot),
             ("off", &call.off.to_string()),
             ("text", call.text),
-            ("forget", if call.mode == "run" { &forget } else { "" }),
+            ("forget", &forget),
         ];
         let script = head.iter().map(|(name, value)| set(name, value)).collect::<String>() + JOB;
         let mut command = self.command(remote);
@@ -207,7 +207,7 @@ impl Ssh {
             let _ = std::fs::remove_file(path);
             answer.complaint = text;
         }
-        if call.mode == "run" && answer.hello.is_some() {
+        if matches!(call.mode, "run" | "script") && answer.hello.is_some() {
             self.forget.clear();
         }
         (answer, sent)

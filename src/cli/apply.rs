@@ -165,6 +165,9 @@ fn carry_out(terminal: &Terminal, folder: &Path, args: &Args, plan: &Plan) -> Re
     if let Some(scenario) = args.scenario {
         again.extend(["--scenario".to_owned(), Scenario::from(scenario).as_str().to_owned()]);
     }
+    if let Some(path) = &args.plan {
+        again.extend(["--plan".to_owned(), path.display().to_string()]);
+    }
     if args.non_interactive {
         again.push("--non-interactive".to_owned());
     }

@@ -101,6 +101,29 @@ mod tests {
     use super::*;
     use crate::text::ShellCommand;
 
+    #[test]
+    fn a_line_is_a_command_on_the_machine_only_where_it_is_nothing_else() {
+        let text = ShellCommand::new("printf").args(["%s", "it's"]).then("&&", &ShellCommand::new("true"));
+        for (target, sudo) in [("root@a.example", false), ("admin@a.example:2222", true), ("local", true)] {
+            let reach = Reach::to("a", target);
+            let line = reach.run(Who::System, &text);
+            let Line::Remote(remote) = reach.line(line.as_str()) else { panic!("{line}") };
+            assert_eq!((remote.text.as_str(), remote.sudo), (text.as_str(), sudo), "{line}");
+            assert_eq!(remote.ssh.is_none(), target == "local");
+            let piped = line.clone().then("|", &ShellCommand::new("tee").arg("x"));
+            for line in [piped, reach.copy_folder(Who::System, "a", "b"), ShellCommand::new("true")] {
+                assert_eq!(reach.line(line.as_str()), Line::Shell(line.to_string()));
+            }
+            if target != "local" {
+                let line = reach.run_at_terminal(Who::System, &text);
+                assert_eq!(reach.line(line.as_str()), Line::Terminal(line.to_string()));
+                let there = reach.run(Who::Installer, &text);
+                let Line::Remote(remote) = reach.line(there.as_str()) else { panic!("{there}") };
+                assert_eq!(remote.system, System::Installer);
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn one_word_is_read_back_and_nothing_else_is_taken_for_one(text in "[^\0]{0,40}", other in "[ -~]{1,20}") {

@@ -21,6 +21,8 @@ mod scenario;
 mod scenarios;
 mod scripts;
 mod seconds;
+#[cfg(test)]
+pub(crate) mod sketch;
 mod step;
 #[cfg(test)]
 mod tests;

@@ -45,6 +45,13 @@ impl Reach {
         Some(Self { host: host.name.to_owned(), target: deploy.target.as_ref()?.value.clone(), jump, way, initrd })
     }
 
+    /// Returns the way to a target of which nothing else is known.
+    #[cfg(test)]
+    pub(super) fn to(host: &str, target: &str) -> Self {
+        let target = target.parse().unwrap();
+        Self { host: host.to_owned(), target, jump: Vec::new(), way: Vec::new(), initrd: None }
+    }
+
     /// Tells whether the machine is the deployer itself.
     pub(super) fn is_local(&self) -> bool {
         self.target == Target::Local

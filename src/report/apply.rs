@@ -137,6 +137,7 @@ fn row_line(row: &Row, widest: usize) -> String {
     let how = match row.state {
         Standing::Done => row.seconds.map_or_else(String::new, span),
         Standing::Failed => row.why.as_deref().map(printable).unwrap_or_default(),
+        Standing::Begun if matches!(row.kind, "instruction" | "soak") => "waits".to_owned(),
         Standing::Begun => "how it ended is not known yet: `apply` finds out".to_owned(),
         Standing::Open => String::new(),
     };
