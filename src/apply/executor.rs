@@ -1,5 +1,7 @@
 //! The loop over the steps: what is done is left, what began is settled, what is open is run, and everything is in the journal first.
 
+#![allow(clippy::disallowed_methods, reason = "steps take time, and have deadlines")]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -165,7 +167,7 @@ impl Executor<'_> {
     /// The checks behind a step tell whether it is done; if not, it is settled in another way.
     fn judge(&mut self, step: &Step, otherwise: Next) -> Result<Flow, Refused> {
         self.logs.note(step.id(), "\n# a run before was cut off here: its checks tell whether the step is done\n");
-        match self.checks(step, step.checks_after())? {
+        match self.checks(step, step.checks_after()) {
             Checked::Hold => self.done(step, How::Checked),
             Checked::Stopped => Ok(Flow::End(self.interrupted(Some(step.id()), false)?)),
             Checked::Fails(_) => self.settle(step, otherwise),
@@ -178,7 +180,7 @@ impl Executor<'_> {
         {
             return Ok(Flow::End(end));
         }
-        match self.checks(step, step.checks_before())? {
+        match self.checks(step, step.checks_before()) {
             Checked::Hold => {}
             Checked::Stopped => return Ok(Flow::End(self.interrupted(Some(step.id()), false)?)),
             Checked::Fails(mut failed) => {
@@ -219,7 +221,7 @@ impl Executor<'_> {
     /// Looks whether a step did what it should.
     fn finish(&mut self, step: &Step) -> Result<Flow, Refused> {
         let how = if step.kind() == StepKind::Instruction { How::Answered } else { How::Ran };
-        match self.checks(step, step.checks_after())? {
+        match self.checks(step, step.checks_after()) {
             Checked::Hold => self.done(step, how),
             Checked::Stopped => Ok(Flow::End(self.interrupted(Some(step.id()), false)?)),
             Checked::Fails(mut failed) => {
@@ -233,7 +235,7 @@ impl Executor<'_> {
     pub(super) fn stuck(&mut self, step: &Step, line: usize, why: &str) -> Result<Flow, Refused> {
         if self.options.confirm.iter().any(|id| id == step.id()) {
             self.journal.add(Event::Answered { step: step.id().to_owned(), destroys: None, by: By::Option })?;
-            return match self.checks(step, step.checks_after())? {
+            return match self.checks(step, step.checks_after()) {
                 Checked::Hold => self.done(step, How::Answered),
                 Checked::Stopped => Ok(Flow::End(self.interrupted(Some(step.id()), false)?)),
                 Checked::Fails(failed) => self.failed(step, *failed),

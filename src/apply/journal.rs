@@ -141,7 +141,7 @@ pub(super) mod death {
     pub(super) fn at(record: u64, written: bool) {
         if *RECORD.lock().unwrap() == Some((record, written)) {
             rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).unwrap();
-            std::thread::sleep(std::time::Duration::from_secs(60));
+            std::thread::sleep(std::time::Duration::from_mins(1));
         }
     }
 }

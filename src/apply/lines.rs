@@ -1,5 +1,7 @@
 //! How the executor runs one line: announced, run, its output kept, its end written down. And checks, which are not announced.
 
+#![allow(clippy::disallowed_methods, reason = "lines take time, and have deadlines")]
+
 use std::io::Write as _;
 use std::time::Instant;
 
@@ -134,7 +136,7 @@ impl Executor<'_> {
     }
 
     /// Runs checks until one does not hold.
-    pub(super) fn checks(&mut self, step: &Step, lines: &[String]) -> Result<Checked, Refused> {
+    pub(super) fn checks(&mut self, step: &Step, lines: &[String]) -> Checked {
         for text in lines {
             let line = self.plan.line(text);
             self.count += 1;
@@ -149,15 +151,15 @@ impl Executor<'_> {
                 Ran::Late => {
                     Failed { why: "it took too long and was ended".to_owned(), line, tail, ..Failed::default() }
                 }
-                Ran::Stopped { .. } => return Ok(Checked::Stopped),
+                Ran::Stopped { .. } => return Checked::Stopped,
                 Ran::NotStarted(trouble) | Ran::Unknown(trouble) => {
                     Failed { why: trouble.why, help: trouble.help, line, tail, ..Failed::default() }
                 }
                 Ran::NoTerminal => Failed { why: "it needs a terminal".to_owned(), line, ..Failed::default() },
             };
-            return Ok(Checked::Fails(Box::new(failed)));
+            return Checked::Fails(Box::new(failed));
         }
-        Ok(Checked::Hold)
+        Checked::Hold
     }
 
     fn run_line(

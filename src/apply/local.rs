@@ -154,7 +154,8 @@ pub(super) fn code(status: ExitStatus) -> i32 {
     status.code().unwrap_or(-1)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -9,6 +9,7 @@
 #![cfg_attr(not(unix), allow(dead_code, reason = "apply works from Unix"))]
 
 mod bounds;
+mod complaint;
 mod executor;
 mod frames;
 mod front;

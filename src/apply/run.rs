@@ -112,7 +112,7 @@ pub fn run(
     let folder = folder.canonicalize().map_err(|why| Refused::file(folder, "open", &why))?;
     let interactive = front.is_interactive();
     let mut machines = Machines {
-        ssh: Ssh::new(&folder, interactive, stop.clone()),
+        ssh: Ssh::new(&folder, plan.host(), interactive, stop.clone()),
         fleet: folder.clone(),
         interactive,
         stop: stop.clone(),

@@ -69,11 +69,10 @@ fn unknown_end(shape: Shape, state: &StepState, anew: Next) -> Next {
         };
     }
     match shape.kind {
-        // Looking again costs nothing. A boot counts only when it was watched from beginning to end: after a trial that failed, the
+        // Looking again costs nothing, and a boot counts only when it was watched from beginning to end: after a trial that failed, the
         // machine looks as if nothing had happened.
-        StepKind::Verify => anew,
         // Only the answer ends what a person does, and only time ends a wait, whatever the checks say before.
-        StepKind::Instruction | StepKind::Soak => anew,
+        StepKind::Verify | StepKind::Instruction | StepKind::Soak => anew,
         StepKind::BaselineBoot | StepKind::RebootTest if open.is_some() || bad.is_some() || ended < shape.lines => anew,
         _ => match (open, bad) {
             (Some((line, LineState::Begun { job: Some(_), .. })), _) => Next::GoOn { line: *line },

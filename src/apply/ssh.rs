@@ -12,12 +12,13 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use super::complaint::{Answer, is_final, never_connected, trouble};
 use super::frames::{Frame, Frames};
 use super::run::Stop;
 use super::transport::{Contact, Heard, Ran, Trouble};
 use crate::plan::{Remote, System};
-use crate::source::{printable, sha256};
-use crate::text::{ShellCommand, ShellWord};
+use crate::source::sha256;
+use crate::text::ShellWord;
 
 /// What runs on the machine.
 const JOB: &str = include_str!("job.sh");
@@ -39,6 +40,8 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(super) struct Ssh {
     /// The fleet's folder, which the words' paths are relative to.
     fleet: PathBuf,
+    /// The folder of the host's state, which tells runs apart.
+    state: PathBuf,
     /// Where the sockets of shared connections lie; none when no such folder could be made.
     sockets: Option<PathBuf>,
     interactive: bool,
@@ -59,24 +62,12 @@ struct Call<'a> {
     text: &'a str,
 }
 
-/// How a call ended.
-#[derive(Debug, Default)]
-struct Answer {
-    hello: Option<Contact>,
-    last: Option<Frame>,
-    /// What ssh said, when it said something.
-    complaint: String,
-    status: Option<i32>,
-    late: bool,
-    stopped: bool,
-}
-
 impl Ssh {
-    pub(super) fn new(fleet: &Path, interactive: bool, stop: Stop) -> Self {
-        let sockets = sockets();
+    pub(super) fn new(fleet: &Path, host: &str, interactive: bool, stop: Stop) -> Self {
         Self {
             fleet: fleet.to_owned(),
-            sockets,
+            state: fleet.join("state").join(host),
+            sockets: None,
             interactive,
             stop,
             count: 0,
@@ -87,6 +78,10 @@ impl Ssh {
 
     /// Returns the command that starts a shell as root on the machine.
     fn command(&mut self, remote: &Remote) -> Command {
+        // Only now: a run that is refused touches nothing of the one at work.
+        if self.sockets.is_none() {
+            self.sockets = sockets(&self.state);
+        }
         let Some(words) = &remote.ssh else {
             let mut command = Command::new(if is_root() { "sh" } else { "sudo" });
             if !is_root() {
@@ -202,7 +197,7 @@ impl Ssh {
             if let Ok(file) = File::open(&path) {
                 let mut bytes = Vec::new();
                 let _ = file.take(4 << 10).read_to_end(&mut bytes);
-                text = String::from_utf8_lossy(&bytes).trim().to_owned();
+                String::from_utf8_lossy(&bytes).trim().clone_into(&mut text);
             }
             let _ = std::fs::remove_file(path);
             answer.complaint = text;
@@ -428,19 +423,32 @@ fn listen(child: &mut Child) -> Receiver<Vec<u8>> {
     receive
 }
 
-/// Makes a private folder with a short name: the path of a socket has 104 bytes at most.
-fn sockets() -> Option<PathBuf> {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let name = format!("hw-{}-{:x}", std::process::id(), since.subsec_nanos());
+/// Returns a private folder with a short name, which is the same for each run with this folder of state: the path of a socket has 104 bytes at most.
+fn sockets(state: &Path) -> Option<PathBuf> {
+    let name: String = sha256(state.as_os_str().as_encoded_bytes()).chars().take(12).collect();
     let parents = [std::env::temp_dir(), PathBuf::from("/tmp")];
     parents.into_iter().filter(|parent| parent.as_os_str().len() < 30).find_map(|parent| {
-        let path = parent.join(&name);
+        let path = parent.join(format!("hw-{name}"));
         #[cfg_attr(not(unix), expect(unused_mut, reason = "folders have modes on Unix alone"))]
         let mut builder = std::fs::DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&path).ok().map(|()| path)
+        (builder.create(&path).is_ok() || is_ours(&path)).then_some(path)
     })
+}
+
+/// Tells whether a folder that a run before has left belongs to this account alone.
+#[cfg(unix)]
+fn is_ours(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let own = rustix::process::geteuid().as_raw();
+    std::fs::symlink_metadata(path)
+        .is_ok_and(|about| about.is_dir() && about.uid() == own && about.mode().trailing_zeros() >= 6)
+}
+
+#[cfg(not(unix))]
+fn is_ours(_: &Path) -> bool {
+    false
 }
 
 /// Tells whether this process is root's.
@@ -449,97 +457,4 @@ fn is_root() -> bool {
     return rustix::process::geteuid().is_root();
     #[cfg(not(unix))]
     return false;
-}
-
-/// What ssh says when it is sure that nothing was started on the other side.
-const NEVER: &[&str] = &[
-    "Connection refused",
-    "Connection timed out",
-    "Operation timed out",
-    "No route to host",
-    "Network is unreachable",
-    "Could not resolve",
-    "Permission denied",
-    "Host key verification failed",
-    "cannot be started",
-    "a password is required",
-];
-
-fn never_connected(answer: &Answer) -> bool {
-    NEVER.iter().any(|said| answer.complaint.contains(said))
-}
-
-/// Tells whether calling again is of no use.
-fn is_final(answer: &Answer) -> bool {
-    let said = |text: &str| answer.complaint.contains(text);
-    [
-        "Host key verification failed",
-        "Permission denied",
-        "cannot be started",
-        "a password is required",
-        "Bad configuration",
-    ]
-    .into_iter()
-    .any(said)
-        || answer.status.is_some_and(|status| status != 255 && status < 128)
-}
-
-/// Says why a machine did not answer, and what to do.
-fn trouble(remote: &Remote, answer: &Answer) -> Trouble {
-    let said = answer.complaint.lines().map(str::trim).rfind(|line| !line.is_empty()).map(printable);
-    let machine = remote.ssh.as_ref().and_then(|words| words.last()).map_or("this machine", String::as_str);
-    if answer.complaint.contains("Host key verification failed") {
-        let words = remote.ssh.clone().unwrap_or_default();
-        let named = |name: &str| words.iter().find_map(|word| word.strip_prefix(name));
-        let (file, alias) =
-            (named("UserKnownHostsFile=").unwrap_or("known_hosts"), named("HostKeyAlias=").unwrap_or("the host"));
-        let forget = ShellCommand::new("ssh-keygen").args(["-R", alias, "-f", file]);
-        return Trouble::new(format!("{machine} shows another host key than {alias} has in {file}"))
-            .help("another machine answers at this address, or the host was installed anew, or somebody is in between: find out which, at its console")
-            .help("`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the machine shows its fingerprint")
-            .help(format!("when the new key is right: `{forget}`, and record it again"));
-    }
-    let trouble = Trouble::new(match (&said, answer.status) {
-        (Some(said), _) => format!("{machine} cannot be reached: {said}"),
-        (None, Some(status)) => {
-            format!("{machine} cannot be reached: ssh ended with status {status} and without a word")
-        }
-        (None, None) => format!("{machine} does not answer"),
-    });
-    if answer.complaint.contains("Permission denied") {
-        trouble.help("the account does not let this key in: `ssh-add -l` shows which keys the agent offers")
-    } else if answer.complaint.contains("a password is required") {
-        trouble.help("sudo asks for a password, and nobody can type it here: let it be root, or `NOPASSWD`")
-    } else {
-        trouble.help("is the machine up, and is this the way to it? Try the line of the plan by hand")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn another_host_key_is_explained_and_not_tried_again() {
-        let words = ["ssh", "-o", "UserKnownHostsFile=state/a/known_hosts", "-o", "HostKeyAlias=a", "--", "root@h"];
-        let ssh = Some(words.map(str::to_owned).to_vec());
-        let remote = Remote { system: System::Host, ssh, sudo: false, text: String::new() };
-        let complaint =
-            "@@@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @@@\nHost key verification failed.".to_owned();
-        let answer = Answer { complaint, status: Some(255), ..Answer::default() };
-        assert!(is_final(&answer) && never_connected(&answer));
-        let trouble = trouble(&remote, &answer);
-        assert_eq!(trouble.why, "root@h shows another host key than a has in state/a/known_hosts");
-        assert!(trouble.help[2].contains("`ssh-keygen -R a -f state/a/known_hosts`"), "{:?}", trouble.help);
-    }
-
-    #[test]
-    fn a_dropped_connection_is_tried_again() {
-        let dropped = |complaint: &str| Answer { complaint: complaint.into(), status: Some(255), ..Answer::default() };
-        for complaint in
-            ["Connection to h closed by remote host.", "ssh: connect to host h port 22: Connection refused", ""]
-        {
-            assert!(!is_final(&dropped(complaint)), "{complaint}");
-        }
-    }
 }

@@ -34,6 +34,7 @@ Examples:
 
 Exit status: 0 every step, or every one up to `--until`, is done; 2 the plan or an option is refused, or another deployer is at work;
 3 a step failed, waits for somebody, or the run was stopped: the same command goes on from there.")]
+#[expect(clippy::option_option, reason = "clap's form of an option whose value may be left out")]
 pub(super) struct Args {
     /// The host
     host: String,

@@ -124,7 +124,7 @@ pub fn status(status: &Status) -> String {
     }
     match &status.next {
         Some(next) if status.interrupted => {
-            text.push_str(&format!("next: {} (the last run was stopped)\n", printable(next)))
+            text.push_str(&format!("next: {} (the last run was stopped)\n", printable(next)));
         }
         Some(next) => text.push_str(&format!("next: {}\n", printable(next))),
         None => text.push_str("complete\n"),

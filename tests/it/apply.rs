@@ -174,7 +174,7 @@ fn of_two_runs_at_once_one_says_who_the_other_is() {
 }
 
 fn wait_for(path: &Path) {
-    let given = Instant::now() + Duration::from_secs(120);
+    let given = Instant::now() + Duration::from_mins(2);
     while !path.exists() {
         assert!(Instant::now() < given, "{} does not come", path.display());
         std::thread::sleep(Duration::from_millis(20));
