@@ -62,6 +62,13 @@ struct Call<'a> {
     text: &'a str,
 }
 
+impl Call<'_> {
+    /// Tells whether somebody who stops the run ends this call: what cleans up behind a run is let come to its end.
+    fn heeds(&self) -> bool {
+        matches!(self.mode, "run" | "contact")
+    }
+}
+
 impl Ssh {
     pub(super) fn new(fleet: &Path, host: &str, interactive: bool, stop: Stop) -> Self {
         Self {
@@ -190,7 +197,7 @@ impl Ssh {
         };
         let writer = child.stdin.take().map(|input| std::thread::spawn(move || feed(input, &script)));
         let receive = listen(&mut child);
-        let (mut answer, sent) = self.hear(&mut child, &receive, &nonce, until, heard);
+        let (mut answer, sent) = self.hear(&mut child, &receive, (&nonce, call.heeds()), until, heard);
         drop(writer);
         if let Some((path, _)) = complaints {
             let mut text = String::new();
@@ -219,7 +226,7 @@ impl Ssh {
         &self,
         child: &mut Child,
         receive: &Receiver<Vec<u8>>,
-        nonce: &str,
+        (nonce, heeds): (&str, bool),
         until: Instant,
         heard: &mut dyn FnMut(Heard<'_>),
     ) -> (Answer, u64) {
@@ -260,7 +267,7 @@ impl Ssh {
                 break;
             }
             answer.late = Instant::now() >= until;
-            answer.stopped = self.stop.is_asked();
+            answer.stopped = heeds && self.stop.is_asked();
             if answer.late || answer.stopped || last.elapsed() > SILENCE {
                 break;
             }

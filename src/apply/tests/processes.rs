@@ -102,6 +102,7 @@ fn sample(which: &str) -> Plan {
             command("slow", &remote("echo begun >> slow; i=0; while [ $i -lt 20 ]; do i=$((i + 1)); echo line $i; sleep 0.1; done; echo ended >> slow"))
                 .on_host(),
         ]),
+        "held" => plan(vec![command("there", &remote("true")).on_host(), command("here", "touch waiting; sleep 60")]),
         "fails" => plan(vec![command("fails", &remote("echo out; echo why >&2; exit 7")).on_host()]),
         other => panic!("{other}"),
     }
@@ -193,6 +194,21 @@ fn a_run_that_is_killed_or_stopped_while_the_machine_works_hears_the_same_comman
         assert_eq!(fleet.run("slow", "", ""), "Complete");
         assert_eq!(fleet.read("machine/slow"), "begun\nended\n", "{signal}");
     }
+}
+
+#[test]
+fn a_run_that_is_stopped_ends_its_line_here_and_gives_the_lock_on_the_machine_back() {
+    let fleet = Fleet::new();
+    let mut child = fleet.start("held", "", "");
+    let given = Instant::now() + Duration::from_mins(1);
+    while !fleet.path("waiting").exists() && Instant::now() < given {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(fleet.path("machine/var/deploy").exists());
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    child.wait().unwrap();
+    assert_eq!(fleet.read("ending"), "Interrupted { step: Some(\"here\"), goes_on: false }");
+    assert!(!fleet.path("machine/var/deploy").exists());
 }
 
 #[test]
