@@ -4,6 +4,7 @@
 //! one way, `source → fleet → resolve → check → compile → plan → report`, and `cli` is the only folder that prints.
 #![forbid(unsafe_code)]
 
+pub mod apply;
 pub mod check;
 pub mod cli;
 pub mod compile;

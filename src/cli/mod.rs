@@ -13,6 +13,7 @@ mod context;
 mod eval;
 mod explain;
 mod facts;
+mod front;
 mod git;
 mod init;
 mod lint_nix;
@@ -68,7 +69,7 @@ Examples:
   hostwright explain port-conflict         why a rule exists and how to mend what it reports
 
 Exit status: 0 nothing at error level; 1 findings at error level, or `build --check` found a difference;
-2 wrong usage, unreadable or invalid input, an altered plan; 3 a step of `apply` failed.")]
+2 wrong usage, unreadable or invalid input, an altered plan; 3 a step of `apply` failed, waits for somebody or was stopped.")]
 struct Cli {
     /// The fleet's folder [default: the nearest one upwards with a fleet.toml]
     #[arg(long, global = true, value_name = "DIR")]
@@ -127,6 +128,8 @@ enum ExitStatus {
     Findings,
     /// Wrong usage, unreadable or invalid input, an altered plan.
     Invalid,
+    /// A plan did not come to its end: a step failed, waits for somebody, or was stopped.
+    Stopped,
 }
 
 impl From<ExitStatus> for ExitCode {
@@ -135,6 +138,7 @@ impl From<ExitStatus> for ExitCode {
             ExitStatus::Success => 0,
             ExitStatus::Findings => 1,
             ExitStatus::Invalid => 2,
+            ExitStatus::Stopped => 3,
         })
     }
 }

@@ -81,6 +81,13 @@ impl Terminal {
         }
     }
 
+    /// Prints what a run failed with; also where only errors are asked for.
+    #[expect(clippy::unused_self, reason = "whoever prints has been given the terminal to print to")]
+    pub(super) fn error(&self, text: &str) {
+        // Nothing can be done about a standard error that cannot be written.
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+
     /// Prints what ended the run, and the ways out.
     pub(super) fn failure(&self, failure: &Failure) {
         let (red, bold, reset) = if self.color_err { ("\u{1b}[1;31m", "\u{1b}[1m", "\u{1b}[0m") } else { ("", "", "") };

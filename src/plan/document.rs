@@ -1,9 +1,13 @@
 //! The plan as a document: its head, its steps in order, and its two digests.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use sha2::{Digest as _, Sha256};
 
 use super::downtime::Downtime;
 use super::gates;
+use super::line::Line;
+use super::reach::Reach;
 use super::scenario::Scenario;
 use super::step::Step;
 use crate::source::{hex, sha256};
@@ -28,6 +32,12 @@ pub struct Plan {
     /// Of a migration, when which service is down.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     downtime: Vec<Downtime>,
+    /// The way to the machine, which tells what a line of a step is; no part of the JSON form.
+    #[serde(skip)]
+    reach: Option<Reach>,
+    /// How large what is destroyed is, by `disk:<id>`; no part of the JSON form.
+    #[serde(skip)]
+    sizes: BTreeMap<String, String>,
 }
 
 /// What a plan says about itself, the steps aside.
@@ -45,9 +55,47 @@ impl Plan {
         let Head { tool_version, host, scenario, inputs_sha256 } = head;
         let plan_sha256 = String::new();
         let version = VERSION;
-        let mut plan = Self { version, tool_version, host, scenario, inputs_sha256, plan_sha256, steps, downtime };
+        let (reach, sizes) = (None, BTreeMap::new());
+        let mut plan =
+            Self { version, tool_version, host, scenario, inputs_sha256, plan_sha256, steps, downtime, reach, sizes };
         plan.plan_sha256 = digest(&serde_json::to_value(&plan).unwrap_or_default());
         plan
+    }
+
+    /// Adds the way to the machine, and how large its disks are.
+    pub(super) fn reached_by(self, reach: Reach, sizes: BTreeMap<String, String>) -> Self {
+        Self { reach: Some(reach), sizes, ..self }
+    }
+
+    /// Returns how large something is that a step destroys, as people write it; none where the definition does not say.
+    pub fn size_of(&self, destroyed: &str) -> Option<&str> {
+        self.sizes.get(destroyed).map(String::as_str)
+    }
+
+    /// Tells what a command line of one of its steps is to whoever runs it.
+    pub fn line(&self, line: &str) -> Line {
+        self.reach.as_ref().map_or_else(|| Line::Shell(line.to_owned()), |reach| reach.line(line))
+    }
+
+    /// Returns the digest of each step, as (id, first 16 hexadecimal digits of the sha256 of its canonical JSON).
+    pub fn step_digests(&self) -> Vec<(String, String)> {
+        let digest = |step: &Step| {
+            let full = digest(&serde_json::to_value(step).unwrap_or_default());
+            full.chars().take(16).collect()
+        };
+        self.steps.iter().map(|step| (step.id.clone(), digest(step))).collect()
+    }
+
+    /// Returns the ids of all steps that need a step, directly or not.
+    pub fn dependents(&self, id: &str) -> BTreeSet<&str> {
+        let mut found = BTreeSet::new();
+        // Steps stand after what they need, so that one pass is enough.
+        for step in &self.steps {
+            if step.needs.iter().any(|need| need == id || found.contains(need.as_str())) {
+                found.insert(step.id.as_str());
+            }
+        }
+        found
     }
 
     /// Returns the version of the JSON form.

@@ -12,6 +12,7 @@ mod downtime;
 pub mod gates;
 mod graph;
 mod installer_image;
+mod line;
 mod load;
 mod parts;
 mod places;
@@ -20,6 +21,8 @@ mod scenario;
 mod scenarios;
 mod scripts;
 mod seconds;
+#[cfg(test)]
+pub(crate) mod sketch;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -28,6 +31,7 @@ pub use document::{Plan, VERSION};
 pub use downtime::Downtime;
 pub use gates::Violation;
 pub use graph::GraphError;
+pub use line::{Line, Remote, System};
 pub use load::{MAX_BYTES, Refusal, RefusedAt, load};
 pub use scenario::Scenario;
 pub use scripts::{Script, files};
@@ -120,6 +124,7 @@ pub fn make(
         return Err(PlanError::NothingMoves(host.name.to_owned()));
     }
     let reach = Reach::of(host).ok_or_else(|| PlanError::NoTarget(host.name.to_owned()))?;
+    let way = reach.clone();
     let places = BootPlaces::of(host);
     let scripts = scripts::scripts(host)?;
     let proven =
@@ -139,5 +144,9 @@ pub fn make(
         inputs_sha256: document::digest_of_inputs(inputs),
     };
     let downtime = downtime::of(&steps, spans);
-    Ok(Plan::seal(head, steps, downtime))
+    let sizes = host.disks.iter().filter_map(|disk| {
+        let size = disk.def.size.as_ref()?.value.to_string();
+        Some((format!("disk:{}", disk.def.id.as_str()), size))
+    });
+    Ok(Plan::seal(head, steps, downtime).reached_by(way, sizes.collect()))
 }

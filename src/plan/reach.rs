@@ -21,7 +21,7 @@ pub(super) enum Who {
 }
 
 /// The way to a machine.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reach {
     host: String,
     target: Target,
@@ -43,6 +43,13 @@ impl Reach {
             (initrd.def.port.value, own)
         });
         Some(Self { host: host.name.to_owned(), target: deploy.target.as_ref()?.value.clone(), jump, way, initrd })
+    }
+
+    /// Returns the way to a target of which nothing else is known.
+    #[cfg(test)]
+    pub(super) fn to(host: &str, target: &str) -> Self {
+        let target = target.parse().unwrap();
+        Self { host: host.to_owned(), target, jump: Vec::new(), way: Vec::new(), initrd: None }
     }
 
     /// Tells whether the machine is the deployer itself.

@@ -7,6 +7,7 @@
 //! Invariant: a report becomes a string that depends on the arguments alone. Text from outside reaches a terminal, a
 //! workflow log or XML with its control and invisible characters written as escapes; JSON carries it unchanged.
 
+pub mod apply;
 mod check;
 mod excerpt;
 mod github;

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a test that is skipped says so")]
 #![allow(clippy::case_sensitive_file_extension_comparisons, reason = "the program writes these names itself")]
 
+mod apply;
 mod assertions;
 mod backup;
 mod bad_input;

@@ -41,7 +41,7 @@ fn at(plan: &mut Value, id: &str) -> usize {
 fn an_untouched_plan_is_accepted_and_nothing_is_run() {
     let sandbox = built();
     apply(&sandbox).ends(0).says("reboot-test").says("verified").says("nothing was run");
-    sandbox.run(&["apply", "lufta"]).ends(2).complains("does not run plans");
+    assert!(!sandbox.path().join("state").exists());
     // Another formatting of the same document says the same.
     let plan: Value = serde_json::from_str(&sandbox.read(PLAN)).unwrap();
     sandbox.write("copy.json", plan.to_string());

@@ -21,7 +21,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("kubernetes", &["source", "fleet", "facts", "modules", "text", "units"]),
     ("probe", &["source", "units"]),
     ("propose", &["source", "units"]),
-    ("report", &["source", "plan", "kubernetes", "text", "units"]),
+    ("apply", &["source", "plan", "text", "units"]),
+    ("report", &["source", "plan", "apply", "kubernetes", "text", "units"]),
     (
         "cli",
         &[
@@ -35,6 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "compile",
             "evaluate",
             "plan",
+            "apply",
             "probe",
             "propose",
             "kubernetes",
