@@ -72,7 +72,10 @@ exit 0"#,
 if [ -z "$2" ]; then rm -f "$v"; else printf '\007\000\000\000%s' "$2" | sed 's/./&\x00/5g' > "$v"; fi"#,
     ),
     // As on the firmware's variables, which know no seeking.
-    ("tail", r#"[ -z "$3" ] || { echo "tail: $3: cannot seek to relative offset 4: Illegal seek" >&2; exit 1; }; command -p tail "$@""#),
+    (
+        "tail",
+        r#"[ -z "$3" ] || { echo "tail: $3: cannot seek to relative offset 4: Illegal seek" >&2; exit 1; }; command -p tail "$@""#,
+    ),
     ("nix-env", r#"[ "$1" = -p ] && [ "$3" = --set ] && ln -sfn "$4" "$2""#),
     ("nix-store", "exit 0"),
     ("systemd-run", r#"while [ "${1##*/}" != switch-to-configuration ]; do shift; done; exec "$@""#),

@@ -78,7 +78,8 @@
           exit 0
         fi
         echo 'hostwright: nobody has confirmed this trial boot, going back to the last good generation'
-        systemctl --no-block reboot
+        # Behind it, since it may fail or wait for a bus that never comes, and the script ends at what fails.
+        systemctl --no-block reboot &
         # Longer than a clean stop takes; this script goes on until the last process is killed.
         sleep 120
         echo s > /proc/sysrq-trigger
