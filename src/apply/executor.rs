@@ -18,7 +18,7 @@ use super::settle::{self, Next, Shape};
 use super::target_lock::Claim;
 use super::transport::{Transport, Trouble};
 use crate::plan::gates::id::CHECK_DEFINITION;
-use crate::plan::{Plan, Remote, Step, StepKind, System};
+use crate::plan::{Plan, Step, StepKind, System};
 use crate::units::TimeSpan;
 
 /// How long steps may take: three times what is expected, and at least what their kind is given.
@@ -71,7 +71,7 @@ pub(super) struct Executor<'a> {
     /// The deployer's own machine id.
     pub(super) machine: Option<String>,
     /// The systems, with their boots, on which this run holds the lock.
-    pub(super) locked: Vec<(System, Option<String>, Remote)>,
+    pub(super) locked: Vec<(System, Option<String>)>,
     pub(super) limits: &'a Limits,
     pub(super) started: Instant,
     pub(super) count: u64,
@@ -89,7 +89,7 @@ impl Executor<'_> {
         let ending = self.steps();
         let goes_on = matches!(ending, Ok(Ending::Interrupted { goes_on: true, .. }));
         if !goes_on {
-            self.unlock();
+            self.unlock()?;
         }
         ending
     }

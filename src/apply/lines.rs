@@ -247,17 +247,21 @@ impl Executor<'_> {
     /// Takes the lock on a system of ours, once for each of its boots.
     fn lock(&mut self, remote: &Remote, contact: &Contact) -> Result<Result<(), Trouble>, Refused> {
         let ours = matches!(remote.system, System::Installer | System::Host);
-        let held = self.locked.iter().any(|(system, boot, _)| *system == remote.system && *boot == contact.boot);
+        let held = self.locked.iter().any(|(system, boot)| *system == remote.system && *boot == contact.boot);
         if !ours || held {
             return Ok(Ok(()));
+        }
+        let name = remote.system.as_str();
+        if !self.journal.state.locked.contains(name) {
+            self.journal.add(Event::Locked { system: name.to_owned() })?;
         }
         match target_lock::take(self.transport, remote, &self.claim, self.options.take_over) {
             Ok(over) => {
                 if let Some(from) = over {
                     self.front.hear(Said::Remark(&format!("the lock on the machine was taken from: {from}")));
                 }
-                self.locked.retain(|(system, _, _)| *system != remote.system);
-                self.locked.push((remote.system, contact.boot.clone(), remote.clone()));
+                self.locked.retain(|(system, _)| *system != remote.system);
+                self.locked.push((remote.system, contact.boot.clone()));
                 Ok(Ok(()))
             }
             Err(NoLock::Held(refused)) => Err(refused),
@@ -281,10 +285,28 @@ impl Executor<'_> {
         }
     }
 
-    /// Gives the locks back.
-    pub(super) fn unlock(&mut self) {
-        for (_, _, remote) in std::mem::take(&mut self.locked) {
-            target_lock::release(self.transport, &remote, &self.claim);
+    /// Gives the locks back, those of runs that were cut off too.
+    pub(super) fn unlock(&mut self) -> Result<(), Refused> {
+        for system in self.journal.state.locked.clone() {
+            let Some(remote) = self.remote_of(&system) else { continue };
+            let given_back = target_lock::release(self.transport, &remote, &self.claim);
+            // An installer that is not there any more has taken its lock along.
+            if given_back || remote.system == System::Installer {
+                self.journal.add(Event::Unlocked { system })?;
+            }
         }
+        self.locked.clear();
+        Ok(())
+    }
+
+    /// Returns a command on a system, whichever: the way to it.
+    fn remote_of(&self, system: &str) -> Option<Remote> {
+        let steps = self.plan.steps().iter();
+        let lines =
+            steps.flat_map(|step| step.checks_before().iter().chain(step.commands()).chain(step.checks_after()));
+        lines.map(|line| self.plan.line(line)).find_map(|line| match line {
+            Line::Remote(remote) if remote.system.as_str() == system => Some(remote),
+            _ => None,
+        })
     }
 }

@@ -64,6 +64,10 @@ pub(super) enum Event {
     },
     /// A wait has begun, at this second since 1970.
     Waiting { step: String, since: i64 },
+    /// The lock on a system of the machine is about to be taken.
+    Locked { system: String },
+    /// It was given back.
+    Unlocked { system: String },
     /// Somebody stopped the run, or it was told to end.
     Interrupted {
         #[serde(default, skip_serializing_if = "Option::is_none")]

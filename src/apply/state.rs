@@ -72,6 +72,8 @@ pub(super) struct State {
     pub(super) steps: BTreeMap<String, StepState>,
     /// What a person agreed to lose.
     pub(super) given_up: BTreeSet<String>,
+    /// The systems of the machine on which a lock of ours may lie.
+    pub(super) locked: BTreeSet<String>,
     pub(super) interrupted: bool,
     pub(super) closed: bool,
     pub(super) last_at: Option<String>,
@@ -115,7 +117,9 @@ impl State {
         if self.about.is_none() {
             return Err("something happens before a plan begins".to_owned());
         }
-        (self.interrupted, self.closed) = (false, false);
+        if !matches!(event, Event::Unlocked { .. }) {
+            (self.interrupted, self.closed) = (false, false);
+        }
         self.last_at = Some(at.to_owned());
         match event {
             Event::Opened { .. } => {}
@@ -157,6 +161,12 @@ impl State {
             }
             Event::Waiting { step, since } => {
                 self.steps.entry(step.clone()).or_default().since = Some(*since);
+            }
+            Event::Locked { system } => {
+                self.locked.insert(system.clone());
+            }
+            Event::Unlocked { system } => {
+                self.locked.remove(system);
             }
             Event::Interrupted { .. } => self.interrupted = true,
             Event::Closed => self.closed = true,

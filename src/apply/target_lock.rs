@@ -75,13 +75,14 @@ exit 5
     }
 }
 
-/// Gives the lock back if it is ours; a machine that does not answer keeps it, and the same deployer finds it again.
-pub(super) fn release(transport: &mut dyn Transport, remote: &Remote, claim: &Claim) {
+/// Gives the lock back if it is ours, and tells whether it is; a machine that does not answer keeps it, and the same deployer finds it
+/// again.
+pub(super) fn release(transport: &mut dyn Transport, remote: &Remote, claim: &Claim) -> bool {
     let token = ShellWord::new(&claim.token);
     let script = format!(
         "token={token}
 {PLACES}if [ \"$(sed -n 1p \"$lock\" 2>/dev/null)\" = \"$token\" ]; then rm -f \"$lock\"; fi
 "
     );
-    let _ = transport.script(remote, &script);
+    transport.script(remote, &script).is_ok_and(|(status, _)| status == 0)
 }

@@ -44,6 +44,18 @@ pub enum System {
     Initrd,
 }
 
+impl System {
+    /// Returns the word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stranger => "stranger",
+            Self::Installer => "installer",
+            Self::Host => "host",
+            Self::Initrd => "initrd",
+        }
+    }
+}
+
 const ALL: [(Who, System); 4] = [
     (Who::System, System::Host),
     (Who::Installer, System::Installer),
