@@ -35,7 +35,7 @@ BOOTS = ("The reboot test on real loaders",
          "a real systemd-boot (OVMF, two ESPs). What stands in for NixOS is in tests/vm/standin. `seconds away` is what wait.sh says, in an "
          "emulated machine on busy processors, where one boot takes two to five minutes. The limits there are 1 min for stage 1, 15 min for a "
          "trial, and a few minutes for a trial that nobody can confirm. Stage 1 of the candidates that fail is a scripted one with GRUB and "
-         "systemd with systemd-boot; good candidates have systemd.",
+         "systemd with systemd-boot; good candidates have systemd. A case without a row has not run to its end.",
          [("loader", "loader"), ("case", "case"), ("verdict", "verdict"), ("seconds away", "away")])
 KINDS = {"boots": BOOTS, "layouts-2.1": LAYOUTS, "layouts-2.3": LAYOUTS, "kills": KILLS, "features": FEATURES, "probe": PROBE}
 
