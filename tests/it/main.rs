@@ -49,7 +49,6 @@ mod pin;
 mod plan;
 mod plan_cluster;
 mod plan_migrate;
-
 mod plans;
 mod planted;
 mod pods;
@@ -61,3 +60,4 @@ mod reboot_scripts;
 mod secrets;
 mod spread;
 mod structure;
+mod updates;
