@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::clusters::Clusters;
 use super::rule::{Check, Finding, Findings, FleetCx, HostCx, Rule, Unchecked};
 use super::scope::Scope;
-use super::{allow, rules};
+use super::{allow, external, rules};
 use crate::facts::{Facts, Found};
 use crate::fleet;
 use crate::resolve::{Resolved, ResolvedHost, resolve};
@@ -63,7 +63,7 @@ pub fn check(
                     _ => false,
                 })
             };
-            rules::all().filter_map(check_host).collect()
+            rules::all().filter(|rule| external::applies(rule, host)).filter_map(check_host).collect()
         })
         .collect();
     outcomes.extend(of_hosts.into_iter().flatten());

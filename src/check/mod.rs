@@ -24,6 +24,7 @@ mod data_formats;
 mod engine;
 mod evaluated;
 mod example;
+mod external;
 mod fingerprint;
 mod fix;
 mod foreign;

@@ -100,8 +100,8 @@ struct Job<'a> {
     out: &'a Path,
 }
 
-/// The plans of a host, that of a migration last, and the files that belong to them.
-type Planned = (Vec<Plan>, Vec<OutFile>);
+/// The plan of a host, and the files that belong to it.
+type Planned = (Plan, Vec<OutFile>);
 
 /// What is to be written, and what to say of it.
 struct Built {
@@ -128,11 +128,10 @@ impl Job<'_> {
         for summary in &hosts {
             let mut scripts = summary.scripts;
             let plan = match self.plan(&summary.name, self.facts)? {
-                Some((plans, of_plan)) => {
+                Some((plan, of_plan)) => {
                     scripts += of_plan.iter().filter(|file| file.executable).count();
                     files.extend(of_plan);
-                    let words = plans.iter().map(|plan| format!("{}, {} steps", plan.scenario(), plan.steps().len()));
-                    format!("plan: {}", words.collect::<Vec<_>>().join(" · plan: "))
+                    format!("plan: {}, {} steps", plan.scenario(), plan.steps().len())
                 }
                 None => "no plan: `[deploy] target` is not stated".to_owned(),
             };
@@ -146,7 +145,8 @@ impl Job<'_> {
         Ok(Ok(Built { tree, existing, lines }))
     }
 
-    /// Returns the plans of a host, that of a migration last, and the files that belong to it; none for a host that does not say where it is reached.
+    /// Returns the plan of a host for the scenario that fits, and the files that belong to it; none for a host that does not say where it is
+    /// reached.
     fn plan(&self, host: &str, facts: &Facts) -> Result<Option<Planned>, Failure> {
         let Some(resolved) = self.fleet.hosts.iter().find(|known| known.name == host) else { return Ok(None) };
         let plan = match context::plan_of(self.fleet, resolved, None, self.inputs, facts, self.clusters) {
@@ -164,19 +164,14 @@ impl Job<'_> {
                 ..OutFile::of_text(format!("{folder}/{}", script.path), script.text)
             })
             .collect();
-        let mut plans = vec![("plan", plan)];
-        if resolved.services.iter().any(|service| service.def.migrates_from.is_some()) {
-            let scenario = Some(Scenario::Migrate);
-            let plan = context::plan_of(self.fleet, resolved, scenario, self.inputs, facts, self.clusters);
-            plans.push(("plan-migrate", plan.map_err(|error| context::plan_failure(&error))?));
+        // A migration has a name of its own beside, by which it is asked for while the machine has other plans.
+        let names: &[&str] = if plan.scenario() == Scenario::Migrate { &["plan", "plan-migrate"] } else { &["plan"] };
+        for format in [PlanFormat::Markdown, PlanFormat::Json, PlanFormat::Html] {
+            let text = report::plan::write(&plan, format, false).map_err(|error| Failure::new(error.to_string()))?;
+            let of_name = |name: &&str| OutFile::of_text(format!("{folder}/{name}.{}", format.as_str()), text.clone());
+            files.extend(names.iter().map(of_name));
         }
-        for (name, plan) in &plans {
-            for format in [PlanFormat::Markdown, PlanFormat::Json, PlanFormat::Html] {
-                let text = report::plan::write(plan, format, false).map_err(|error| Failure::new(error.to_string()))?;
-                files.push(OutFile::of_text(format!("{folder}/{name}.{}", format.as_str()), text));
-            }
-        }
-        Ok(Some((plans.into_iter().map(|(_, plan)| plan).collect(), files)))
+        Ok(Some((plan, files)))
     }
 
     /// Puts the files together with those of hosts that this run leaves alone, and writes the manifest.

@@ -250,8 +250,8 @@ pub(super) fn plan_of(
     let copies = digests(host.copies.iter().map(|copy| (copy.path.as_str(), &copy.asset)));
     // Only a migration stands on the manifests, and on those of the clusters that something comes from.
     let from = host.services.iter().filter_map(|service| service.def.migrates_from.as_ref());
-    let from: Vec<&str> =
-        from.map(|from| from.cluster.as_str()).filter(|_| scenario == Some(Scenario::Migrate)).collect();
+    let migrates = scenario.unwrap_or_else(|| Scenario::default_for(host)) == Scenario::Migrate;
+    let from: Vec<&str> = from.map(|from| from.cluster.as_str()).filter(|_| migrates).collect();
     let named: Vec<&str> = (fleet.fleet.file.clusters.iter())
         .filter(|(name, _)| from.contains(&name.as_str()))
         .flat_map(|(_, cluster)| cluster.value.manifests.iter().map(|path| path.value.0.as_str()))

@@ -94,7 +94,8 @@ fn url(channel: &Channel) -> String {
 }
 
 fn entry<'a>(fleet: &'a Resolved<'a>) -> Entry<'a> {
-    let used = |name: &str| fleet.hosts.iter().any(|host| host.channel.name == name);
+    let compiled = || fleet.hosts.iter().filter(|host| host.def.external.is_none());
+    let used = |name: &str| compiled().any(|host| host.channel.name == name);
     let pin = |name: &'a str, channel: &'a Channel| Pin {
         name,
         input: input(name),
@@ -124,7 +125,7 @@ fn entry<'a>(fleet: &'a Resolved<'a>) -> Entry<'a> {
         modules: inputs().filter_map(module).collect(),
         has_colmena: inputs().any(|(name, _)| name == "colmena"),
         has_deploy_rs: inputs().any(|(name, _)| name == "deploy-rs"),
-        hosts: fleet.hosts.iter().map(|host| host_entry(fleet, host)).collect(),
+        hosts: compiled().map(|host| host_entry(fleet, host)).collect(),
     }
 }
 

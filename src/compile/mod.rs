@@ -167,7 +167,8 @@ pub fn compile(
     templates: &Templates,
 ) -> Result<Compiled, Diagnostics> {
     let is_wanted = |host: &&ResolvedHost<'_>| wanted.is_empty() || wanted.iter().any(|name| name == host.name);
-    let hosts: Vec<&ResolvedHost<'_>> = fleet.hosts.iter().filter(is_wanted).collect();
+    let (elsewhere, hosts): (Vec<&ResolvedHost<'_>>, Vec<&ResolvedHost<'_>>) =
+        fleet.hosts.iter().filter(is_wanted).partition(|host| host.def.external.is_some());
     let compiled: Vec<(Vec<OutFile>, HostSummary, Diagnostics)> =
         hosts.par_iter().map(|host| host_files(&HostCx::new(fleet, host, facts, sources, templates))).collect();
     let mut found = Vec::new();
@@ -177,6 +178,12 @@ pub fn compile(
         all.hosts.push(summary);
         found.extend(said);
     }
+    // A configuration that is elsewhere is not compiled; what plans work with is.
+    all.hosts.extend(elsewhere.into_iter().filter_map(|host| {
+        let words = format!("not compiled: {}", host.def.external.as_ref()?.source.words());
+        Some(HostSummary { name: host.name.to_owned(), words, nix_files: 0, scripts: 0 })
+    }));
+    all.hosts.sort_by(|a, b| a.name.cmp(&b.name));
     all.files.extend(access::known_hosts(fleet));
     all.files.sort_by(|a, b| a.path.cmp(&b.path));
     if found.is_empty() { Ok(all) } else { Err(found) }

@@ -43,6 +43,7 @@ use crate::facts::Facts;
 use crate::fleet::cluster::ClusterFacts;
 use crate::resolve::{Resolved, ResolvedHost};
 use document::Head;
+use parts::Proven;
 use places::BootPlaces;
 use reach::Reach;
 
@@ -60,6 +61,16 @@ pub enum PlanError {
         /// What there is.
         available: Vec<Scenario>,
     },
+    /// A cold boot is asked for, and nothing can cut the power.
+    #[error(
+        "a cold boot of `{0}` needs `[machine] hooks.power-cycle`: the command on the deployer that cuts its power and gives it back"
+    )]
+    NoPowerCycle(String),
+    /// The configuration is elsewhere, and the scenario needs one of ours.
+    #[error(
+        "`{0}` has its NixOS configuration elsewhere (`[external]`): it can be updated and tested, and nothing else is planned for it"
+    )]
+    External(String),
     /// Nothing moves to the host.
     #[error("no service of `{0}` has `migrates-from`: nothing moves to it")]
     NothingMoves(String),
@@ -94,8 +105,6 @@ struct PlanCx<'a> {
     scripts: Vec<Script>,
     /// The scenario that steps are made for.
     scenario: Scenario,
-    /// The scenario that would fit better, where this one stands in for it.
-    stands_in_for: Option<Scenario>,
 }
 
 /// Makes the plan of a host.
@@ -112,23 +121,73 @@ pub fn make(
     facts: &Facts,
     clusters: &BTreeMap<String, ClusterFacts>,
 ) -> Result<Plan, PlanError> {
-    let fitting = scenario.unwrap_or_else(|| Scenario::default_for(host));
-    let (chosen, stands_in_for) = match scenario {
-        None if !fitting.is_available() => (Scenario::Install, Some(fitting)),
-        _ => (fitting, None),
-    };
+    let chosen = scenario.unwrap_or_else(|| Scenario::default_for(host));
     let Some(steps_of) = scenarios::find(chosen) else {
         return Err(PlanError::NotAvailable { asked: chosen, available: Scenario::available().collect() });
     };
+    if host.def.external.is_some() && chosen != Scenario::Update {
+        return Err(PlanError::External(host.name.to_owned()));
+    }
     if chosen == Scenario::Migrate && host.services.iter().all(|service| service.def.migrates_from.is_none()) {
         return Err(PlanError::NothingMoves(host.name.to_owned()));
     }
-    let reach = Reach::of(host).ok_or_else(|| PlanError::NoTarget(host.name.to_owned()))?;
-    let way = reach.clone();
-    let places = BootPlaces::of(host);
-    let scripts = scripts::scripts(host)?;
-    let proven =
-        steps_of(&PlanCx { fleet, host, facts, clusters, reach, places, scripts, scenario: chosen, stands_in_for });
+    let cx = PlanCx::new(fleet, host, facts, clusters, chosen)?;
+    sealed(&cx, steps_of(&cx), inputs, tool_version)
+}
+
+/// What the reboot test alone is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tests {
+    /// The baseline boots and no test: the way back is proven again.
+    pub baseline_only: bool,
+    /// One more boot with the power cut, through the hook.
+    pub cold: bool,
+}
+
+/// Makes the plan of the reboot test alone: the system that boots by default is its own candidate.
+///
+/// Arguments are those of [`make`]. The error covers a cold boot without a hook that cuts the power.
+pub fn reboot_test(
+    fleet: &Resolved<'_>,
+    host: &ResolvedHost<'_>,
+    tests: Tests,
+    inputs: &[(String, &str)],
+    tool_version: &str,
+    facts: &Facts,
+) -> Result<Plan, PlanError> {
+    let has_hook = host.def.machine.hooks.as_ref().is_some_and(|hooks| hooks.power_cycle.is_some());
+    if tests.cold && !has_hook {
+        return Err(PlanError::NoPowerCycle(host.name.to_owned()));
+    }
+    let clusters = BTreeMap::new();
+    let cx = PlanCx::new(fleet, host, facts, &clusters, Scenario::RebootTest)?;
+    sealed(&cx, scenarios::reboot_test::steps(&cx, tests), inputs, tool_version)
+}
+
+/// Returns hosts in the order in which one update goes over them: those with `[deploy] canary` first, else as they are given.
+pub fn canaries_first<'h, 'f>(hosts: &[&'h ResolvedHost<'f>]) -> Vec<&'h ResolvedHost<'f>> {
+    let is_canary = |host: &&&ResolvedHost<'_>| host.def.deploy.as_ref().is_some_and(|deploy| deploy.canary.value);
+    let (first, rest): (Vec<_>, Vec<_>) = hosts.iter().partition(is_canary);
+    first.into_iter().chain(rest).copied().collect()
+}
+
+impl<'a> PlanCx<'a> {
+    fn new(
+        fleet: &'a Resolved<'a>,
+        host: &'a ResolvedHost<'a>,
+        facts: &'a Facts,
+        clusters: &'a BTreeMap<String, ClusterFacts>,
+        scenario: Scenario,
+    ) -> Result<Self, PlanError> {
+        let reach = Reach::of(host).ok_or_else(|| PlanError::NoTarget(host.name.to_owned()))?;
+        let places = BootPlaces::of(host);
+        Ok(Self { fleet, host, facts, clusters, reach, places, scripts: scripts::scripts(host)?, scenario })
+    }
+}
+
+/// Orders the steps, verifies the gates once more and seals the plan.
+fn sealed(cx: &PlanCx<'_>, proven: Proven, inputs: &[(String, &str)], tool_version: &str) -> Result<Plan, PlanError> {
+    let (host, chosen) = (cx.host, cx.scenario);
     let (steps, spans) = proven.into_parts();
     let steps = graph::order(steps).map_err(PlanError::Graph)?;
     // Who is needed through others already is not named again, so that a person sees what a step really waits for.
@@ -148,5 +207,5 @@ pub fn make(
         let size = disk.def.size.as_ref()?.value.to_string();
         Some((format!("disk:{}", disk.def.id.as_str()), size))
     });
-    Ok(Plan::seal(head, steps, downtime).reached_by(way, sizes.collect()))
+    Ok(Plan::seal(head, steps, downtime).reached_by(cx.reach.clone(), sizes.collect()))
 }

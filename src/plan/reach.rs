@@ -173,32 +173,42 @@ impl Reach {
         pack.then("|", &self.run(who, &make.then("&&", &unpack)))
     }
 
-    /// Returns a command that copies the closure of a store path or of a link to one to the machine, below `root`.
-    pub(super) fn copy_closure(&self, who: Who, path: &str, root: Option<&str>) -> ShellCommand {
-        let mut options = self.options(who);
-        options.extend(self.way.iter().cloned());
-        options.extend(self.port(who).into_iter().flat_map(|port| ["-p".to_owned(), port.to_string()]));
+    /// Returns the machine's store as Nix names it; its connections take the options of [`Self::with_ssh`].
+    pub(super) fn store(&self, who: Who) -> String {
         let login = self.login(who);
         let host = match login.rsplit_once('@') {
             Some((user, host)) if host.contains(':') => format!("{user}@[{host}]"),
             None if login.contains(':') => format!("[{login}]"),
             _ => login,
         };
+        format!("ssh-ng://{host}")
+    }
+
+    /// Returns a command of Nix with what its connections to the machine need.
+    pub(super) fn with_ssh(&self, who: Who, command: &ShellCommand) -> ShellCommand {
+        let mut options = self.options(who);
+        options.extend(self.way.iter().cloned());
+        options.extend(self.port(who).into_iter().flat_map(|port| ["-p".to_owned(), port.to_string()]));
+        let words = ShellCommand::new("env").arg(format!("NIX_SSHOPTS={}", options.join(" ")));
+        words.words(command)
+    }
+
+    /// Returns a command that copies the closure of a store path or of a link to one to the machine, below `root`.
+    pub(super) fn copy_closure(&self, who: Who, path: &str, root: Option<&str>) -> ShellCommand {
         // The store of the machine seen through /mnt: its own `local` store with another root.
         let query = root.map_or_else(String::new, |root| format!("?remote-store=local%3Froot%3D{root}"));
-        let store = format!("ssh-ng://{host}{query}");
-        let environment = format!("NIX_SSHOPTS={}", options.join(" "));
-        ShellCommand::new("env").arg(environment).args([
-            "nix",
-            "--extra-experimental-features",
-            "nix-command",
-            "copy",
-            "--no-check-sigs",
-            "--to",
-            &store,
-            "--",
-            path,
-        ])
+        self.copy(who, &[], &format!("{}{query}", self.store(who)), path)
+    }
+
+    /// The same for a machine that fetches from binary caches what these have.
+    pub(super) fn copy_closure_from_caches(&self, who: Who, path: &str) -> ShellCommand {
+        self.copy(who, &["--substitute-on-destination"], &self.store(who), path)
+    }
+
+    fn copy(&self, who: Who, options: &[&str], store: &str, path: &str) -> ShellCommand {
+        let copy = ShellCommand::new("nix").args(["--extra-experimental-features", "nix-command", "copy"]);
+        let copy = copy.arg("--no-check-sigs").args(options).args(["--to", store, "--", path]);
+        self.with_ssh(who, &copy)
     }
 
     /// Returns a command that prints the machine's ssh host keys as the network shows them, `alias type key` a line.

@@ -16,16 +16,24 @@ words! {
         Recover = "recover",
         /// What a migration leaves behind, or the host itself.
         Decommission = "decommission",
+        /// The reboot test alone, of the system that boots by default: no scenario that `plan` is asked for.
+        RebootTest = "reboot-test",
     }
 }
 
 impl Scenario {
-    /// Returns the scenario that fits a host: `update` where its facts show a running NixOS, else `install`.
-    ///
-    /// As long as this version makes no plan for what fits, [`super::make`] falls back to `install` in the form that
-    /// installs nothing: the machine as it runs is proven, nothing on it is wiped, and the first step says so.
+    /// Returns the scenario that fits a host: `migrate` where something moves to it, else `update` where its facts show a running NixOS,
+    /// else `install`. What is not compiled here runs already.
     pub fn default_for(host: &ResolvedHost<'_>) -> Self {
-        if runs_nixos(host) { Self::Update } else { Self::Install }
+        if host.def.external.is_some() {
+            Self::Update
+        } else if host.services.iter().any(|service| service.def.migrates_from.is_some()) {
+            Self::Migrate
+        } else if runs_nixos(host) {
+            Self::Update
+        } else {
+            Self::Install
+        }
     }
 
     /// Tells whether this version makes plans for it.

@@ -33,8 +33,20 @@ impl Script {
 }
 
 /// The scripts that run on the host, by name.
-pub(super) const ON_HOST: [&str; 7] =
-    ["arm.sh", "confirm.sh", "disarm.sh", "judge.sh", "promote.sh", "ready.sh", "record.sh"];
+pub(super) const ON_HOST: [&str; 12] = [
+    "arm.sh",
+    "baseline.sh",
+    "changes.sh",
+    "confirm.sh",
+    "contract.sh",
+    "disarm.sh",
+    "judge.sh",
+    "promote.sh",
+    "ready.sh",
+    "record.sh",
+    "snapshot.sh",
+    "take.sh",
+];
 
 /// The script that runs on the deployer.
 pub(super) const WAIT: &str = "wait.sh";
@@ -91,21 +103,25 @@ pub(super) fn scripts(host: &ResolvedHost<'_>) -> Result<Vec<Script>, PlanError>
         // A machine that is away must not hold the watch up.
         ssh.splice(1..1, ["-o", "ConnectTimeout=5", "-o", "BatchMode=yes"].map(str::to_owned));
     }
-    let (tcp, udp) = ports(host);
+    // What is not compiled here is judged by what was seen before the boot: its definition says nothing of it.
+    let is_compiled = host.def.external.is_none();
+    let (tcp, udp) = if is_compiled { ports(host) } else { (Vec::new(), Vec::new()) };
     let values = Values {
         loader: places.loader_word(),
         boots: &places.mounts,
         first_boot_menu: places.mounts.first().map_or("/boot", String::as_str),
         generations: host.def.boot.generations.value,
         settle: host.reboot_test().map_or(30, |test| test.settle.seconds()),
-        pools: host.pools.iter().map(|pool| pool.name).collect(),
-        mounts: mounts(host),
+        pools: host.pools.iter().filter(|_| is_compiled).map(|pool| pool.name).collect(),
+        mounts: if is_compiled { mounts(host) } else { Vec::new() },
         addresses: host
             .interfaces()
+            .filter(|_| is_compiled)
             .flat_map(|(_, interface)| interface.addresses.iter().map(|address| address.value.to_string()))
             .collect(),
         gateways: host
             .interfaces()
+            .filter(|_| is_compiled)
             .flat_map(|(_, interface)| interface.gateways.iter().map(|gateway| gateway.via.to_string()))
             .collect(),
         tcp,

@@ -22,6 +22,10 @@ const FILES: &[(&str, &str)] = &[
     ("modules/postgresql/module.toml", include_str!("../../modules/postgresql/module.toml")),
 ];
 
+/// Facts of a machine that runs the release before.
+pub(super) const RUNNING: &str = r#"{ "version": 1, "zfs": { "module": "2.3.5-1" },
+    "system": { "release": "25.11", "kernel": "6.12.60", "generations": [{ "number": 41, "current": true, "zfs": "2.3.5" }] } }"#;
+
 /// Returns the plan of a host of the example with this text of its host.toml changed.
 fn plan_of(host: &str, from: &str, to: &str) -> Plan {
     plan_with(host, |text| text.replace(from, to))
@@ -29,12 +33,37 @@ fn plan_of(host: &str, from: &str, to: &str) -> Plan {
 
 /// Returns the plan of a host of the example with its host.toml edited.
 fn plan_with(host: &str, edit: impl Fn(&str) -> String) -> Plan {
+    made(host, Scenario::Install, None, edit)
+}
+
+/// Returns a plan of a host of the example: for a scenario, with facts, with its host.toml edited.
+pub(super) fn made(host: &str, scenario: Scenario, facts: Option<&str>, edit: impl Fn(&str) -> String) -> Plan {
+    with_host(host, facts, edit, |fleet, host, inputs, facts| {
+        make(fleet, host, Some(scenario), inputs, "0.1.0", facts, &BTreeMap::new()).expect("a plan")
+    })
+}
+
+/// Returns the plan of the reboot test alone.
+pub(super) fn alone(host: &str, tests: Tests, edit: impl Fn(&str) -> String) -> Result<Plan, PlanError> {
+    with_host(host, Some(RUNNING), edit, |fleet, host, inputs, facts| {
+        reboot_test(fleet, host, tests, inputs, "0.1.0", facts)
+    })
+}
+
+/// Hands a host of the example to a function: with facts, with its host.toml edited.
+fn with_host<R>(
+    host: &str,
+    facts_json: Option<&str>,
+    edit: impl Fn(&str) -> String,
+    then: impl FnOnce(&Resolved<'_>, &ResolvedHost<'_>, &[(String, &str)], &Facts) -> R,
+) -> R {
     let path = format!("hosts/{host}/host.toml");
     let texts = FILES.iter().map(|(name, text)| {
         let text = if *name == path { edit(text) } else { (*text).to_owned() };
         ((*name).to_owned(), text)
     });
-    let mut files = FleetFiles::in_memory(texts);
+    let probed = facts_json.map(|text| (format!("hosts/{host}/facts.json"), text.to_owned()));
+    let mut files = FleetFiles::in_memory(texts.chain(probed));
     let facts = Facts::embedded();
     let reading = crate::fleet::read(&mut files, &[], &|_| false);
     let fleet = reading.fleet.expect("fleet.toml reads");
@@ -50,7 +79,30 @@ fn plan_with(host: &str, edit: impl Fn(&str) -> String) -> Plan {
         })
         .collect();
     let subject = resolved.hosts.iter().find(|resolved| resolved.name == host).expect("the host resolves");
-    make(&resolved, subject, None, &inputs, "0.1.0", &facts, &BTreeMap::new()).expect("a plan")
+    then(&resolved, subject, &inputs, &facts)
+}
+
+#[test]
+fn canaries_come_first_and_else_the_order_is_the_given_one() {
+    with_host(
+        "lufta",
+        None,
+        |text| text.replace("[deploy]\n", "[deploy]\ncanary = true\n"),
+        |fleet, _, _, _| {
+            let names = |hosts: &[&ResolvedHost<'_>]| {
+                canaries_first(hosts).iter().map(|host| host.name.to_owned()).collect::<Vec<_>>()
+            };
+            let [attic, lufta] =
+                ["attic", "lufta"].map(|name| fleet.hosts.iter().find(|host| host.name == name).unwrap());
+            assert_eq!(names(&[attic, lufta]), ["lufta", "attic"]);
+            assert_eq!(names(&[attic, attic]), ["attic", "attic"]);
+            assert_eq!(names(&[]), Vec::<String>::new());
+        },
+    );
+    with_host("lufta", None, str::to_owned, |fleet, _, _, _| {
+        let reversed: Vec<&ResolvedHost<'_>> = fleet.hosts.iter().rev().collect();
+        assert_eq!(canaries_first(&reversed)[0].name, reversed[0].name);
+    });
 }
 
 fn lufta() -> Plan {
@@ -68,6 +120,20 @@ fn forms() -> Vec<Plan> {
         plan_of("lufta", "method = \"kexec\"", "method = \"rescue\""),
         plan_of("lufta", "[deploy]\n", "[deploy]\nbuild-on = \"target\"\n"),
         encrypted(),
+    ]
+}
+
+/// Updates of every form: with and without facts and data that another version takes over, by a person at the console, built on the host.
+fn updates() -> Vec<Plan> {
+    let update = |host: &str, facts: Option<&str>, from: &str, to: &str| {
+        made(host, Scenario::Update, facts, |text| text.replace(from, to))
+    };
+    vec![
+        update("lufta", Some(RUNNING), "", ""),
+        update("lufta", None, "", ""),
+        update("attic", Some(RUNNING), "", ""),
+        update("lufta", Some(RUNNING), "loader = \"grub\"", "loader = \"other\""),
+        update("lufta", Some(RUNNING), "[deploy]\n", "[deploy]\nbuild-on = \"target\"\n"),
     ]
 }
 
@@ -153,20 +219,20 @@ fn violations(plan: &Plan, steps: &[Step]) -> Vec<Violation> {
 
 #[test]
 fn every_form_of_the_plan_keeps_every_gate() {
-    for plan in forms() {
+    for plan in forms().into_iter().chain(updates()) {
         assert_eq!(gates::verify(&plan), []);
     }
 }
 
 /// The image may come from elsewhere, and what lies behind the reboot test holds nothing back.
 fn may_be_missing(plan: &Plan, step: &Step) -> bool {
-    let optional = [id::BUILD_INSTALLER, id::PLACE_KEYS, id::PLACE_SECRETS];
+    let optional = [id::BUILD_INSTALLER, id::PLACE_KEYS, id::PLACE_SECRETS, id::SNAPSHOT_STATE];
     optional.contains(&step.id.as_str()) || plan.number(&step.id) > plan.number(id::REBOOT_TEST)
 }
 
 #[test]
 fn taking_out_any_step_up_to_the_reboot_test_is_found() {
-    for plan in forms() {
+    for plan in forms().into_iter().chain(updates()) {
         for gone in plan.steps().iter().filter(|step| !may_be_missing(&plan, step)) {
             let mut steps: Vec<Step> = plan.steps().iter().filter(|step| step.id != gone.id).cloned().collect();
             assert!(!violations(&plan, &steps).is_empty(), "{}: without rewiring", gone.id);
@@ -184,11 +250,11 @@ fn taking_out_any_step_up_to_the_reboot_test_is_found() {
 
 #[test]
 fn taking_out_any_need_is_found() {
-    for plan in forms() {
+    for plan in forms().into_iter().chain(updates()) {
         for (at, step) in plan.steps().iter().enumerate() {
             for need in &step.needs {
                 // A probe comes after its service, which is order and no gate, as long as the reboot test is before both.
-                if need.starts_with("check-") && need != id::CHECK_DEFINITION && need != id::CHECK_DISKS {
+                if need.starts_with("check-") && !gates::reserved_ids().any(|id| id == need) {
                     continue;
                 }
                 let mut steps = plan.steps().to_vec();
@@ -201,12 +267,14 @@ fn taking_out_any_need_is_found() {
 
 #[test]
 fn another_kind_of_a_step_that_a_gate_rests_on_is_found() {
-    let plan = lufta();
-    for (at, step) in plan.steps().iter().enumerate().filter(|(_, step)| !may_be_missing(&plan, step)) {
+    for (plan, at, step) in [lufta(), updates().remove(0)].iter().flat_map(|plan| {
+        let steps = plan.steps().iter().enumerate().filter(|(_, step)| !may_be_missing(plan, step));
+        steps.map(move |(at, step)| (plan, at, step))
+    }) {
         let found = StepKind::ALL.iter().filter(|kind| {
             let mut steps = plan.steps().to_vec();
             steps[at].kind = **kind;
-            !violations(&plan, &steps).is_empty()
+            !violations(plan, &steps).is_empty()
         });
         // At most one other kind belongs to a step: a person does what a command does elsewhere.
         assert!(found.count() >= StepKind::ALL.len() - 2, "{}", step.id);
@@ -240,6 +308,11 @@ fn every_gate_between_steps_has_a_way_to_be_broken() {
     for gate in gates::INSTALL {
         let both = |plan: &&Plan| plan.step(gate.earlier).is_some() && plan.step(gate.later).is_some();
         assert!(forms.iter().any(|plan| both(&plan)), "{} before {}", gate.earlier, gate.later);
+    }
+    let updates = updates();
+    for gate in gates::update::BETWEEN {
+        let both = |plan: &&Plan| plan.step(gate.earlier).is_some() && plan.step(gate.later).is_some();
+        assert!(updates.iter().any(|plan| both(&plan)), "{} before {}", gate.earlier, gate.later);
     }
 }
 

@@ -53,6 +53,10 @@ impl ResolvedHost<'_> {
     /// Returns what stands in the way of booting an entry once and falling back by itself.
     pub fn no_way_back(&self) -> Option<NoWayBack> {
         let loader = &self.def.boot.loader;
+        // Nothing here says where its menu lies: the machine says that itself, before anything is armed.
+        if self.def.external.is_some() && loader.value != Loader::Other {
+            return None;
+        }
         match loader.value {
             Loader::Other => Some(NoWayBack { place: loader.place, obstacle: Obstacle::Loader }),
             Loader::SystemdBoot => self.waits(),

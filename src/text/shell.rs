@@ -83,6 +83,14 @@ impl ShellCommand {
         self
     }
 
+    /// Adds the words of another command: for programs that run one, such as `env`.
+    #[must_use]
+    pub fn words(mut self, command: &Self) -> Self {
+        self.0.push(' ');
+        self.0.push_str(&command.0);
+        self
+    }
+
     /// Joins another command by an operator of the shell: `|`, `&&`, `||`, `;`.
     #[must_use]
     pub fn then(mut self, operator: &'static str, next: &Self) -> Self {

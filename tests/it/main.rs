@@ -50,7 +50,6 @@ mod pin;
 mod plan;
 mod plan_cluster;
 mod plan_migrate;
-
 mod plans;
 mod planted;
 mod pods;
@@ -62,3 +61,4 @@ mod reboot_scripts;
 mod secrets;
 mod spread;
 mod structure;
+mod updates;

@@ -37,11 +37,12 @@ pub(crate) fn with_host<R>(
     })
 }
 
-/// The plan of a host, made from fixed inputs: what the goldens show is the plan and not the digest of the example.
+/// The plan of a host, that of an installation unless another is named, made from fixed inputs: what the goldens show is the plan and not the digest of the example.
 fn make(files: &mut FleetFiles, host: &str, scenario: Option<Scenario>) -> Plan {
     let inputs = [("fleet.toml".to_owned(), "")];
     with_host(files, host, |fleet, host, facts| {
-        plan::make(fleet, host, scenario, &inputs, "0.1.0", facts, &BTreeMap::new()).unwrap()
+        let scenario = scenario.unwrap_or(Scenario::Install);
+        plan::make(fleet, host, Some(scenario), &inputs, "0.1.0", facts, &BTreeMap::new()).unwrap()
     })
 }
 
@@ -129,14 +130,15 @@ fn all_lines(plan: &Plan) -> Vec<&str> {
 
 #[test]
 fn a_scenario_that_does_not_exist_yet_names_those_that_do() {
-    for scenario in [Scenario::Update, Scenario::Recover, Scenario::Decommission] {
+    for scenario in [Scenario::Recover, Scenario::Decommission] {
         let error = with_host(&mut example(), "lufta", |fleet, host, facts| {
             plan::make(fleet, host, Some(scenario), &[], "0.1.0", facts, &BTreeMap::new()).unwrap_err()
         });
         assert!(matches!(error, PlanError::NotAvailable { .. }));
         let said = error.to_string();
         assert!(
-            said.contains(&format!("`{scenario}`")) && said.ends_with("this version plans `install`, `migrate`"),
+            said.contains(&format!("`{scenario}`"))
+                && said.ends_with("this version plans `install`, `migrate`, `update`"),
             "{said}"
         );
     }
@@ -157,20 +159,74 @@ fn a_machine_that_runs_already_is_tested_and_never_wiped() {
     let running = r#"{ "version": 1, "system": { "release": "26.05", "generations": [] } }"#;
     let mut with_facts = example();
     with_facts.add("hosts/lufta/facts.json".to_owned(), running.to_owned());
-    let stands_in = make(&mut with_facts, "lufta", None);
-    for plan in [&existing, &stands_in] {
-        assert!(plan.first_destroying().is_none());
-        assert!(plan.step("partition-disks").is_none() && plan.step("machine-runs-already").is_some());
-        assert!(plan.steps().iter().any(|step| step.kind() == StepKind::RebootTest));
-        assert!(!all_lines(plan).iter().any(|line| line.contains("partition.sh") || line.contains("lufta-installer")));
-        assert!(write(plan, PlanFormat::Human, false).unwrap().contains("nothing is destroyed"));
-    }
-    let why = stands_in.step("machine-runs-already").unwrap().reason();
-    assert!(why.contains("`update`") && why.contains("--scenario install"), "{why}");
+    let moved_to = make(&mut with_facts, "lufta", Some(Scenario::Migrate));
+    assert!(moved_to.step("partition-disks").is_none() && moved_to.step("machine-runs-already").is_some());
+    assert!(existing.first_destroying().is_none());
+    assert!(existing.step("partition-disks").is_none() && existing.step("machine-runs-already").is_some());
+    assert!(existing.steps().iter().any(|step| step.kind() == StepKind::RebootTest));
+    assert!(!all_lines(&existing).iter().any(|line| line.contains("partition.sh") || line.contains("lufta-installer")));
+    assert!(write(&existing, PlanFormat::Human, false).unwrap().contains("nothing is destroyed"));
     // Asked for, it is installed from scratch.
     let mut with_facts = example();
     with_facts.add("hosts/lufta/facts.json".to_owned(), running.to_owned());
     assert!(make(&mut with_facts, "lufta", Some(Scenario::Install)).step("partition-disks").is_some());
+}
+
+/// Facts of a machine that runs the release before.
+const RUNNING: &str = r#"{ "version": 1, "zfs": { "module": "2.3.5-1" }, "system": { "release": "25.11", "kernel": "6.12.60",
+    "generations": [{ "number": 41, "current": true, "zfs": "2.3.5" }] } }"#;
+
+/// The update of a host of the example that runs the release before.
+fn update(host: &str) -> Plan {
+    let mut files = example();
+    files.add(format!("hosts/{host}/facts.json"), RUNNING.to_owned());
+    make(&mut files, host, Some(Scenario::Update))
+}
+
+#[test]
+fn the_updates_of_the_example_fleet_are_these() {
+    for host in HOSTS {
+        let plan = update(host);
+        for (format, ending) in [(PlanFormat::Human, "txt"), (PlanFormat::Markdown, "md"), (PlanFormat::Dot, "dot")] {
+            golden(
+                &root().join(format!("tests/golden/plan/{host}.update.{ending}")),
+                &write(&plan, format, false).unwrap(),
+            );
+        }
+    }
+}
+
+#[test]
+fn the_reboot_test_alone_is_these_steps() {
+    let inputs = [("fleet.toml".to_owned(), "")];
+    let mut text = String::new();
+    for baseline_only in [false, true] {
+        let tests = plan::Tests { baseline_only, cold: false };
+        let plan = with_host(&mut example(), "attic", |fleet, host, facts| {
+            plan::reboot_test(fleet, host, tests, &inputs, "0.1.0", facts).unwrap()
+        });
+        text.push_str(&write(&plan, PlanFormat::Markdown, false).unwrap());
+    }
+    golden(&root().join("tests/golden/plan/attic.reboot-test.md"), &text);
+}
+
+#[test]
+fn graphviz_draws_every_plan() {
+    if Command::new("dot").arg("-V").output().is_err() {
+        eprintln!("dot is not installed: the test is left out");
+        return;
+    }
+    for plan in [make(&mut example(), "lufta", None), update("lufta"), update("attic")] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan.dot");
+        std::fs::write(&path, write(&plan, PlanFormat::Dot, false).unwrap()).unwrap();
+        let output = Command::new("dot").args(["-Tplain"]).arg(&path).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        let drawn = String::from_utf8(output.stdout).unwrap();
+        let count = |word: &str| drawn.lines().filter(|line| line.starts_with(word)).count();
+        assert_eq!(count("node "), plan.steps().len());
+        assert_eq!(count("edge "), plan.steps().iter().map(|step| step.needed().len()).sum::<usize>());
+    }
 }
 
 #[test]
@@ -266,19 +322,32 @@ fn host_keys_of_the_definition_are_placed_and_not_made() {
 
 #[test]
 fn every_command_line_is_one_line_of_valid_shell_here_and_behind_ssh() {
+    let inputs = [("fleet.toml".to_owned(), "")];
+    let alone = with_host(&mut example(), "lufta", |fleet, host, facts| {
+        plan::reboot_test(fleet, host, plan::Tests::default(), &inputs, "0.1.0", facts).unwrap()
+    });
     // In place of ssh and sudo: what they would run is parsed.
     let parse = "ssh() { for last; do :; done; sh -n -c \"$last\" || echo bad; }; ";
-    for host in HOSTS {
-        let plan = make(&mut example(), host, None);
+    for plan in HOSTS.iter().flat_map(|host| [make(&mut example(), host, None), update(host)]).chain([alone]) {
         for line in all_lines(&plan) {
             assert!(!line.contains('\n'), "{line}");
             let status = Command::new("sh").args(["-n", "-c", line]).status().unwrap();
             assert!(status.success(), "{line}");
+            let line = line.split_once("baseline-proven || ").map_or(line, |(_, rest)| rest);
             if line.starts_with("ssh ") {
-                let only = line.split(" | sed ").next().unwrap().split(" | tee ").next().unwrap();
+                let only = [" | sed ", " | tee ", " || rm ", " || test "]
+                    .iter()
+                    .fold(line, |line, end| line.split(end).next().unwrap());
                 let output = Command::new("sh").args(["-c", &format!("{parse}{only}")]).output().unwrap();
                 assert!(output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(), "{line}");
             }
+        }
+        if is_installed("shellcheck") {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("lines.sh");
+            std::fs::write(&path, all_lines(&plan).join("\n")).unwrap();
+            let output = Command::new("shellcheck").args(["-s", "sh", "-S", "warning"]).arg(&path).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         }
     }
 }

@@ -19,6 +19,7 @@ entry() {
 {
   printf 'if [ "${next_entry}" ]; then\n  set default="${next_entry}"\nelse\n  set default=0\n  set timeout=5\nfi\n'
   entry "$self" NixOS
+  [ -e T/adopted ] || printf 'if [ -s $prefix/hostwright.cfg ]; then source $prefix/hostwright.cfg; fi\n'
   printf 'submenu "NixOS - All configurations" --class submenu {\n'
   for profile in T/nix/var/nix/profiles/system T/nix/var/nix/profiles/system-profiles/hostwright; do
     if [ -e "$profile" ]; then entry "$(readlink -f "$profile")" "NixOS - Configuration 1 (2026-11-21)"; fi
@@ -113,7 +114,15 @@ impl Machine {
         }
         for system in ["old", "new", "other"] {
             let store = Machine::store(system);
-            for (file, text) in [("init", "#!"), ("kernel", system), ("initrd", system)] {
+            let units = "etc/systemd/system";
+            for (file, text) in [
+                ("init", "#!"),
+                ("kernel", system),
+                ("initrd", system),
+                ("nixos-version", system),
+                (&format!("{units}/hostwright-deadman.timer"), ""),
+                (&format!("{units}/hostwright-bare.target"), ""),
+            ] {
                 machine.write(&format!("{store}/{file}"), text);
             }
             machine.program(&format!("{store}/bin/switch-to-configuration"), installer);
@@ -158,6 +167,9 @@ impl Machine {
             "/proc/",
             "/sys/firmware/",
             "/dev/watchdog",
+            "/dev/disk",
+            "/sys/module/zfs/features",
+            "/sys/class/dmi",
         ] {
             text = text.replace(path, &format!("{root}{path}"));
         }
@@ -251,6 +263,144 @@ impl Machine {
 }
 
 const HOSTS: [&str; 2] = ["lufta", "attic"];
+
+impl Machine {
+    /// Puts programs into a system that print what they are told to.
+    fn prints(&self, system: &str, name: &str, text: &str) {
+        self.program(&format!("{}/sw/bin/{name}", Self::store(system)), &format!("#!/bin/sh\n{text}\n"));
+    }
+}
+
+#[test]
+fn a_trial_that_holds_services_says_so_on_the_kernels_line_and_is_told_from_one_that_does_not() {
+    for host in HOSTS {
+        let machine = Machine::new(host);
+        let new = machine.path(&Machine::store("new"));
+        machine.succeeds("arm", &["bare", new.to_str().unwrap()]);
+        let entry = match host {
+            "lufta" => machine.read("boot/grub/hostwright.cfg"),
+            _ => machine.read("boot/loader/entries/hostwright-trial.conf"),
+        };
+        let words = "hostwright.trial=01234567 systemd.unit=hostwright-bare.target";
+        assert!(entry.lines().any(|line| line.contains("init=") && line.ends_with(words)), "{entry}");
+        fs::remove_file(new.join("etc/systemd/system/hostwright-bare.target")).unwrap();
+        machine.succeeds("disarm", &[]);
+        machine.fails("arm", &["bare", new.to_str().unwrap()], 1, "cannot hold its services");
+    }
+}
+
+#[test]
+fn a_candidate_that_would_not_give_up_by_itself_is_not_armed() {
+    let machine = Machine::new("attic");
+    let new = machine.path(&Machine::store("new"));
+    fs::remove_file(new.join("etc/systemd/system/hostwright-deadman.timer")).unwrap();
+    machine.fails("arm", &["trial", new.to_str().unwrap()], 1, "has no dead-man");
+    assert!(!machine.is_armed());
+}
+
+#[test]
+fn a_menu_that_hostwright_did_not_make_is_armed_by_the_titles_that_lead_to_the_candidate() {
+    let machine = Machine::new("lufta");
+    machine.write("adopted", "");
+    let installed = machine.path(&Machine::store("old")).join("bin/switch-to-configuration");
+    assert!(Command::new(installed).arg("boot").status().unwrap().success());
+    machine.arm_trial();
+    let armed = machine.read("boot/grub/grubenv");
+    let titles = "next_entry=NixOS - All configurations>NixOS - Configuration 1 (2026-11-21)";
+    assert!(armed.contains(titles), "{armed}");
+    assert!(!machine.exists("boot/grub/hostwright.cfg") && machine.default() == "old");
+    // No word on the kernel's line tells the trial: the generation does.
+    machine.boot("other", "");
+    machine.fails("judge", &["trial"], 3, "wanted");
+    machine.boot("old", "");
+    machine.fails("judge", &["trial"], 2, "came back on the old generation");
+    machine.boot("new", "");
+    machine.prints("new", "systemctl", "exit 0");
+    machine.succeeds("confirm", &[]);
+    machine.succeeds("promote", &[]);
+    assert_eq!(machine.default(), "new");
+}
+
+#[test]
+fn the_baseline_is_proven_until_the_hardware_or_the_default_changes() {
+    let machine = Machine::new("attic");
+    machine.write("dev/disk/by-id/nvme-one", "");
+    machine.fails("baseline", &["proven"], 1, "no baseline boot is recorded");
+    machine.succeeds("baseline", &["keep"]);
+    machine.succeeds("baseline", &["proven"]);
+    machine.write("dev/disk/by-id/usb-stick", "");
+    machine.write("dev/disk/by-id/nvme-one-part1", "");
+    machine.succeeds("baseline", &["proven"]);
+    machine.write("dev/disk/by-id/nvme-two", "");
+    machine.fails("baseline", &["proven"], 1, "> disk nvme-two");
+    machine.succeeds("baseline", &["keep"]);
+    machine.boot("other", "");
+    machine.fails("baseline", &["proven"], 1, "not the one that boots by default");
+}
+
+#[test]
+fn a_candidate_that_cannot_read_a_pool_or_could_close_it_is_refused() {
+    let machine = Machine::new("attic");
+    let zpool = |features: &str| {
+        let list = "case $1 in list) echo rpool ;; get) printf '";
+        machine.prints("old", "zpool", &format!("{list}{features}' ;; esac"));
+    };
+    zpool(r"active\tfeature@lz4\trpool\nenabled\tfeature@new\trpool\ndisabled\tfeature@x\trpool\n");
+    machine.succeeds("contract", &["lz4", "lz4"]);
+    machine.fails("contract", &["lz4 new", "lz4"], 1, "rpool has new enabled: the candidate may make it active");
+    machine.succeeds("contract", &["lz4 new", "lz4 new"]);
+    machine.fails("contract", &["new", "lz4"], 1, "rpool has lz4 active, the candidate does not know it");
+    machine.fails("contract", &["lz4", "new"], 1, "a system to go back to does not know it");
+    machine.fails("contract", &["lz4"], 1, "nothing says which features");
+    // The module that runs says for itself what it knows.
+    machine.write("sys/module/zfs/features.pool/org.illumos:lz4/x", "");
+    machine.succeeds("contract", &["lz4"]);
+    machine.fails("contract", &["lz4 new"], 1, "rpool has new enabled");
+    zpool(r"inactive\tunsupported@com.example:far\trpool\n");
+    machine.fails("contract", &["lz4"], 1, "com.example:far");
+    machine.prints("old", "zpool", "exit 0");
+    machine.succeeds("contract", &["lz4"]);
+}
+
+#[test]
+fn snapshots_get_a_name_of_now_that_is_kept() {
+    let machine = Machine::new("attic");
+    machine.prints("old", "zfs", r#"printf '%s\n' "$*" >> T/calls"#);
+    machine.succeeds("snapshot", &["rpool/safe/postgresql", "rpool/safe/gitea"]);
+    let kept = machine.read("var/lib/hostwright/snapshots");
+    assert_eq!(kept.lines().count(), 2);
+    let call = machine.read("calls");
+    for name in kept.lines() {
+        assert!(name.contains("@hostwright-20") && call.contains(&format!("snapshot -r -- {name}")), "{call}");
+    }
+    machine.fails("snapshot", &[], 1, "usage");
+}
+
+#[test]
+fn what_changes_is_told_part_by_part() {
+    let machine = Machine::new("attic");
+    let new = machine.path(&Machine::store("new"));
+    let said = machine.run("changes", &[new.to_str().unwrap()]);
+    let said = String::from_utf8(said.stdout).unwrap();
+    for line in ["NixOS          old -> new", "initrd         changes"] {
+        assert!(said.contains(line), "{said}");
+    }
+    let old = machine.path(&Machine::store("old"));
+    let same = machine.run("changes", &[old.to_str().unwrap()]);
+    assert!(String::from_utf8(same.stdout).unwrap().contains("nothing changes"));
+    machine.fails("changes", &["/etc"], 1, "no system of NixOS");
+}
+
+#[test]
+fn a_person_at_the_console_takes_the_candidate_and_can_take_the_last_good_one_again() {
+    let machine = Machine::new("lufta");
+    let new = machine.path(&Machine::store("new"));
+    machine.succeeds("take", &[new.to_str().unwrap()]);
+    assert_eq!(machine.default(), "new");
+    let old = machine.path(&Machine::store("old"));
+    machine.succeeds("take", &[old.to_str().unwrap()]);
+    assert_eq!(machine.default(), "old");
+}
 
 #[test]
 fn arming_lets_the_candidate_boot_once_and_keeps_the_good_system_the_default() {

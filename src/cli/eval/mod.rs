@@ -75,7 +75,8 @@ impl Check<'_> {
         let nix = Nix::find(self.args.trust)?;
         // A fleet.toml that cannot be read is an input error.
         let Some(fleet) = fleet else { return Ok(()) };
-        let hosts: Vec<&ResolvedHost<'_>> = fleet.hosts.iter().filter(|host| self.scope.has(host.name)).collect();
+        let hosts: Vec<&ResolvedHost<'_>> =
+            fleet.hosts.iter().filter(|host| self.scope.has(host.name) && host.def.external.is_none()).collect();
         // Without a host there is nothing to ask Nix.
         if hosts.is_empty() {
             return Ok(());

@@ -3,6 +3,7 @@
 //! Each is checked when it is read, so that what later becomes an argument, a path or an attribute name is safe by its type:
 //! none begins with `-`, none holds control characters, no path climbs.
 
+mod external;
 mod http_url;
 mod lock_node;
 mod service;
@@ -10,6 +11,7 @@ mod source_url;
 mod ssh;
 mod zfs_value;
 
+pub use external::{ConfigurationPath, FlakeOutput, NixFile};
 pub use lock_node::LockNode;
 pub use service::{
     Capability, ContainerUser, CpuShare, EnvKey, EnvName, HeaderKey, HeaderName, ImageRef, RepositoryUrl, SysctlKey,
@@ -307,6 +309,9 @@ from_string! {
     SourceUrl, "source", None, "where the source comes from, in quotes: `github:OWNER/REPO`";
     OptionsFile, "file", None, "a file below the fleet's folder, in quotes: `facts/options-own.json.br`";
     FleetPath, "file", Some("^[A-Za-z0-9_][A-Za-z0-9._+-]*(/[A-Za-z0-9_][A-Za-z0-9._+-]*)*$"), "a file below the fleet's folder, in quotes: `secrets/web.yaml`";
+    FlakeOutput, "flake", None, "a flake and a configuration in it, in quotes: `.#lufta`";
+    NixFile, "file", None, "a Nix file below the fleet's folder, in quotes: `nixos/default.nix`";
+    ConfigurationPath, "attribute", None, "the attribute of a NixOS configuration, in quotes: `lufta`";
     LockNode, "lock", None, "a node of a flake.lock, in quotes: `flake.lock#nixpkgs`";
     OptionPath, "option", None, "the path of a NixOS option, in quotes";
     KernelWord, "word", Some("^[!-~]+$"), "one word, in quotes";

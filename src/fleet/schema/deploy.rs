@@ -26,10 +26,12 @@ table! {
         "watch" => watch: Vec<Watch>,
         /// Tunes the reboot test, which cannot be left out.
         "reboot-test" => reboot_test: Option<RebootTest>,
+        /// Whether an update of several hosts begins here, and stops at the first that fails.
+        "canary" => canary: Setting<bool> = false,
         /// How much is copied to it in a second, for the times of plans; the first copy of a migration measures it.
         "copy-rate" => copy_rate: Option<Spanned<Size>>,
     }
-    later { "sudo", "canary" }
+    later { "sudo" }
 }
 
 impl Deploy {

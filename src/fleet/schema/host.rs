@@ -4,6 +4,7 @@ use super::access::Access;
 use super::backup::Backup;
 use super::deploy::Deploy;
 use super::disks::{Disk, Swap};
+use super::external::External;
 use super::fleet_file::Allow;
 use super::machine::{Boot, Installer, Machine};
 use super::monitoring::Monitoring;
@@ -81,8 +82,9 @@ table! {
         "monitoring" => monitoring: Option<Monitoring>,
         /// How the host is deployed and watched.
         "deploy" => deploy: Option<Deploy>,
+        /// Where its NixOS configuration is when hostwright does not compile it.
+        "external" => external: Option<External>,
         /// Any NixOS option, checked against the channel's option index.
         "nixos" => nixos: Option<Node>,
     }
-    later { "external" }
 }

@@ -7,6 +7,7 @@ pub mod backup;
 pub mod deploy;
 pub mod disks;
 pub mod documents;
+pub mod external;
 pub mod facts_file;
 pub mod fleet_file;
 pub mod host;

@@ -8,6 +8,7 @@
 //! the last reboot test; a step with a reserved id is of the kind that belongs to it.
 
 mod migration;
+pub(super) mod update;
 
 use std::collections::BTreeSet;
 
@@ -78,6 +79,14 @@ pub mod id {
     pub const BASELINE_DEFAULT: &str = "baseline-boot-default";
     /// The reboot test.
     pub const REBOOT_TEST: &str = "reboot-test";
+    /// What the candidate changes is shown.
+    pub const SHOW_CHANGES: &str = "show-changes";
+    /// Every system that may boot next can import the pools.
+    pub const CHECK_POOL_CONTRACT: &str = "check-pool-contract";
+    /// The loader leads back.
+    pub const CHECK_READY: &str = "check-ready";
+    /// Snapshots of data that another version takes over.
+    pub const SNAPSHOT_STATE: &str = "snapshot-state";
     /// Everything that restores is suspended still.
     pub const CHECK_SUSPENDED: &str = "check-suspended";
     /// The names that move get a short time to live.
@@ -113,7 +122,7 @@ const fn gate(id: &'static str, kinds: &'static [StepKind], mark: &'static str) 
     Reserved { id, kinds, mark: Some(mark) }
 }
 
-/// Every step that may come before the reboot test of a first install, with its kinds.
+/// Every step that may come before the reboot test of a machine, with its kinds.
 static RESERVED: &[Reserved] = &[
     reserved(id::CHECK_DEFINITION, &[StepKind::Verify]),
     gate(id::PROVE_ACCESS, &[StepKind::Instruction, StepKind::Verify], "no boot without a way in from outside"),
@@ -142,6 +151,14 @@ static RESERVED: &[Reserved] = &[
     gate(id::BASELINE_ONCE, &[StepKind::BaselineBoot], "no candidate before the way back works"),
     gate(id::WATCH_CONSOLE, &[StepKind::Instruction], "no reboot without somebody at the console"),
     gate(id::BASELINE_DEFAULT, &[StepKind::BaselineBoot], "no candidate before the default works"),
+    reserved(id::SHOW_CHANGES, &[StepKind::Verify]),
+    gate(
+        id::CHECK_POOL_CONTRACT,
+        &[StepKind::Verify, StepKind::Instruction],
+        "no candidate that could close the way back",
+    ),
+    gate(id::CHECK_READY, &[StepKind::Verify], "no candidate where the loader does not lead back"),
+    gate(id::SNAPSHOT_STATE, &[StepKind::Command], "no data is rewritten without a snapshot of it"),
     gate(id::REBOOT_TEST, &[StepKind::RebootTest], "no data comes before this passes"),
 ];
 
@@ -275,6 +292,12 @@ impl Violation {
 pub(super) fn mark(scenario: Scenario, step: &Step) -> Option<&'static str> {
     let known = RESERVED.iter().chain(migration::ONCE).find(|reserved| reserved.id == step.id);
     match known {
+        Some(reserved) if reserved.id == id::REBOOT_TEST && scenario == Scenario::Update => {
+            Some("nothing new is the default before this passes")
+        }
+        Some(reserved) if reserved.id == id::REBOOT_TEST && scenario == Scenario::RebootTest => {
+            Some("what is known to come back is what passed this")
+        }
         Some(reserved) => reserved.mark,
         None if scenario == Scenario::Migrate => family_of(&step.id).and_then(|family| family.mark),
         None => None,
@@ -303,6 +326,8 @@ pub(super) fn verify_steps(scenario: Scenario, steps: &[Step]) -> Vec<Violation>
             install(steps, &mut found);
             migration::verify(steps, &mut found);
         }
+        Scenario::Update => update::verify(steps, &mut found),
+        Scenario::RebootTest => update::verify_alone(steps, &mut found),
         other => found.push(Violation {
             step: None,
             what: format!("there are no gates for the scenario `{other}`"),
@@ -372,18 +397,30 @@ fn install(steps: &[Step], found: &mut Vec<Violation>) {
         }
     }
     let ancestors = Ancestors::of(steps);
-    for gate in INSTALL.iter().filter(|gate| has(gate.earlier) && has(gate.later)) {
+    between(INSTALL, steps, &ancestors, found);
+    behind_the_test(steps, &ancestors, found);
+}
+
+/// Of two steps that are both there, the later needs the earlier.
+fn between(gates: &[Gate], steps: &[Step], ancestors: &Ancestors<'_>, found: &mut Vec<Violation>) {
+    let has = |id: &str| steps.iter().any(|step| step.id == id);
+    for gate in gates.iter().filter(|gate| has(gate.earlier) && has(gate.later)) {
         if !ancestors.before(gate.later).contains(gate.earlier) {
             let what = format!("the step {} does not need {}", quoted(gate.later), quoted(gate.earlier));
             found.push(Violation::at(gate.later, what, gate.why));
         }
     }
+}
+
+/// What is no preparation comes after the reboot test.
+fn behind_the_test(steps: &[Step], ancestors: &Ancestors<'_>, found: &mut Vec<Violation>) {
+    let is_tested = steps.iter().any(|step| step.id == id::REBOOT_TEST);
     for step in steps {
         let early = [id::CHECK_SUSPENDED, id::LOWER_TTL, id::WAIT_TTL].contains(&step.id.as_str());
         let prepares = RESERVED.iter().any(|reserved| reserved.id == step.id)
             || early
             || family_of(&step.id).is_some_and(|family| family.prepares);
-        if !prepares && has(id::REBOOT_TEST) && !ancestors.before(&step.id).contains(id::REBOOT_TEST) {
+        if !prepares && is_tested && !ancestors.before(&step.id).contains(id::REBOOT_TEST) {
             let what = format!("the step {} does not come after the reboot test", quoted(&step.id));
             found.push(Violation::at(&step.id, what, "the reboot test passes before any data moves"));
         }

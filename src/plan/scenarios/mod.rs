@@ -4,6 +4,9 @@
 
 mod install;
 pub(super) mod migrate;
+pub(super) mod reboot_test;
+mod running;
+mod update;
 
 use super::PlanCx;
 use super::parts::Proven;
@@ -13,7 +16,8 @@ use super::scenario::Scenario;
 pub(super) type StepsOf = fn(&PlanCx<'_>) -> Proven;
 
 /// The scenarios that there are, in the order in which help names them.
-static SCENARIOS: &[(Scenario, StepsOf)] = &[(Scenario::Install, install::steps), (Scenario::Migrate, migrate::steps)];
+static SCENARIOS: &[(Scenario, StepsOf)] =
+    &[(Scenario::Install, install::steps), (Scenario::Migrate, migrate::steps), (Scenario::Update, update::steps)];
 
 /// Returns what makes the steps of a scenario; none where this version has nothing.
 pub(super) fn find(scenario: Scenario) -> Option<StepsOf> {

@@ -2,8 +2,10 @@
 
 use std::sync::OnceLock;
 
+use super::drawing::{self, Drawing};
 use super::prose::{Block, Part, blocks};
-use super::{duration, headings, needed_numbers, rounded, timeline, way_back};
+use super::run::{Outcome, RunState};
+use super::{duration, headings, needed_numbers, reboots, rounded, timeline, way_back};
 use crate::plan::Plan;
 use crate::text::{TemplateError, Templates};
 use crate::units::TimeSpan;
@@ -21,6 +23,29 @@ struct Page<'p> {
     headings: Vec<HeadingValues<'p>>,
     downtime: Vec<DownValues<'p>>,
     steps: Vec<StepValues<'p>>,
+    destroyed: Vec<GoneValues<'p>>,
+    boots: Vec<NeedValues<'p>>,
+    boots_take: String,
+    drawing: Drawing<'p>,
+    /// What a run came to, in words; none where there was none.
+    ran: Option<String>,
+}
+
+/// Something that is gone afterwards.
+#[derive(serde::Serialize)]
+struct GoneValues<'p> {
+    what: &'p str,
+    number: usize,
+    id: &'p str,
+}
+
+/// What a run came to in a step.
+#[derive(serde::Serialize)]
+struct RanValues<'p> {
+    outcome: &'static str,
+    is_bad: bool,
+    took: Option<String>,
+    note: Option<&'p str>,
 }
 
 #[derive(serde::Serialize)]
@@ -41,6 +66,7 @@ struct StepValues<'p> {
     run: &'p [String],
     after: &'p [String],
     undo: &'p [String],
+    ran: Option<RanValues<'p>>,
 }
 
 #[derive(serde::Serialize)]
@@ -66,7 +92,7 @@ struct NeedValues<'p> {
     id: &'p str,
 }
 
-pub(super) fn write(plan: &Plan) -> Result<String, TemplateError> {
+pub(super) fn write(plan: &Plan, run: Option<&RunState>) -> Result<String, TemplateError> {
     static EMBEDDED: OnceLock<Result<Templates, TemplateError>> = OnceLock::new();
     let templates = EMBEDDED.get_or_init(|| Templates::new::<&str, &str>([]));
     let headings = headings(plan);
@@ -90,7 +116,14 @@ pub(super) fn write(plan: &Plan) -> Result<String, TemplateError> {
         run: step.commands(),
         after: step.checks_after(),
         undo: step.way_back(),
+        ran: run.and_then(|run| run.of(step.id())).map(|ran| RanValues {
+            outcome: ran.outcome.as_str(),
+            is_bad: ran.outcome == Outcome::Failed,
+            took: ran.seconds.map(TimeSpan::human),
+            note: ran.note.as_deref(),
+        }),
     });
+    let (boots, boots_take) = reboots(plan);
     let page = Page {
         host: plan.host(),
         scenario: plan.scenario().as_str(),
@@ -117,6 +150,37 @@ pub(super) fn write(plan: &Plan) -> Result<String, TemplateError> {
             })
             .collect(),
         steps: steps.collect(),
+        destroyed: plan
+            .steps()
+            .iter()
+            .zip(1..)
+            .flat_map(|(step, number)| {
+                step.destroyed().iter().map(move |what| GoneValues { what, number, id: step.id() })
+            })
+            .collect(),
+        boots: boots
+            .into_iter()
+            .filter_map(|number| Some(NeedValues { number, id: plan.steps().get(number - 1)?.id() }))
+            .collect(),
+        boots_take: TimeSpan::human(rounded(boots_take)),
+        drawing: drawing::draw(plan, run),
+        ran: run.map(|run| summary(plan, run)),
     };
     templates.as_ref().map_err(Clone::clone)?.render("plan.html.tera", &page)
+}
+
+/// Returns what a run came to, as a sentence without its end.
+fn summary(plan: &Plan, run: &RunState) -> String {
+    let count = |wanted: Outcome| {
+        let of = |step: &&crate::plan::Step| run.of(step.id()).is_some_and(|ran| ran.outcome == wanted);
+        plan.steps().iter().filter(of).count()
+    };
+    let done = count(Outcome::Done) + count(Outcome::LeftOut);
+    let seconds = run.steps.iter().filter_map(|ran| ran.seconds).fold(0, u64::saturating_add);
+    let mut words = format!("{done} of {} steps are done, in {}", plan.steps().len(), TimeSpan::human(seconds));
+    let failed = plan.steps().iter().find(|step| run.of(step.id()).is_some_and(|ran| ran.outcome == Outcome::Failed));
+    if let Some(step) = failed {
+        words.push_str(&format!("; {} has failed", step.id()));
+    }
+    words
 }

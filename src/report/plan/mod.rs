@@ -3,13 +3,17 @@
 //! Not here: what the steps are (`plan`). A format is added as one file and one variant of [`PlanFormat`].
 
 mod dot;
+mod drawing;
 mod html;
 mod human;
 mod json;
 mod markdown;
 mod prose;
+mod run;
 
-use crate::plan::{Plan, Scenario};
+pub use run::{Outcome, RanStep, RunState};
+
+use crate::plan::{Plan, Scenario, StepKind};
 use crate::text::TemplateError;
 
 /// The formats a plan is written in.
@@ -52,9 +56,26 @@ pub fn write(plan: &Plan, format: PlanFormat, color: bool) -> Result<String, Tem
         PlanFormat::Human => human::write(plan, color),
         PlanFormat::Markdown => markdown::write(plan),
         PlanFormat::Json => json::write(plan),
-        PlanFormat::Html => html::write(plan)?,
+        PlanFormat::Html => html::write(plan, None)?,
         PlanFormat::Dot => dot::write(plan),
     })
+}
+
+/// Returns a plan as a page for a browser, with what a run of it came to where there was one; it ends with a line break.
+///
+/// The error is a fault of an embedded template.
+pub fn page(plan: &Plan, run: Option<&RunState>) -> Result<String, TemplateError> {
+    html::write(plan, run)
+}
+
+/// Returns the numbers of the steps in which the host reboots, and how long those take in all, in seconds.
+fn reboots(plan: &Plan) -> (Vec<usize>, u64) {
+    let is_boot =
+        |step: &&(&crate::plan::Step, usize)| matches!(step.0.kind(), StepKind::BaselineBoot | StepKind::RebootTest);
+    let steps: Vec<_> = plan.steps().iter().zip(1..).collect();
+    let boots = steps.iter().filter(is_boot);
+    let seconds = boots.clone().map(|(step, _)| step.expected_seconds()).fold(0, u64::saturating_add);
+    (boots.map(|(_, number)| *number).collect(), seconds)
 }
 
 /// Returns how long the plan takes, in words: what is worked, and what is waited.

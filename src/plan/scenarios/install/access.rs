@@ -7,17 +7,17 @@ use crate::plan::seconds;
 use crate::text::ShellCommand;
 
 /// Returns a hook of the definition as a command on the deployer: it is the user's own shell text.
-pub(super) fn hook(text: &str) -> ShellCommand {
+pub(in crate::plan::scenarios) fn hook(text: &str) -> ShellCommand {
     ShellCommand::new("sh").args(["-c", text])
 }
 
 /// Returns the hooks of a host.
-pub(super) fn hooks<'a>(cx: &PlanCx<'a>) -> Option<&'a Hooks> {
+pub(in crate::plan::scenarios) fn hooks<'a>(cx: &PlanCx<'a>) -> Option<&'a Hooks> {
     cx.host.def.machine.hooks.as_ref()
 }
 
 /// Returns what a person does to see the machine's console, as a sentence.
-pub(super) fn console_words(cx: &PlanCx<'_>) -> String {
+pub(in crate::plan::scenarios) fn console_words(cx: &PlanCx<'_>) -> String {
     let machine = &cx.host.def.machine;
     match machine.console.value {
         Console::IpKvm => {
@@ -40,7 +40,7 @@ pub(super) fn console_words(cx: &PlanCx<'_>) -> String {
 }
 
 /// Makes the gate: the console's hook is run where there is one, else a person proves the console.
-pub(super) fn gate(cx: &PlanCx<'_>) -> AccessGate {
+pub(in crate::plan::scenarios) fn gate(cx: &PlanCx<'_>) -> AccessGate {
     let once = if cx.host.boots_once() {
         "A boot that fails falls back by itself once the machine has a good system; until then, and when firmware or \
          loader hang, this is the only way in."

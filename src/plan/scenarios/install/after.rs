@@ -5,6 +5,7 @@ use crate::fleet::schema::service_parts::Protocol;
 use crate::fleet::schema::web::Tls;
 use crate::fleet::schema::zfs::Dataset;
 use crate::plan::PlanCx;
+use crate::plan::gates::reserved_ids;
 use crate::plan::reach::Who;
 use crate::plan::seconds;
 use crate::plan::step::{RunsOn, Step, StepKind};
@@ -17,6 +18,15 @@ fn on(cx: &PlanCx<'_>, command: &ShellCommand) -> ShellCommand {
 
 /// Makes the steps.
 pub(super) fn steps(cx: &PlanCx<'_>, runs_already: bool) -> Vec<Step> {
+    let mut steps = looks(cx);
+    steps.extend(snapshots(cx));
+    steps.extend(backup(cx));
+    steps.push(learn(cx, runs_already));
+    steps
+}
+
+/// Makes the steps that look at every service and ask for every virtual host.
+pub(in crate::plan::scenarios) fn looks(cx: &PlanCx<'_>) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for service in cx.host.running() {
         steps.push(look(cx, service));
@@ -34,15 +44,12 @@ pub(super) fn steps(cx: &PlanCx<'_>, runs_already: bool) -> Vec<Step> {
                         "Name, certificate, web server and service work together. A certificate from ACME takes a \
                          moment, and needs the name to point here.",
                     )
-                    .needs(format!("check-{}", service.name))
+                    .needs(look_id(service.name))
                     .run(&reachable(&url))
                     .takes(60),
             );
         }
     }
-    steps.extend(snapshots(cx));
-    steps.extend(backup(cx));
-    steps.push(learn(cx, runs_already));
     steps
 }
 
@@ -62,10 +69,16 @@ fn reachable(url: &str) -> ShellCommand {
     ])
 }
 
+/// Returns the id of the step that looks at a service; some names make one that has a meaning of its own.
+fn look_id(service: &str) -> String {
+    let id = format!("check-{service}");
+    if reserved_ids().any(|reserved| reserved == id) { format!("check-service-{service}") } else { id }
+}
+
 /// Makes the step that looks whether a service is as it should be.
 pub(in crate::plan::scenarios) fn look(cx: &PlanCx<'_>, service: &ResolvedService<'_>) -> Step {
     let title = format!("Look at {}", service.name);
-    let mut step = Step::new(format!("check-{}", service.name), StepKind::Verify, RunsOn::Target, title)
+    let mut step = Step::new(look_id(service.name), StepKind::Verify, RunsOn::Target, title)
         .why("It listens where it should, its directories are its own, and nothing has failed.")
         .needs(crate::plan::gates::id::REBOOT_TEST)
         .takes(seconds::LOOK);

@@ -167,7 +167,7 @@ pub(super) fn copy_scripts(cx: &PlanCx<'_>) -> CopyScripts {
 }
 
 /// Tells whether the host builds its own system.
-pub(super) fn builds_on_host(cx: &PlanCx<'_>) -> bool {
+pub(in crate::plan::scenarios) fn builds_on_host(cx: &PlanCx<'_>) -> bool {
     cx.host.build_on(cx.fleet) == BuildOn::Target
 }
 

@@ -4,8 +4,8 @@
 //! hook or a person; that is the first gate. The first boots are baseline boots of the installed generation. After them
 //! the machine has a last good system, and the reboot test is that of every other deployment.
 //!
-//! Where the machine runs already (`installer.method = "existing"`, or facts that show NixOS while no scenario was asked
-//! for), nothing is installed and nothing destroyed: the machine as it is gets its baseline boots and its reboot test.
+//! Where the machine runs already (`installer.method = "existing"`, or facts that show NixOS while something moves to it), nothing is
+//! installed and nothing destroyed: the machine as it is gets its baseline boots and its reboot test.
 
 mod access;
 mod after;
@@ -16,8 +16,11 @@ mod reboot;
 mod system;
 
 use crate::fleet::schema::machine::Method;
-pub(super) use after::{learn, look};
-pub(super) use reboot::{again, watches};
+pub(super) use access::{console_words, gate, hooks};
+pub(super) use after::{learn, look, looks};
+pub(super) use installer::builds_on_host;
+pub(super) use reboot::{Baseline, Tested, again, baseline, copy_scripts, script, test, watches};
+pub(super) use system::{attribute, nix_build};
 
 use crate::plan::PlanCx;
 use crate::plan::parts::{CheckDefinition, InstallParts, NewSystem, Origin, Proven, RecordHostKeys, RunningSystem};
@@ -39,7 +42,7 @@ pub(super) fn steps(cx: &PlanCx<'_>) -> Proven {
 /// Makes the steps up to the reboot test, and tells whether the machine runs already: where another scenario begins.
 pub(super) fn proven(cx: &PlanCx<'_>) -> (Proven, bool) {
     let method = cx.host.def.installer.as_ref().map_or(Method::Existing, |installer| installer.method.value);
-    let found_running = cx.stands_in_for.is_some() || cx.scenario == Scenario::Migrate && runs_nixos(cx.host);
+    let found_running = cx.scenario == Scenario::Migrate && runs_nixos(cx.host);
     let runs_already = method == Method::Existing || found_running;
     let origin = if runs_already {
         Origin::Running(Box::new(RunningSystem { instruction: runs(cx), keys: known_keys(cx) }))
@@ -48,11 +51,11 @@ pub(super) fn proven(cx: &PlanCx<'_>) -> (Proven, bool) {
     };
     let proven = InstallParts {
         definition: definition(cx),
-        access: access::gate(cx),
+        access: gate(cx),
         origin,
-        reboot_scripts: reboot::copy_scripts(cx),
-        baseline: reboot::baseline(cx),
-        reboot_test: reboot::test(cx),
+        reboot_scripts: copy_scripts(cx),
+        baseline: baseline(cx, Baseline::Always),
+        reboot_test: test(cx, &Tested::current()),
     }
     .assemble();
     (proven, runs_already)
@@ -88,7 +91,7 @@ pub(super) fn private_folder(path: &str) -> ShellCommand {
     make.then("&&", &ShellCommand::new("chmod").args(["700", "--", path]))
 }
 
-fn definition(cx: &PlanCx<'_>) -> CheckDefinition {
+pub(super) fn definition(cx: &PlanCx<'_>) -> CheckDefinition {
     let hostwright = |command: &str| ShellCommand::new("hostwright").arg(command);
     CheckDefinition::new("Check the definition and out/", |step| {
         step.why("What is deployed is what was checked: no errors, and out/ is what the definition says today.")
@@ -100,25 +103,17 @@ fn definition(cx: &PlanCx<'_>) -> CheckDefinition {
 }
 
 fn runs(cx: &PlanCx<'_>) -> RunsAlready {
-    let why = match cx.stands_in_for {
-        Some(fitting) => format!(
-            "The facts show a running NixOS, for which the scenario would be `{fitting}`; this version has no plan for \
-             it. So nothing is installed here and nothing wiped: the machine as it runs gets its baseline boots and its \
-             reboot test. A plan that installs from scratch is made only when it is asked for: `hostwright plan {} \
-             --scenario install`.",
-            cx.host.name
-        ),
-        None if cx.scenario == Scenario::Migrate => format!(
+    let why = if cx.scenario == Scenario::Migrate {
+        format!(
             "The machine has its system already, so nothing is installed here and nothing wiped. Make sure that it answers and runs what \
-             its definition says, the services that move included (`hostwright drift {}`): they come up empty. Then go on.",
+             its definition says, the services that move included (`hostwright plan {} --scenario update` brings it there): they come up \
+             empty. Then go on.",
             cx.host.name
-        ),
-        None => {
-            "The definition says `installer.method = \"existing\"`: the machine has its system already. Nothing is \
-                 installed here and nothing wiped; make sure that the machine answers and runs what its definition \
-                 says (`hostwright drift`), then go on."
-                .to_owned()
-        }
+        )
+    } else {
+        "The definition says `installer.method = \"existing\"`: the machine has its system already. Nothing is installed here and nothing \
+         wiped; make sure that the machine answers and runs what its definition says, then go on."
+            .to_owned()
     };
     RunsAlready::new("The machine runs already", |step| step.why(why).takes(seconds::PERSON))
 }

@@ -21,14 +21,105 @@ use crate::units::TimeSpan;
 const FOLDER: &str = "/var/lib/hostwright/reboot";
 
 /// The generation that nixos-install or the last deployment made the current one.
-const CANDIDATE: &str = "/nix/var/nix/profiles/system";
+const CURRENT: &str = "/nix/var/nix/profiles/system";
+
+/// The system that was the last good one before another became the default.
+const LAST_GOOD: &str = "/nix/var/nix/gcroots/hostwright-last-good";
+
+/// When the baseline boots are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::plan::scenarios) enum Baseline {
+    /// In any case: the definition is what made the system.
+    Always,
+    /// In any case, of a machine that another definition may have made.
+    Again,
+    /// Unless they have passed on this machine since its hardware or firmware changed, which the machine knows.
+    UnlessProven,
+}
+
+impl Baseline {
+    /// Returns the file on the deployer that is there while the baseline counts as proven.
+    fn mark(cx: &PlanCx<'_>) -> String {
+        cx.reach.state("baseline-proven")
+    }
+
+    /// Returns the commands that ask the machine.
+    fn ask(self, cx: &PlanCx<'_>) -> Vec<ShellCommand> {
+        if self != Self::UnlessProven {
+            return Vec::new();
+        }
+        let mark = Self::mark(cx);
+        // Gone again unless the machine says so: who cannot be asked is not proven.
+        let forget = ShellCommand::new("rm").args(["-f", "--", &mark]);
+        vec![ShellCommand::new("touch").args(["--", &mark]), script(cx, "baseline", &["proven"]).then("||", &forget)]
+    }
+
+    /// Returns a command that is left out where the baseline is proven.
+    fn unless(self, cx: &PlanCx<'_>, command: &ShellCommand) -> ShellCommand {
+        match self {
+            Self::Always | Self::Again => command.clone(),
+            Self::UnlessProven => ShellCommand::new("test").args(["-e", &Self::mark(cx)]).then("||", command),
+        }
+    }
+
+    /// Returns the words that `judge.sh` is called with. A machine that runs may have been made by another definition than the one that
+    /// the scripts know, so that its good system is held against what it was before.
+    fn judged(self, mode: &'static str) -> Vec<&'static str> {
+        match self {
+            Self::Always => vec![mode],
+            Self::Again | Self::UnlessProven => vec![mode, "recorded"],
+        }
+    }
+
+    /// Returns what a person is told of it, as a sentence to follow another.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Always | Self::Again => "",
+            Self::UnlessProven => {
+                " Where the machine has it on record that this has passed since its hardware and firmware changed, nothing is rebooted \
+                 here."
+            }
+        }
+    }
+}
+
+/// What a reboot test tests.
+#[derive(Debug)]
+pub(in crate::plan::scenarios) struct Tested<'t> {
+    /// The candidate, as a path on the host.
+    pub(in crate::plan::scenarios) candidate: &'t str,
+    /// Whether it is another system than the one that boots by default.
+    pub(in crate::plan::scenarios) is_new: bool,
+    /// Whether the first trial holds the services, and what is done while they are held.
+    pub(in crate::plan::scenarios) held: Option<Vec<ShellCommand>>,
+    /// Whether it is judged by what was seen before and not by the definition.
+    pub(in crate::plan::scenarios) by_record: bool,
+    /// Whether a boot with the power cut is part of it, whatever the definition says.
+    pub(in crate::plan::scenarios) cold: bool,
+    /// What hangs on it, as a sentence.
+    pub(in crate::plan::scenarios) why: &'t str,
+}
+
+impl Tested<'static> {
+    /// Returns the test of the system that boots by default.
+    pub(in crate::plan::scenarios) fn current() -> Self {
+        Self {
+            candidate: CURRENT,
+            is_new: false,
+            held: None,
+            by_record: false,
+            cold: false,
+            why: "No data comes before this passes, and everything after it refuses to start without it.",
+        }
+    }
+}
 
 fn on(cx: &PlanCx<'_>, command: &ShellCommand) -> ShellCommand {
     cx.reach.run(Who::System, command)
 }
 
 /// Returns a script of the reboot test on the host, with its arguments.
-fn script(cx: &PlanCx<'_>, name: &str, arguments: &[&str]) -> ShellCommand {
+pub(in crate::plan::scenarios) fn script(cx: &PlanCx<'_>, name: &str, arguments: &[&str]) -> ShellCommand {
     on(cx, &ShellCommand::new("sh").arg(format!("{FOLDER}/{name}.sh")).args(arguments))
 }
 
@@ -44,6 +135,18 @@ fn reboot(cx: &PlanCx<'_>, who: Who, may: u64) -> Vec<ShellCommand> {
     let mut commands = vec![cx.reach.run(who, &boot_id).then("|", &save), cx.reach.run(who, &reboot)];
     commands.extend(opening(cx).hook);
     commands.push(wait);
+    commands
+}
+
+/// Returns the commands that cut the power of the host's own system and wait until it answers again; none without a hook.
+fn cold_boot(cx: &PlanCx<'_>, may: u64) -> Vec<ShellCommand> {
+    let Some(cycle) = hooks(cx).and_then(|hooks| hooks.power_cycle.as_ref()) else { return Vec::new() };
+    let mut commands = reboot(cx, Who::System, may);
+    if let Some(request) = commands.get_mut(1) {
+        // Nothing is shut down: that the machine comes back from this is what is tested. What was written is on the disks.
+        *request = on(cx, &ShellCommand::new("sync"));
+    }
+    commands.insert(2.min(commands.len()), hook(&cycle.value));
     commands
 }
 
@@ -170,7 +273,7 @@ fn back(cx: &PlanCx<'_>, step: Step) -> Step {
 }
 
 /// Makes the step that brings the scripts of the reboot test onto the host, and proves that they are those of this plan.
-pub(super) fn copy_scripts(cx: &PlanCx<'_>) -> CopyRebootScripts {
+pub(in crate::plan::scenarios) fn copy_scripts(cx: &PlanCx<'_>) -> CopyRebootScripts {
     let sums = cx.scripts.iter().filter_map(|file| {
         let name = file.path.rsplit('/').next().filter(|name| ON_HOST.contains(name))?;
         Some(format!("{}  {name}", sha256(&file.text)))
@@ -188,11 +291,15 @@ pub(super) fn copy_scripts(cx: &PlanCx<'_>) -> CopyRebootScripts {
 }
 
 /// Makes the baseline boots of the good system.
-pub(super) fn baseline(cx: &PlanCx<'_>) -> BaselineBoots {
+pub(in crate::plan::scenarios) fn baseline(cx: &PlanCx<'_>, when: Baseline) -> BaselineBoots {
     let times = Times::of(cx.host);
     // What the TPM was taught it does by itself.
     let opening = opening(cx);
-    let way_back = if cx.host.boots_once() {
+    let once = cx.host.boots_once();
+    let unless = |step: Step, commands: &[ShellCommand]| {
+        commands.iter().fold(step, |step, command| step.run(&when.unless(cx, command)))
+    };
+    let way_back = if once {
         let loader = match cx.places.loader {
             crate::fleet::schema::machine::Loader::SystemdBoot => {
                 "systemd-boot boots an entry of its own once, by an EFI variable"
@@ -204,18 +311,21 @@ pub(super) fn baseline(cx: &PlanCx<'_>) -> BaselineBoots {
                 .why(with(format!(
                     "{loader}. Done with the good system this proves at no risk that firmware and loader honour the \
                      one-shot, that they clear it, and that the way back is open. A machine that fails here never gets a \
-                     candidate."
+                     candidate.{}", when.words()
                 ), &opening.later))
-                .before(&script(cx, "judge", &["first"]))
+                .before(&script(cx, "judge", &when.judged("first")))
                 .before(&script(cx, "ready", &[]))
-                .run(&script(cx, "record", &[]))
-                .run(&script(cx, "arm", &["baseline", "/run/booted-system"]))
-                .run_all(&reboot(cx, Who::System, times.max_downtime))
-                .after(&script(cx, "judge", &["baseline"]))
+                .run_all(&when.ask(cx));
+            let step =
+                unless(step, &[script(cx, "record", &[]), script(cx, "arm", &["baseline", "/run/booted-system"])]);
+            let step = unless(step, &reboot(cx, Who::System, times.max_downtime));
+            // The trial word is on the kernel's line, so the dead-man runs: the good system is confirmed like any other.
+            let step = unless(step, &[script(cx, "judge", &when.judged("baseline")), script(cx, "confirm", &[])]);
+            let step = step
+                .after(&when.unless(cx, &script(cx, "judge", &when.judged("baseline"))))
                 .undo(&script(cx, "disarm", &[]))
                 .takes(times.boot().saturating_add(times.settle).saturating_add(seconds::LOOK));
-            // The trial word is on the kernel's line, so the dead-man runs: the good system is confirmed like any other.
-            back(cx, step.run(&script(cx, "judge", &["baseline"])).run(&script(cx, "confirm", &[])))
+            back(cx, step)
         }))
     } else {
         WayBack::Watched(WatchConsole::new("Stand by at the console", |step| {
@@ -228,17 +338,22 @@ pub(super) fn baseline(cx: &PlanCx<'_>) -> BaselineBoots {
             .takes(seconds::PERSON)
         }))
     };
-    let once = cx.host.boots_once();
     let default = BaselineDefault::new("Boot the good system by default", |step| {
-        let step = if once { step.run(&script(cx, "disarm", &[])) } else { step };
-        let step = step
-            .why(with(
+        let step = if once { step } else { step.run_all(&when.ask(cx)) };
+        let step = if once { unless(step, &[script(cx, "disarm", &[])]) } else { step };
+        let step = step.why(with(
+            format!(
                 "The second half of the baseline: without arming anything, the loader boots the good system by default, \
-                 and nothing of the one-shot is left. The machine has a last good system from here on."
-                .to_owned(), &opening.later))
-            .run(&script(cx, "record", &[]))
-            .run_all(&reboot(cx, Who::System, times.max_downtime))
-            .after(&script(cx, "judge", &["default"]))
+                 and nothing of the one-shot is left. The machine has a last good system from here on.{}",
+                when.words()
+            ),
+            &opening.later,
+        ));
+        let step = unless(step, &[script(cx, "record", &[])]);
+        let step = unless(step, &reboot(cx, Who::System, times.max_downtime));
+        let step = unless(step, &[script(cx, "judge", &when.judged("default")), script(cx, "baseline", &["keep"])]);
+        let step = step
+            .after(&script(cx, "baseline", &["proven"]))
             .takes(times.boot().saturating_add(times.settle).saturating_add(seconds::LOOK));
         back(cx, step)
     });
@@ -246,14 +361,20 @@ pub(super) fn baseline(cx: &PlanCx<'_>) -> BaselineBoots {
 }
 
 /// Makes the reboot test: trial boots, each judged and confirmed; promotion; one boot through the default entry.
-pub(super) fn test(cx: &PlanCx<'_>) -> RebootTestStep {
+pub(in crate::plan::scenarios) fn test(cx: &PlanCx<'_>, tested: &Tested<'_>) -> RebootTestStep {
     let times = Times::of(cx.host);
     let once = cx.host.boots_once();
     let trials = times.boots - 1;
     let span = TimeSpan::human;
     let how = if once {
+        let held = if tested.held.is_some() {
+            "One trial boot with all services held, so that nothing rewrites data before kernel, pools, mounts and addresses are \
+             proven; then "
+        } else {
+            ""
+        };
         format!(
-            "{trials} trial boot{} from the one-shot entry and one through the default entry. The trial gives up by \
+            "{held}{trials} trial boot{} from the one-shot entry and one through the default entry. The trial gives up by \
              itself after {} unless it is confirmed from outside, and whatever goes wrong leads back to the last good \
              system without a person.",
             if trials == 1 { "" } else { "s" },
@@ -277,42 +398,73 @@ pub(super) fn test(cx: &PlanCx<'_>) -> RebootTestStep {
         };
         let why = format!(
             "{how} Away for {} at most, watched for {} since until then the last good system may return; judged {} after \
-             it is up. No data comes before this passes, and everything after it refuses to start without it.",
+             it is up. {}",
             span(times.max_downtime),
             span(times.watched()),
-            span(times.settle)
+            span(times.settle),
+            tested.why
         );
+        let is_cold = tested.cold || cx.host.reboot_test().is_some_and(|test| test.cold.value);
+        let cold = cold_boot(cx, times.max_downtime);
+        let why = match (is_cold, cold.is_empty()) {
+            (false, _) => why,
+            (true, false) => {
+                format!("{why} One boot more has its power cut through the hook, as a power failure would.")
+            }
+            (true, true) => format!(
+                "{why} A cold boot (`cold`) is left out: there is no hook `power-cycle` that could cut the power."
+            ),
+        };
         let mut step = step.why(with(format!("{why}{unasked}"), &opening(cx).later));
         let watches = watched(cx, &elsewhere);
         if once {
-            step = step.before(&script(cx, "ready", &[CANDIDATE]));
+            step = step.before(&script(cx, "ready", &[tested.candidate]));
         }
         step = watches.iter().fold(step, Step::before);
+        let judge = |mode: &'static str| {
+            let words = if tested.by_record { vec![mode, "recorded"] } else { vec![mode] };
+            script(cx, "judge", &words)
+        };
+        let trial = |step: Step, kind: &'static str, watches: &[ShellCommand]| {
+            step.run(&script(cx, "record", &[]))
+                .run(&script(cx, "arm", &[kind, tested.candidate]))
+                .run_all(&reboot(cx, Who::System, times.max_downtime))
+                .run_all(watches)
+                .run(&judge(kind))
+                .run(&script(cx, "confirm", &[]))
+        };
+        let mut boots = times.boots;
         if once {
+            if let Some(held) = &tested.held {
+                step = trial(step, "bare", &[]).run_all(held);
+                boots = boots.saturating_add(1);
+            }
             for _ in 0..trials {
-                step = step
-                    .run(&script(cx, "record", &[]))
-                    .run(&script(cx, "arm", &["trial", CANDIDATE]))
-                    .run_all(&reboot(cx, Who::System, times.max_downtime))
-                    .run_all(&watches)
-                    .run(&script(cx, "judge", &["trial"]))
-                    .run(&script(cx, "confirm", &[]));
+                step = trial(step, "trial", &watches);
             }
             step = step.run(&script(cx, "promote", &[]));
+        } else if tested.is_new {
+            step = step.run(&script(cx, "take", &[tested.candidate]));
         }
         for _ in 0..if once { 1 } else { times.boots } {
             step = step
                 .run(&script(cx, "record", &[]))
                 .run_all(&reboot(cx, Who::System, times.max_downtime))
                 .run_all(&watches)
-                .run(&script(cx, "judge", &["default"]));
+                .run(&judge("default"));
         }
-        step = step.after(&script(cx, "judge", &["default"]));
+        if is_cold && !cold.is_empty() {
+            boots = boots.saturating_add(1);
+            step = step.run(&script(cx, "record", &[])).run_all(&cold).run_all(&watches).run(&judge("default"));
+        }
+        step = step.after(&judge("default"));
         if once {
             step = step.undo(&script(cx, "disarm", &[]));
+        } else if tested.is_new {
+            step = step.undo(&script(cx, "take", &[LAST_GOOD]));
         }
         let one = times.boot().saturating_add(times.settle).saturating_add(2 * seconds::LOOK);
-        back(cx, step).takes(one.saturating_mul(times.boots))
+        back(cx, step).takes(one.saturating_mul(boots))
     })
 }
 

@@ -15,11 +15,11 @@ fn on(cx: &PlanCx<'_>, command: &ShellCommand) -> ShellCommand {
 }
 
 /// Returns the attribute of the host's system in out/default.nix.
-fn attribute(cx: &PlanCx<'_>) -> String {
+pub(in crate::plan::scenarios) fn attribute(cx: &PlanCx<'_>) -> String {
     format!("nixosConfigurations.{}.config.system.build.toplevel", nix_attribute(cx.host.name))
 }
 
-fn nix_build() -> ShellCommand {
+pub(in crate::plan::scenarios) fn nix_build() -> ShellCommand {
     ShellCommand::new("nix").args(["--extra-experimental-features", "nix-command", "build"])
 }
 

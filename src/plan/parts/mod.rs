@@ -4,11 +4,14 @@
 //! needs is fixed here and in the gates. What comes after the reboot test is attached to a [`Proven`], which only
 //! assembling gives out.
 
+mod running;
+
 use std::collections::BTreeMap;
 
 use super::downtime::Span;
 use super::gates::{self, id};
 use super::step::{RunsOn, Step, StepKind};
+pub(super) use running::{AloneParts, Candidate, UpdateParts};
 
 /// Declares a part: a step with a reserved id and kind.
 macro_rules! parts {
@@ -80,6 +83,14 @@ parts! {
     WatchConsole = WATCH_CONSOLE, Instruction, Person;
     /// A boot of the good system through the default entry.
     BaselineDefault = BASELINE_DEFAULT, BaselineBoot, Target;
+    /// What the candidate changes is shown.
+    ShowChanges = SHOW_CHANGES, Verify, Target;
+    /// Every system that may boot next can import the pools.
+    PoolContract = CHECK_POOL_CONTRACT, Verify, Target;
+    /// The loader leads back.
+    CheckReady = CHECK_READY, Verify, Target;
+    /// Snapshots of data that another version takes over.
+    SnapshotState = SNAPSHOT_STATE, Command, Target;
     /// The reboot test.
     RebootTestStep = REBOOT_TEST, RebootTest, Target;
 }
@@ -106,15 +117,35 @@ impl StartInstaller {
     }
 }
 
+impl PoolContract {
+    /// Makes it something that a person does.
+    pub(super) fn by_person(mut self) -> Self {
+        (self.0.kind, self.0.runs_on) = (StepKind::Instruction, RunsOn::Person);
+        self
+    }
+}
+
 impl BuildSystem {
     /// Moves it to the host, where the deployer cannot build for it.
     pub(super) fn on_host(mut self) -> Self {
         self.0.runs_on = RunsOn::Rescue;
         self
     }
+
+    /// Moves it to the host's own system.
+    pub(super) fn on_target(mut self) -> Self {
+        self.0.runs_on = RunsOn::Target;
+        self
+    }
 }
 
 impl CopySystem {
+    /// Says that it goes to the host's own system and not to its disks.
+    pub(super) fn for_system(mut self) -> Self {
+        self.0.runs_on = RunsOn::Target;
+        self
+    }
+
     /// Makes it a build in place.
     pub(super) fn by_building(mut self) -> Self {
         self.0.kind = StepKind::Command;
@@ -254,17 +285,17 @@ impl InstallParts {
             WayBack::Watched(step) => step.0,
         });
         steps.extend([self.baseline.default.0, self.reboot_test.0]);
-        wire(&mut steps);
+        wire(&mut steps, &[gates::INSTALL]);
         Proven { steps, spans: Vec::new() }
     }
 }
 
 /// Adds what steps need by the gates, without what follows from something else that they need.
-fn wire(steps: &mut [Step]) {
+fn wire(steps: &mut [Step], tables: &[&'static [gates::Gate]]) {
     let present: Vec<String> = steps.iter().map(|step| step.id.clone()).collect();
     let is_present = |id: &str| present.iter().any(|known| known == id);
     let mut direct: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for gate in gates::INSTALL.iter().filter(|gate| is_present(gate.earlier) && is_present(gate.later)) {
+    for gate in tables.iter().copied().flatten().filter(|gate| is_present(gate.earlier) && is_present(gate.later)) {
         direct.entry(gate.later).or_default().push(gate.earlier);
     }
     let reaches = |from: &str, wanted: &str| {
