@@ -130,7 +130,8 @@ fn line(text: &str) -> String {
 
 /// Returns the plan of the file, verified.
 fn verified(folder: &Path, args: &Args, again: &Plan) -> Result<Plan, Failure> {
-    let name = if again.scenario() == Scenario::Migrate { "plan-migrate.json" } else { "plan.json" };
+    let asked = args.scenario.map(Scenario::from);
+    let name = if asked == Some(Scenario::Migrate) { "plan-migrate.json" } else { "plan.json" };
     let path = args.plan.clone().unwrap_or_else(|| folder.join("out/hosts").join(&args.host).join(name));
     if !path.exists() {
         return Err(Failure::new(format!("there is no plan {}", shown(&path))).help("`hostwright build` writes it"));
