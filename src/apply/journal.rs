@@ -41,6 +41,15 @@ pub(super) fn private_folder(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Opens a private file to be added to, which is made where there is none.
+pub(super) fn private_log(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
 /// Reads a journal without changing it; none when there is none.
 pub(super) fn look(path: &Path) -> Result<Option<State>, Refused> {
     match bytes(path)? {
@@ -68,11 +77,7 @@ impl Journal {
         let found = bytes(path)?;
         let read =
             replay(found.as_deref().unwrap_or_default()).map_err(|why| Refused::corrupt(path, &why.to_string()))?;
-        let mut options = OpenOptions::new();
-        options.append(true).create(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path).map_err(failed)?;
+        let file = private_log(path).map_err(failed)?;
         if read.torn > 0 {
             file.set_len(read.whole as u64).map_err(failed)?;
         }

@@ -1,11 +1,11 @@
 //! What steps printed, as files: state/HOST/logs/SCENARIO/STEP.log, every attempt behind the one before.
 #![allow(clippy::disallowed_methods, reason = "outputs are stored below state/, and read back for people")]
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::journal::private_folder;
+use super::journal::{private_folder, private_log};
 
 /// The largest part of a log that is shown, in bytes from its end.
 const SHOWN: u64 = 32 << 20;
@@ -32,11 +32,7 @@ impl Logs {
     /// Opens a step's log to be added to; none when it cannot be, which stops no step.
     pub(super) fn open(&self, step: &str) -> Option<File> {
         private_folder(&self.folder).ok()?;
-        let mut options = OpenOptions::new();
-        options.append(true).create(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(self.path(step)).ok()
+        private_log(&self.path(step)).ok()
     }
 
     /// Adds a line of our own to a step's log.

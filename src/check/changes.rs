@@ -12,6 +12,7 @@ use crate::fleet::schema::network::PeerEnd;
 use crate::fleet::{Fleet, Host};
 use crate::resolve::named_files;
 use crate::source::{Kind, Node, Sources, parse_toml};
+use crate::units::lies_in;
 
 /// What differs from an earlier state of the fleet.
 #[derive(Debug, Clone, Default)]
@@ -44,14 +45,14 @@ impl Changes {
             }
         }
         for (name, channel) in fleet.channels() {
-            if files_of(&channel.value).any(|file| self.paths.iter().any(|path| is_at_or_above(path, file))) {
+            if files_of(&channel.value).any(|file| self.paths.iter().any(|path| lies_in(file, path))) {
                 seen.channels.insert(name.clone());
             }
         }
         let deployer = fleet.file.deployer.as_ref();
         for (name, cluster) in fleet.file.clusters.iter() {
             let mut named = cluster.value.manifests.iter().map(|path| path.value.0.as_str());
-            let meets = |path: &String, named: &str| is_at_or_above(path, named) || is_at_or_above(named, path);
+            let meets = |path: &String, named: &str| lies_in(named, path) || lies_in(path, named);
             if named.any(|named| self.paths.iter().any(|path| meets(path, named))) {
                 seen.clusters.insert(name.as_str());
             }
@@ -113,13 +114,8 @@ fn files_of(channel: &Channel) -> impl Iterator<Item = &str> {
 
 /// Tells whether a host carries a file of the fleet that is among those that changed.
 fn names_any(host: &Host, changed: &BTreeSet<&str>) -> bool {
-    let meets = |named: &str, path: &str| is_at_or_above(path, named) || is_at_or_above(named, path);
+    let meets = |named: &str, path: &str| lies_in(named, path) || lies_in(path, named);
     named_files(&host.def).into_iter().any(|named| changed.iter().any(|path| meets(named, path)))
-}
-
-/// Tells whether a path is that of a file or of a folder that it lies in.
-fn is_at_or_above(path: &str, file: &str) -> bool {
-    file.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// What changed, by what hosts see of it.

@@ -12,6 +12,7 @@ use crate::kubernetes::context::{Target, answers_of};
 use crate::kubernetes::read::decode;
 use crate::kubernetes::{cluster_facts, load, may_hold_secret};
 use crate::source::{Diagnostic, Diagnostics, FileId, FleetFiles, Place, Sources};
+use crate::units::lies_in;
 
 /// What manifests say of the clusters that services come from.
 #[derive(Debug, Default)]
@@ -65,7 +66,7 @@ impl Clusters {
             .filter(|(name, _)| moving.contains_key(name.as_str()))
             .map(|(name, cluster)| {
                 let is_named = |(path, _): &(&String, &FileId)| {
-                    cluster.value.manifests.iter().any(|named| holds(named.value.0.as_str(), path))
+                    cluster.value.manifests.iter().any(|named| lies_in(path, named.value.0.as_str()))
                 };
                 (name.as_str(), texts.iter().filter(is_named).map(|(_, id)| *id).collect())
             })
@@ -119,11 +120,6 @@ impl Clusters {
             finding.hides |= places.into_iter().any(&mut holds);
         }
     }
-}
-
-/// Tells whether a path that a cluster names is a file, or a folder above it.
-fn holds(named: &str, path: &str) -> bool {
-    path.strip_prefix(named).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Manifests of more bytes than this take so long to read that it does not matter how many modules are.

@@ -1,6 +1,6 @@
 //! Lists and numbers as messages write them.
 
-use crate::source::printable;
+use crate::source::{self, printable};
 
 /// How many names a message lists at most.
 const MOST: usize = 6;
@@ -13,15 +13,7 @@ pub(super) fn listed<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> Strin
 
 /// Joins phrases with commas and "and"; of many the first few and how many more there are.
 pub(super) fn joined(phrases: &[String]) -> String {
-    match phrases {
-        [] => "nothing".to_owned(),
-        [one] => one.clone(),
-        [front @ .., last] if phrases.len() <= MOST => format!("{} and {last}", front.join(", ")),
-        _ => {
-            let shown: Vec<&str> = phrases.iter().take(MOST).map(String::as_str).collect();
-            format!("{} and {} more", shown.join(", "), phrases.len() - MOST)
-        }
-    }
+    if phrases.is_empty() { "nothing".to_owned() } else { source::joined(phrases, MOST) }
 }
 
 /// Writes a whole number of bytes with separators: `512,110,190,592 bytes`.

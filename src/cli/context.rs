@@ -13,7 +13,7 @@ use crate::report::{self, CheckReport, Format, Options, RuleText, Unchecked};
 use crate::resolve::{Resolved, ResolvedHost};
 use crate::source::{self, Asset, FleetFiles, Level, LoadError, Sources, nearest, printable};
 use crate::text::Templates;
-use crate::units::Date;
+use crate::units::{Date, lies_in};
 
 /// Returns the fleet's folder: the one that is named, else the nearest upwards with a fleet.toml.
 #[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
@@ -256,9 +256,7 @@ pub(super) fn plan_of(
         .filter(|(name, _)| from.contains(&name.as_str()))
         .flat_map(|(_, cluster)| cluster.value.manifests.iter().map(|path| path.value.0.as_str()))
         .collect();
-    let is_named = |path: &str| {
-        named.iter().any(|named| path.strip_prefix(named).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
-    };
+    let is_named = |path: &str| named.iter().any(|named| lies_in(path, named));
     let of_host: Vec<(String, &str)> = inputs
         .texts
         .iter()

@@ -33,8 +33,8 @@ pub(super) fn spot(host: &ResolvedHost<'_>) -> Spot {
             spot.natives.insert(module.name.to_owned(), service.name.to_owned());
         }
         for vhost in &service.def.vhost.0 {
-            for name in std::iter::once(&vhost.name).chain(&vhost.aliases) {
-                let route = (name.as_str().to_ascii_lowercase(), vhost.path.as_str().to_owned());
+            for name in vhost.names() {
+                let route = (name.to_ascii_lowercase(), vhost.path.as_str().to_owned());
                 spot.vhosts.insert(route, service.name.to_owned());
             }
         }

@@ -18,6 +18,7 @@ use super::object::ObjectId;
 use crate::facts::{Shape, Type, split_name};
 use crate::fleet::scalar::{AbsPath, DnsName};
 use crate::fleet::schema::module_file::{Exposure, ModulePort};
+use crate::source::joined;
 
 /// What Services and routes are there.
 #[derive(Debug, Default)]
@@ -432,12 +433,8 @@ fn is_for_everybody(cx: &Cx<'_, '_>, service: &str, real: u16) -> bool {
 
 /// Returns names in a sentence: `a`, `b` and `c`.
 pub fn listed<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
-    let mut names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
-    match names.pop() {
-        None => String::new(),
-        Some(last) if names.is_empty() => last,
-        Some(last) => format!("{} and {last}", names.join(", ")),
-    }
+    let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    joined(&names, usize::MAX)
 }
 
 #[cfg(test)]

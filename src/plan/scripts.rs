@@ -3,8 +3,7 @@
 //! They come from the embedded templates alone: a fleet can tune the test, and replace none of it. The plan names the
 //! digest of each, so that an edited script stops it.
 
-use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::PlanError;
 use super::places::BootPlaces;
@@ -12,7 +11,7 @@ use super::reach::{Reach, Who};
 use crate::fleet::cluster::ClusterFacts;
 use crate::fleet::schema::module_file::Exposure;
 use crate::fleet::schema::service_parts::Protocol;
-use crate::fleet::schema::web::{Tls, WebServer};
+use crate::fleet::schema::web::{Tls, Vhost, WebServer};
 use crate::resolve::{MountSource, Resolved, ResolvedHost};
 use crate::text::Templates;
 
@@ -139,11 +138,9 @@ pub(super) fn scripts(host: &ResolvedHost<'_>) -> Result<Vec<Script>, PlanError>
     Ok(scripts)
 }
 
-/// Returns the embedded templates, read once.
+/// Returns the embedded templates.
 pub(super) fn templates() -> Result<&'static Templates, PlanError> {
-    static EMBEDDED: OnceLock<Result<Templates, crate::text::TemplateError>> = OnceLock::new();
-    let embedded = EMBEDDED.get_or_init(|| Templates::new::<&str, &str>([]));
-    embedded.as_ref().map_err(|error| PlanError::Template(error.clone()))
+    Ok(Templates::embedded()?)
 }
 
 /// Returns the certificates that a host cannot have yet: of names of services that move to it, which lead elsewhere until traffic is
@@ -153,23 +150,23 @@ pub(super) fn certificates_to_come<'a>(host: &'a ResolvedHost<'_>) -> Vec<&'a st
     if web.is_some_and(|web| web.server.value == WebServer::Caddy || web.acme_dns.is_some()) {
         return Vec::new();
     }
-    let moved = host.running().filter(|service| service.def.migrates_from.is_some());
-    let hosts = moved.flat_map(|service| &service.def.vhost.0).filter(|vhost| vhost.tls.value == Tls::Acme);
-    let mut names: Vec<&str> = hosts.map(|vhost| vhost.name.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    names
+    let certified = vhosts_to_come(host).filter(|vhost| vhost.tls.value == Tls::Acme);
+    sorted(certified.map(|vhost| vhost.name.as_str()))
 }
 
 /// Returns the names of services that move to a host: they lead elsewhere until traffic is switched.
 pub(super) fn names_to_come<'a>(host: &'a ResolvedHost<'_>) -> Vec<&'a str> {
-    let moved = host.running().filter(|service| service.def.migrates_from.is_some());
-    let vhosts = moved.flat_map(|service| &service.def.vhost.0);
-    let mut names: Vec<&str> =
-        vhosts.flat_map(|vhost| std::iter::once(&vhost.name).chain(&vhost.aliases)).map(|name| name.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    names
+    sorted(vhosts_to_come(host).flat_map(Vhost::names))
+}
+
+/// Returns the virtual hosts of services that move to a host.
+fn vhosts_to_come<'a>(host: &'a ResolvedHost<'_>) -> impl Iterator<Item = &'a Vhost> {
+    host.running().filter(|service| service.def.migrates_from.is_some()).flat_map(|service| &service.def.vhost.0)
+}
+
+/// Returns names in their order, each once.
+fn sorted<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    names.collect::<BTreeSet<&str>>().into_iter().collect()
 }
 
 /// Returns what is mounted where, as `findmnt` names it.

@@ -32,10 +32,7 @@ pub(super) fn judge(services: &[ResolvedService<'_>], found: &mut Diagnostics) {
 
 /// Reports a path of a virtual host that something before wants too.
 fn twice(before: &[&Vhost], vhost: &Vhost, found: &mut Diagnostics) {
-    let names = |vhost: &Vhost| -> Vec<String> {
-        let all = std::iter::once(&vhost.name).chain(&vhost.aliases);
-        all.map(|name| name.as_str().to_ascii_lowercase()).collect()
-    };
+    let names = |vhost: &Vhost| -> Vec<String> { vhost.names().map(str::to_ascii_lowercase).collect() };
     let own = names(vhost);
     for other in before.iter().filter(|other| other.path.value == vhost.path.value) {
         let Some(name) = names(other).into_iter().find(|name| own.contains(name)) else { continue };

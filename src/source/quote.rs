@@ -21,6 +21,20 @@ pub fn printable(text: &str) -> String {
     out
 }
 
+/// Joins phrases with commas and "and"; of more than `most` the first ones and how many more there are. Nothing of none.
+pub fn joined<T: AsRef<str>>(phrases: &[T], most: usize) -> String {
+    let listed = |some: &[T]| some.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(", ");
+    match phrases {
+        [] => String::new(),
+        [one] => one.as_ref().to_owned(),
+        [front @ .., last] if phrases.len() <= most => format!("{} and {}", listed(front), last.as_ref()),
+        _ => {
+            let shown = phrases.get(..most).unwrap_or(phrases);
+            format!("{} and {} more", listed(shown), phrases.len() - shown.len())
+        }
+    }
+}
+
 /// Returns the text in backticks, escaped and cut to a length that fits a message.
 pub fn quoted(text: &str) -> String {
     let mut shown = printable(text);

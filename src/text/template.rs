@@ -12,6 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 
 use tera::{Context, ErrorKind, Kwargs, State, Tera, TeraResult, Value};
 
@@ -180,6 +181,12 @@ impl std::fmt::Debug for Templates {
 }
 
 impl Templates {
+    /// Returns the embedded templates as they are, which are read once.
+    pub fn embedded() -> Result<&'static Self, TemplateError> {
+        static ALL: OnceLock<Result<Templates, TemplateError>> = OnceLock::new();
+        ALL.get_or_init(|| Self::new::<&str, &str>([])).as_ref().map_err(Clone::clone)
+    }
+
     /// Reads the embedded templates, and over them those of a fleet as (name below `templates/`, text).
     ///
     /// The error is the first template that cannot be read, or whose name tells no language.

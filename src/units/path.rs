@@ -1,6 +1,7 @@
-//! Absolute paths of a host, as text: which lies in which, and what a disk is called.
+//! Paths as text: which lies in which, and what a disk is called.
 
-/// Tells whether a path is `folder` or lies below it. Both are absolute and without a slash at the end, but for `/` itself.
+/// Tells whether a path is `folder` or lies below it. Both are absolute, or both below the same folder, and without a slash at the
+/// end, but for `/` itself.
 ///
 /// ```
 /// use hostwright::units::lies_in;

@@ -37,7 +37,7 @@ fn run(compiled: &Compiled, host: &str, script: &str, arguments: &[&str], folder
 }
 
 /// Splits a command line as bash does.
-fn words(line: &str) -> Vec<String> {
+pub(crate) fn words(line: &str) -> Vec<String> {
     let mut child = Command::new("bash")
         .args(["-c", "eval \"set -- $(cat)\"; printf '%s\\0' \"$@\""])
         .stdin(Stdio::piped())

@@ -57,7 +57,7 @@ fn changed(host: &str, change: impl Fn(&str) -> String) -> FleetFiles {
 }
 
 /// Compares a text with a file of tests/golden; `UPDATE=1` writes it.
-fn golden(path: &Path, text: &str) {
+pub(crate) fn golden(path: &Path, text: &str) {
     if std::env::var_os("UPDATE").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
@@ -85,7 +85,7 @@ pub(crate) fn files_of(host: &str) -> Vec<Script> {
     with_host(&mut example(), host, |fleet, host, _| plan::files(fleet, host, &BTreeMap::new()).unwrap())
 }
 
-fn is_installed(program: &str) -> bool {
+pub(crate) fn is_installed(program: &str) -> bool {
     let there = Command::new(program).arg("--version").output().is_ok();
     if !there {
         eprintln!("{program} is not installed: its part of the test is left out");

@@ -3,7 +3,6 @@
 //! tests/fleets/leaving has services of two clusters: one with manifests and all kinds of restorers, one without any.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -14,6 +13,8 @@ use hostwright::report::plan::{PlanFormat, write};
 use hostwright::source::{self, FleetFiles};
 use serde_json::Value;
 
+use super::compile_shell::words;
+use super::plan::{golden, is_installed};
 use super::program::{Sandbox, repository};
 
 const TODAY: [&str; 2] = ["--today", "2026-11-21"];
@@ -51,30 +52,12 @@ fn lines(plan: &Plan) -> Vec<&str> {
     lines.flatten().map(String::as_str).collect()
 }
 
-fn is_installed(program: &str) -> bool {
-    let there = Command::new(program).arg("--version").output().is_ok();
-    if !there {
-        eprintln!("{program} is not installed: its part of the test is left out");
-    }
-    there
-}
-
-/// Compares a text with a file of tests/golden; `UPDATE=1` writes it.
-fn golden(name: &str, text: &str) {
-    let path = repository().join("tests/golden/plan").join(name);
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(path, text).unwrap();
-        return;
-    }
-    let there = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(there == text, "{} is another: UPDATE=1 cargo test, and read the difference", path.display());
-}
-
 #[test]
 fn the_plan_of_a_migration_is_this() {
     let plan = made(|_| {});
+    let goldens = repository().join("tests/golden/plan");
     for (format, ending) in [(PlanFormat::Markdown, "md"), (PlanFormat::Human, "txt")] {
-        golden(&format!("{HOST}.migrate.{ending}"), &write(&plan, format, false).unwrap());
+        golden(&goldens.join(format!("{HOST}.migrate.{ending}")), &write(&plan, format, false).unwrap());
     }
     for format in PlanFormat::ALL {
         let text = write(&plan, format, false).unwrap();
@@ -95,19 +78,6 @@ fn nothing_is_asked_of_a_name_before_it_leads_to_the_host() {
     };
     assert_eq!(asked("reboot-test"), (true, false), "the cluster would answer");
     assert_eq!(asked("reboot-test-after-data"), (true, true));
-}
-
-/// Splits a line as a shell does.
-fn words(line: &str) -> Vec<String> {
-    let mut child = Command::new("bash")
-        .args(["-c", "eval \"set -- $(cat)\"; printf '%s\\0' \"$@\""])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(line.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    String::from_utf8(output.stdout).unwrap().split_terminator('\0').map(str::to_owned).collect()
 }
 
 /// Has a script read by a shell, and by shellcheck where that is installed.

@@ -109,6 +109,13 @@ table! {
     }
 }
 
+impl Vhost {
+    /// Returns its names: its own, then the further ones.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.name).chain(&self.aliases).map(|name| name.as_str())
+    }
+}
+
 /// The virtual hosts of a service.
 pub type Vhosts = OneOrMore<Vhost>;
 

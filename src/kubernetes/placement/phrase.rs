@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::choose::Left;
 use super::group::{Group, Need};
 use super::{Gift, Load};
+use crate::source;
 use crate::units::Size;
 
 /// How many names a sentence lists.
@@ -22,15 +23,7 @@ pub(super) fn ticked<T: AsRef<str>>(names: &[T]) -> String {
 
 /// Returns phrases with "and" before the last; of many the first few.
 pub(super) fn joined(all: &[String]) -> String {
-    match all {
-        [] => String::new(),
-        [one] => one.clone(),
-        [front @ .., last] if all.len() <= MOST => format!("{} and {last}", front.join(", ")),
-        _ => {
-            let first: Vec<&str> = all.iter().take(MOST).map(String::as_str).collect();
-            format!("{} and {} more", first.join(", "), all.len().saturating_sub(MOST))
-        }
-    }
+    source::joined(all, MOST)
 }
 
 /// Returns what is needed: "3 GiB of memory and 20 GiB of storage".

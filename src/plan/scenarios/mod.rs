@@ -8,9 +8,14 @@ pub(super) mod reboot_test;
 mod running;
 mod update;
 
+use std::collections::BTreeSet;
+
 use super::PlanCx;
 use super::parts::Proven;
+use super::reach::Who;
 use super::scenario::Scenario;
+use crate::text::ShellCommand;
+use crate::units::lies_in;
 
 /// Makes the steps of a scenario.
 pub(super) type StepsOf = fn(&PlanCx<'_>) -> Proven;
@@ -18,6 +23,17 @@ pub(super) type StepsOf = fn(&PlanCx<'_>) -> Proven;
 /// The scenarios that there are, in the order in which help names them.
 static SCENARIOS: &[(Scenario, StepsOf)] =
     &[(Scenario::Install, install::steps), (Scenario::Migrate, migrate::steps), (Scenario::Update, update::steps)];
+
+/// Returns a command that runs another as root on the host's own system.
+fn on(cx: &PlanCx<'_>, command: &ShellCommand) -> ShellCommand {
+    cx.reach.run(Who::System, command)
+}
+
+/// Returns the datasets that lie in no other of them: with a dataset come those below it.
+fn topmost<'d>(datasets: &BTreeSet<&'d str>) -> Vec<&'d str> {
+    let lies_below = |one: &str| datasets.iter().any(|other| *other != one && lies_in(one, other));
+    datasets.iter().copied().filter(|one| !lies_below(one)).collect()
+}
 
 /// Returns what makes the steps of a scenario; none where this version has nothing.
 pub(super) fn find(scenario: Scenario) -> Option<StepsOf> {

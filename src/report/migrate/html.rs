@@ -1,7 +1,5 @@
 //! The inventory as one page for a browser: no script, no other file, legible on a phone and on paper.
 
-use std::sync::OnceLock;
-
 use super::super::words::count;
 use super::{
     about, answer, by_kind, bytes, downtime, grouped, host_room, lost_object, pool_room, reading, room, short,
@@ -240,9 +238,7 @@ fn bar(totals: &Totals) -> Bar {
 }
 
 pub(super) fn write(ledger: &Ledger) -> Result<String, TemplateError> {
-    static EMBEDDED: OnceLock<Result<Templates, TemplateError>> = OnceLock::new();
-    let templates = EMBEDDED.get_or_init(|| Templates::new::<&str, &str>([]));
-    templates.as_ref().map_err(Clone::clone)?.render("migrate.html.tera", &page(ledger))
+    Templates::embedded()?.render("migrate.html.tera", &page(ledger))
 }
 
 fn page(ledger: &Ledger) -> Page<'_> {

@@ -1,7 +1,5 @@
 //! The plan as one page for a browser: no script, no other file, legible on a phone and on paper.
 
-use std::sync::OnceLock;
-
 use super::drawing::{self, Drawing};
 use super::prose::{Block, Part, blocks};
 use super::run::{Outcome, RunState};
@@ -93,8 +91,6 @@ struct NeedValues<'p> {
 }
 
 pub(super) fn write(plan: &Plan, run: Option<&RunState>) -> Result<String, TemplateError> {
-    static EMBEDDED: OnceLock<Result<Templates, TemplateError>> = OnceLock::new();
-    let templates = EMBEDDED.get_or_init(|| Templates::new::<&str, &str>([]));
     let headings = headings(plan);
     let downs = timeline(plan);
     let steps = plan.steps().iter().zip(1..).map(|(step, number)| StepValues {
@@ -166,7 +162,7 @@ pub(super) fn write(plan: &Plan, run: Option<&RunState>) -> Result<String, Templ
         drawing: drawing::draw(plan, run),
         ran: run.map(|run| summary(plan, run)),
     };
-    templates.as_ref().map_err(Clone::clone)?.render("plan.html.tera", &page)
+    Templates::embedded()?.render("plan.html.tera", &page)
 }
 
 /// Returns what a run came to, as a sentence without its end.

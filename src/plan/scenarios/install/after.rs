@@ -6,15 +6,11 @@ use crate::fleet::schema::web::Tls;
 use crate::fleet::schema::zfs::Dataset;
 use crate::plan::PlanCx;
 use crate::plan::gates::reserved_ids;
-use crate::plan::reach::Who;
+use crate::plan::scenarios::on;
 use crate::plan::seconds;
 use crate::plan::step::{RunsOn, Step, StepKind};
 use crate::resolve::{MountSource, ResolvedService};
 use crate::text::ShellCommand;
-
-fn on(cx: &PlanCx<'_>, command: &ShellCommand) -> ShellCommand {
-    cx.reach.run(Who::System, command)
-}
 
 /// Makes the steps.
 pub(super) fn steps(cx: &PlanCx<'_>, runs_already: bool) -> Vec<Step> {

@@ -10,6 +10,7 @@ use crate::plan::parts::{
     BaselineBoots, BaselineDefault, BaselineOnce, CopyRebootScripts, FirstBoot, RebootTestStep, WatchConsole, WayBack,
 };
 use crate::plan::reach::Who;
+use crate::plan::scenarios::on;
 use crate::plan::scripts::{ON_HOST, WAIT, certificates_to_come, names_to_come};
 use crate::plan::seconds::{self, Times};
 use crate::plan::step::{RunsOn, Step, StepKind};
@@ -114,10 +115,6 @@ impl Tested<'static> {
     }
 }
 
-fn on(cx: &PlanCx<'_>, command: &ShellCommand) -> ShellCommand {
-    cx.reach.run(Who::System, command)
-}
-
 /// Returns a script of the reboot test on the host, with its arguments.
 pub(in crate::plan::scenarios) fn script(cx: &PlanCx<'_>, name: &str, arguments: &[&str]) -> ShellCommand {
     on(cx, &ShellCommand::new("sh").arg(format!("{FOLDER}/{name}.sh")).args(arguments))
@@ -160,14 +157,19 @@ pub(in crate::plan::scenarios) fn watches(cx: &PlanCx<'_>) -> Vec<ShellCommand> 
     watched(cx, &[])
 }
 
+/// Returns the name or address that is asked; none where it is the deployment's own target.
+fn asked_host(watch: &Watch) -> Option<&str> {
+    match &watch.kind {
+        WatchKind::Ping(host) => Some(host),
+        WatchKind::Tcp(address) => Some(&address.host),
+        WatchKind::Http { url, .. } => Some(url.host()),
+        WatchKind::Ssh => None,
+    }
+}
+
 /// Returns what is watched from outside, without what goes by one of these names.
 fn watched(cx: &PlanCx<'_>, elsewhere: &[&str]) -> Vec<ShellCommand> {
-    let leads_here = |watch: &&Watch| match &watch.kind {
-        WatchKind::Ping(host) => !elsewhere.contains(&host.as_str()),
-        WatchKind::Tcp(address) => !elsewhere.contains(&address.host.as_str()),
-        WatchKind::Http { url, .. } => !elsewhere.contains(&url.host()),
-        WatchKind::Ssh => true,
-    };
+    let leads_here = |watch: &&Watch| asked_host(watch).is_none_or(|host| !elsewhere.contains(&host));
     let watches = cx.host.def.deploy.iter().flat_map(|deploy| &deploy.watch).filter(leads_here);
     let mut commands: Vec<ShellCommand> = Vec::new();
     for watch in watches {
@@ -389,8 +391,10 @@ pub(in crate::plan::scenarios) fn test(cx: &PlanCx<'_>, tested: &Tested<'_>) -> 
     RebootTestStep::new("Reboot test", |step| {
         // A name that still leads to the old place would answer whatever this machine does.
         let elsewhere = names_to_come(cx.host);
-        let is_watched = |name: &&&str| watched(cx, &[**name]).len() < watches(cx).len();
-        let unasked: Vec<String> = elsewhere.iter().filter(is_watched).map(|name| format!("`{name}`")).collect();
+        let asked: Vec<&str> =
+            cx.host.def.deploy.iter().flat_map(|deploy| &deploy.watch).filter_map(asked_host).collect();
+        let unasked: Vec<String> =
+            elsewhere.iter().filter(|name| asked.contains(name)).map(|name| format!("`{name}`")).collect();
         let unasked = if unasked.is_empty() {
             String::new()
         } else {

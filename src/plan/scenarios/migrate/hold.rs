@@ -6,7 +6,7 @@
 use crate::fleet::schema::probes::{HttpProbe, Probe, ProbeKind};
 use crate::fleet::schema::service_parts::Protocol;
 use crate::plan::PlanCx;
-use crate::plan::reach::Who;
+use crate::plan::scenarios::on;
 use crate::plan::seconds;
 use crate::plan::step::{RunsOn, Step, StepKind};
 use crate::resolve::ResolvedService;
@@ -14,10 +14,6 @@ use crate::text::ShellCommand;
 
 /// The path that is never there, which a held unit waits for.
 const NEVER: &str = "/run/hostwright-held";
-
-fn on(cx: &PlanCx<'_>, command: &ShellCommand) -> ShellCommand {
-    cx.reach.run(Who::System, command)
-}
 
 fn units(service: &ResolvedService<'_>) -> Vec<String> {
     service.units.iter().map(|unit| if unit.contains('.') { unit.clone() } else { format!("{unit}.service") }).collect()

@@ -45,6 +45,7 @@ use crate::plan::parts::{End, Kept, Moving, Proven};
 use crate::plan::step::{RunsOn, Step, StepKind};
 use crate::plan::{PlanCx, PlanError, Script, seconds};
 use crate::resolve::{Resolved, ResolvedHost, ResolvedService};
+use crate::source::joined;
 
 /// The headings under which the steps are read.
 const BEFORE: &str = "Before anything is stopped";
@@ -193,7 +194,7 @@ impl<'a> GroupCx<'_, 'a> {
         let cx = self.cx;
         let services = writers::start_order(self.writers, self.group);
         let names: Vec<&str> = services.iter().map(|service| service.name).collect();
-        let heading = format!("Move {}", listed(&names));
+        let heading = format!("Move {}", joined(&names, usize::MAX));
         let own = |at: &usize| self.group.stop.contains(at);
         let mut moved: Vec<Moved<'_, 'a>> = self
             .volumes
@@ -424,12 +425,4 @@ fn takes_dumps(moved: &[Moved<'_, '_>], service: &ResolvedService<'_>) -> bool {
     let mut own =
         moved.iter().filter(|one| one.volume.services.iter().any(|user| user.name == service.name)).peekable();
     own.peek().is_some() && own.all(|one| one.dumped_by.is_some())
-}
-
-fn listed(names: &[&str]) -> String {
-    match names {
-        [] => String::new(),
-        [one] => (*one).to_owned(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
 }

@@ -7,8 +7,7 @@ use crate::fleet::schema::backup::BackupKind;
 use crate::fleet::schema::migration::MigratesFrom;
 use crate::plan::PlanCx;
 use crate::plan::gates::id;
-use crate::plan::reach::Who;
-use crate::plan::scenarios::install;
+use crate::plan::scenarios::{install, on, topmost};
 use crate::plan::seconds;
 use crate::plan::step::{RunsOn, Step, StepKind};
 use crate::resolve::ResolvedService;
@@ -17,17 +16,10 @@ use crate::text::ShellCommand;
 /// The name of the snapshots.
 const SNAPSHOT: &str = "hostwright-migrated";
 
-fn on(cx: &PlanCx<'_>, command: &ShellCommand) -> ShellCommand {
-    cx.reach.run(Who::System, command)
-}
-
 /// Makes the step that takes snapshots of the data that came; none where none of it lies in a dataset.
 pub(super) fn snapshots(cx: &PlanCx<'_>, volumes: &[Volume<'_>]) -> Option<Step> {
     let datasets: BTreeSet<&str> = volumes.iter().filter_map(|volume| volume.dataset.as_deref()).collect();
-    // With a dataset come those below it.
-    let is_below =
-        |one: &str| datasets.iter().any(|other| one.strip_prefix(*other).is_some_and(|rest| rest.starts_with('/')));
-    let roots: Vec<&str> = datasets.iter().copied().filter(|one| !is_below(one)).collect();
+    let roots = topmost(&datasets);
     if roots.is_empty() {
         return None;
     }

@@ -25,8 +25,7 @@ const SWITCHED: u64 = 15;
 fn names<'a>(service: &ResolvedService<'a>) -> Vec<(&'a str, &'a Vhost)> {
     let mut all: Vec<(&str, &Vhost)> = Vec::new();
     for vhost in &service.def.vhost.0 {
-        let aliases = vhost.aliases.iter().map(|alias| alias.as_str());
-        for name in std::iter::once(vhost.name.as_str()).chain(aliases) {
+        for name in vhost.names() {
             if !all.iter().any(|(known, _)| *known == name) {
                 all.push((name, vhost));
             }

@@ -16,9 +16,8 @@ use super::install::{self, Baseline, Tested};
 use super::running;
 use crate::plan::PlanCx;
 use crate::plan::parts::{Candidate, Proven, SnapshotState, UpdateParts};
-use crate::plan::reach::Who;
+use crate::plan::scenarios::on;
 use crate::plan::seconds;
-use crate::text::ShellCommand;
 
 /// The candidate on the host: a root of the garbage collector.
 pub(super) const CANDIDATE: &str = "/nix/var/nix/gcroots/hostwright-candidate";
@@ -26,10 +25,6 @@ pub(super) const CANDIDATE: &str = "/nix/var/nix/gcroots/hostwright-candidate";
 /// The headings under which the steps are read.
 const HEADINGS: [&str; 3] = ["The candidate", "The way back", "The test"];
 const AFTER: &str = "Afterwards";
-
-fn on(cx: &PlanCx<'_>, command: &ShellCommand) -> ShellCommand {
-    cx.reach.run(Who::System, command)
-}
 
 /// Makes the steps.
 pub(super) fn steps(cx: &PlanCx<'_>) -> Proven {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::versions;
 use crate::fleet::schema::module_file::StateKind;
 use crate::plan::PlanCx;
-use crate::plan::scenarios::install;
+use crate::plan::scenarios::{install, topmost};
 use crate::resolve::ResolvedService;
 use crate::text::ShellCommand;
 
@@ -23,11 +23,7 @@ pub(super) struct TakenOver<'a> {
 impl TakenOver<'_> {
     /// Returns the command that takes snapshots; none where no dataset holds any of the data.
     pub(super) fn snapshot(&self, cx: &PlanCx<'_>) -> Option<ShellCommand> {
-        // With a dataset come those below it.
-        let lies_below = |one: &str| {
-            self.datasets.iter().any(|other| one.strip_prefix(other.as_str()).is_some_and(|rest| rest.starts_with('/')))
-        };
-        let roots: Vec<&str> = self.datasets.iter().map(String::as_str).filter(|one| !lies_below(one)).collect();
+        let roots = topmost(&self.datasets.iter().map(String::as_str).collect());
         (!roots.is_empty()).then(|| install::script(cx, "snapshot", &roots))
     }
 
