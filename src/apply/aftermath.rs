@@ -55,12 +55,19 @@ impl Executor<'_> {
         verdict.why = Some(failed.why.clone());
         // First of all nobody finds an older one: what follows takes its time.
         verdict::write(self.state, &verdict)?;
-        // Who was watched for half an hour in vain does not answer now.
-        if broke.at != Spot::Before && verdict.outcome != Outcome::DidNotComeBack {
+        if verdict::may_answer(step, &broke) {
             let judge = self.ask_judge(step, &broke)?;
             verdict = Verdict { why: verdict.why, ..self.verdict(step, Some(broke), judge.as_ref()) };
             verdict.evidence = self.evidence(step, failed)?.into_iter().collect();
             verdict.disarmed = self.way_back(step, &broke, &verdict, failed)?;
+        }
+        if !verdict::may_answer(step, &broke) && verdict.outcome != Outcome::Refused {
+            // What is asked of the host comes behind what brings it back.
+            let asks = [Role::Evidence, Role::Disarm].map(|role| step.way_back_for(role).map(str::to_owned));
+            let (later, first): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut failed.undo).into_iter().partition(|line| asks.contains(&Some(line.clone())));
+            failed.undo = first.into_iter().chain(later).collect();
+            failed.help.push("the way back is in the order in which it is tried".to_owned());
         }
         failed.why = format!("{}: {}", verdict.outcome.words(), failed.why);
         failed.help.extend(verdict.outcome.advice().map(str::to_owned));

@@ -113,7 +113,6 @@ fn only_for_one(args: &Args) -> Result<(), Failure> {
         ("--from", args.from.is_some()),
         ("--until", args.until.is_some()),
         ("--yes-destroy", !args.yes_destroy.is_empty()),
-        ("--confirm", !args.shared.confirm.is_empty()),
         ("--log", args.shared.log.is_some()),
     ];
     match named.into_iter().find(|(_, is_there)| *is_there) {

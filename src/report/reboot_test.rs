@@ -43,7 +43,7 @@ pub fn json(verdict: &Verdict) -> String {
 pub(super) fn summary(summary: &Summary) -> String {
     let away = |boot: &crate::apply::Away| match boot.seconds_away {
         Some(seconds) => {
-            format!("{} boot away {} of {}", boot.kind, TimeSpan::human(seconds), TimeSpan::human(boot.seconds_allowed))
+            format!("{} boot away {} of {}", boot.kind, span(seconds), span(boot.seconds_allowed))
         }
         None => format!("{} boot not seen to its end", boot.kind),
     };
@@ -52,9 +52,14 @@ pub(super) fn summary(summary: &Summary) -> String {
     format!("{}{boots}", summary.outcome.words())
 }
 
+/// Returns how long something took, in words.
+fn span(seconds: u64) -> String {
+    if seconds == 0 { "under 1 s".to_owned() } else { TimeSpan::human(seconds) }
+}
+
 fn boot_words(boot: &Boot) -> String {
     let away = match (boot.seconds_away, &boot.boot_id_after) {
-        (Some(seconds), Some(_)) => format!("away for {}", TimeSpan::human(seconds)),
+        (Some(seconds), Some(_)) => format!("away for {}", span(seconds)),
         (Some(seconds), None) => format!("watched for {} in vain", TimeSpan::human(seconds)),
         (None, _) => "not seen to its end".to_owned(),
     };

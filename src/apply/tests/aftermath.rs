@@ -103,7 +103,7 @@ fn each_way_to_fail_is_told_and_the_data_behind_it_stays_where_it_is() {
         ("wait-1", Exit(4), "did-not-come-back", false),
         ("wait-1", Late, "did-not-come-back", false),
         ("wait-1", Exit(3), "too-late", true),
-        ("wait-1", Exit(5), "not-proven", true),
+        ("wait-1", Exit(5), "not-proven", false),
         ("ping-1", Exit(1), "came-back-with-damage", true),
         ("judge-1", Exit(1), "came-back-with-damage", true),
         ("judge-1", Exit(2), "came-back-on-old", true),

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use file::write;
 pub use outcome::Outcome;
-pub(super) use outcome::needs_judge;
 use outcome::{Known, outcome};
+pub(super) use outcome::{may_answer, needs_judge};
 use said::Said;
 
 use super::state::{Ended, StepState};

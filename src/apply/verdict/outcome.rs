@@ -170,6 +170,19 @@ fn judged(end: End, known: Known) -> Outcome {
     }
 }
 
+/// Tells whether the host may answer after what ended a step: nothing was begun where a check before it failed, and who was watched in
+/// vain to the end does not answer now.
+pub(in crate::apply) fn may_answer(step: &Step, broke: &Broke) -> bool {
+    match broke.at {
+        Spot::Before => false,
+        Spot::Line(line) => {
+            let is_wait = matches!(step.role(line), Role::Wait { .. });
+            !(is_wait && matches!(broke.end, End::Exit(4 | 5) | End::Late))
+        }
+        Spot::After(_) => true,
+    }
+}
+
 /// Tells whether the judge has to be asked, since the line that failed does not tell which generation runs.
 pub(in crate::apply) fn needs_judge(step: &Step, broke: &Broke) -> bool {
     let Broke { at: Spot::Line(line), end } = broke else { return false };
