@@ -58,7 +58,10 @@ impl Executor<'_> {
         if verdict::may_answer(step, &broke) {
             let judge = self.ask_judge(step, &broke)?;
             verdict = Verdict { why: verdict.why, ..self.verdict(step, Some(broke), judge.as_ref()) };
-            verdict.evidence = self.evidence(step, failed)?.into_iter().collect();
+            // Where nothing was rebooted there is nothing to be known.
+            if verdict.outcome != Outcome::Refused {
+                verdict.evidence = self.evidence(step, failed)?.into_iter().collect();
+            }
             verdict.disarmed = self.way_back(step, &broke, &verdict, failed)?;
         }
         if !verdict::may_answer(step, &broke) && verdict.outcome != Outcome::Refused {
@@ -141,7 +144,7 @@ impl Executor<'_> {
         }
         let (mut ran, _) = self.aid(step, Aid::Disarm, &text)?;
         let is_confirmed = verdict.boots.last().is_some_and(|boot| boot.confirmed);
-        if matches!(ran, Ok(status) if status != 0) && !is_confirmed && self.falls_back(step, &text)? {
+        if matches!(ran, Ok(status) if status != 0) && !is_confirmed && self.falls_back(step, &text) {
             (ran, _) = self.aid(step, Aid::Disarm, &text)?;
         }
         let worked = ran == Ok(0);
@@ -174,9 +177,9 @@ impl Executor<'_> {
     }
 
     /// Waits until the dead-man of a trial that was not confirmed has brought the last good system back; tells whether it has.
-    fn falls_back(&mut self, step: &Step, text: &str) -> Result<bool, Refused> {
-        let Line::Remote(remote) = self.plan.line(text) else { return Ok(false) };
-        let Some(boot) = self.boot_of(&remote) else { return Ok(false) };
+    fn falls_back(&mut self, step: &Step, text: &str) -> bool {
+        let Line::Remote(remote) = self.plan.line(text) else { return false };
+        let Some(boot) = self.boot_of(&remote) else { return false };
         let watched = (0..step.commands().len()).filter_map(|at| match step.role(at) {
             Role::Wait { watched, .. } => Some(watched),
             _ => None,
@@ -189,12 +192,12 @@ impl Executor<'_> {
         let end = Instant::now() + Duration::from_secs(most);
         while Instant::now() < end && !self.stop.is_asked() {
             if self.boot_of(&remote).is_some_and(|now| now != boot) {
-                return Ok(true);
+                return true;
             }
             self.front.hear(Said::Goes { seconds: self.started.elapsed().as_secs() });
             std::thread::sleep(LOOK.min(end.saturating_duration_since(Instant::now())));
         }
-        Ok(false)
+        false
     }
 
     fn boot_of(&mut self, remote: &Remote) -> Option<String> {

@@ -143,7 +143,8 @@ impl State {
         }
         self.last_at = Some(at.to_owned());
         match event {
-            Event::Opened { .. } => {}
+            // What runs by itself belongs to no line of the plan: a step that failed begins anew.
+            Event::Opened { .. } | Event::AidBegan { .. } | Event::AidDone { .. } => {}
             Event::Began { step, attempt } => {
                 let state = self.steps.entry(step.clone()).or_default();
                 state.attempt = *attempt;
@@ -162,8 +163,6 @@ impl State {
                 state.lines.insert(*line, LineState::Ended { status: *status });
                 state.ended.insert(*line, Ended { status: *status, tail: tail.clone() });
             }
-            // They belong to no line of the plan: a step that failed begins anew.
-            Event::AidBegan { .. } | Event::AidDone { .. } => {}
             Event::Judged { step, verdict } => {
                 self.steps.entry(step.clone()).or_default().verdict = Some(verdict.clone());
             }

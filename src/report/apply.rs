@@ -144,8 +144,7 @@ fn row_line(row: &Row, widest: usize) -> String {
     let gate = if row.gate { "gate" } else { "" };
     let judged = || row.verdict.as_ref().map(super::reboot_test::summary);
     let how = match row.state {
-        Standing::Done if row.verdict.is_some() => judged().unwrap_or_default(),
-        Standing::Failed if row.verdict.is_some() => judged().unwrap_or_default(),
+        Standing::Done | Standing::Failed if row.verdict.is_some() => judged().unwrap_or_default(),
         Standing::Done => row.seconds.map_or_else(String::new, span),
         Standing::Failed => row.why.as_deref().map(printable).unwrap_or_default(),
         Standing::Begun if matches!(row.kind, "instruction" | "soak") => "waits".to_owned(),

@@ -527,7 +527,10 @@ fn a_judge_and_what_arms_say_to_programs_what_they_found() {
     machine.boot("old", "");
     let judged = last(&machine.run("judge", &["trial"]));
     let wanted = new.display();
-    assert_eq!(judged, format!("hostwright-result: mode=trial boot=id-2 system={old} wanted={wanted} old={old} damages=0 status=2"));
+    assert_eq!(
+        judged,
+        format!("hostwright-result: mode=trial boot=id-2 system={old} wanted={wanted} old={old} damages=0 status=2")
+    );
 }
 
 #[test]
@@ -536,7 +539,10 @@ fn collecting_evidence_changes_nothing_and_ends_well_whatever_is_missing() {
         let machine = Machine::new(host);
         let output = machine.run("evidence", &[]);
         let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && said.contains("== which boots") && said.contains("== failed units"), "{said}");
+        assert!(
+            output.status.success() && said.contains("== which boots") && said.contains("== failed units"),
+            "{said}"
+        );
         machine.arm_trial();
         assert!(machine.run("evidence", &[]).status.success() && machine.is_armed());
     }

@@ -256,10 +256,10 @@ fn a_host_that_is_gone_is_told_from_a_network_that_is_gone_and_from_one_that_is_
     let blind = deployer.verdict("kos")["boots"][0]["seconds_unseen"].clone();
     assert_eq!((deployer.outcome().as_str(), blind), ("came-back-on-old", 0.into()));
     std::fs::remove_file(deployer.sandbox.path().join("machine/ends/kos-judge-trial")).unwrap();
+    // The way to the host leads through a gateway, until the deployer's network is gone.
     for (is_lost, outcome) in [(false, "did-not-come-back"), (true, "not-proven")] {
         deployer.sandbox.write("machine/goes", "");
         deployer.sandbox.write("machine/route", "");
-        // The way to the host leads through a gateway, until the deployer's network is gone.
         let gone = if is_lost { "[ ! -e FOLDER/gone ] || exit 2; " } else { "" };
         deployer.stand_in("ip", &format!("#!/bin/sh\n{gone}echo '192.0.2.9 via 192.0.2.1 dev lan src 192.0.2.5'\n"));
         let _ = deployer.test(&[]).ends(3);
