@@ -11,7 +11,7 @@ use super::front::Said;
 use super::journal::{now, private_folder, private_new};
 use super::outcome::{Failed, Refused};
 use super::record::Event;
-use super::state::Ended;
+use super::state::{Ended, Phase};
 use super::transport::Ran;
 use super::verdict::{self, Broke, End, Facts, Outcome, Spot, Verdict};
 use crate::plan::{Line, Remote, Role, Step};
@@ -161,6 +161,20 @@ impl Executor<'_> {
             ));
         }
         Ok(Some(worked))
+    }
+
+    /// Takes the trial of an attempt away that was cut off, so that the step can begin anew. Where that does not work, its checks say why.
+    pub(super) fn take_cut_off_away(&mut self, step: &Step) -> Result<(), Refused> {
+        let is_cut_off = matches!(self.journal.state.step(step.id()).phase, Phase::Begun);
+        if !is_cut_off || !self.is_armed(step, &Broke { at: Spot::After(0), end: End::Lost }) {
+            return Ok(());
+        }
+        if let Some(text) = step.way_back_for(Role::Disarm).map(str::to_owned)
+            && self.aid(step, Aid::Disarm, &text)?.0 == Ok(0)
+        {
+            self.front.hear(Said::Remark("a run before was cut off in a trial: it was taken away from every disk"));
+        }
+        Ok(())
     }
 
     /// Tells whether a trial may be armed or in the menu.

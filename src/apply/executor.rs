@@ -192,6 +192,9 @@ impl Executor<'_> {
         {
             return Ok(Flow::End(end));
         }
+        if verdict::is_given(step, false) {
+            self.take_cut_off_away(step)?;
+        }
         match self.checks(step, Checks::Before) {
             Checked::Hold => {}
             Checked::Stopped => return Ok(Flow::End(self.interrupted(Some(step.id()), false)?)),

@@ -203,6 +203,19 @@ fn a_test_that_came_to_its_end_begins_anew_and_one_that_was_cut_off_goes_on() {
     assert!(journals(folder.path()) >= 3);
 }
 
+#[test]
+fn a_trial_that_was_cut_off_is_taken_away_before_the_step_begins_anew() {
+    let plan = test_of(same);
+    let folder = tempfile::tempdir().unwrap();
+    let stopped = super::super::transport::Ran::Stopped { goes_on: false };
+    let mut cut = failing("reboot-1", stopped);
+    let ending = scripted(&plan, folder.path(), &Options::default(), &mut Somebody::default(), &mut cut);
+    assert!(matches!(ending, Ok(Ending::Interrupted { .. })) && !cut.ran.contains(&"disarm".to_owned()), "{ending:?}");
+    let mut again = machine();
+    let ending = scripted(&plan, folder.path(), &Options::default(), &mut Somebody::default(), &mut again);
+    assert_eq!((ending, again.ran[..3].join(" ")), (Ok(Ending::Complete), "disarm ready record-1".to_owned()));
+}
+
 fn journals(folder: &Path) -> usize {
     let files = std::fs::read_dir(folder.join("state/a")).unwrap();
     files.filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().starts_with("journal-")).count()
