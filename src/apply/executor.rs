@@ -15,8 +15,10 @@ use super::record::{By, Event, How};
 use super::run::{Options, Stop};
 use super::secrets::Secrets;
 use super::settle::{self, Next, Shape};
+use super::state::Ended;
 use super::target_lock::Claim;
 use super::transport::{Transport, Trouble};
+use super::verdict::{self, Broke};
 use crate::plan::gates::id::CHECK_DEFINITION;
 use crate::plan::{Plan, Step, StepKind, System};
 use crate::units::TimeSpan;
@@ -30,13 +32,15 @@ pub(super) struct Limits {
     pub(super) least_long: u64,
     /// In seconds, for what boots: its lines have deadlines of their own.
     pub(super) least_boot: u64,
+    /// How long the last good system is waited for at most after a trial that was not confirmed, in seconds.
+    pub(super) way_back: u64,
     /// Without anybody to be asked, a longer wait ends the run, in seconds.
     pub(super) unattended_wait: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { least: 900, least_long: 7200, least_boot: 6 * 3600, unattended_wait: 900 }
+        Self { least: 900, least_long: 7200, least_boot: 6 * 3600, way_back: 3600, unattended_wait: 900 }
     }
 }
 
@@ -66,6 +70,12 @@ pub(super) struct Executor<'a> {
     pub(super) logs: Logs,
     /// The fleet's folder.
     pub(super) fleet: &'a Path,
+    /// The folder of the host's state.
+    pub(super) state: &'a Path,
+    /// What ended the step at hand.
+    pub(super) broke: Option<Broke>,
+    /// The checks behind the step at hand that ran, with their places.
+    pub(super) checked: Vec<(usize, Ended)>,
     pub(super) secrets: Secrets,
     pub(super) claim: Claim,
     /// The deployer's own machine id.
@@ -151,6 +161,8 @@ impl Executor<'_> {
             expected: step.expected_seconds(),
         });
         self.started = Instant::now();
+        self.broke = None;
+        self.checked.clear();
         self.settle(step, next)
     }
 
@@ -167,7 +179,7 @@ impl Executor<'_> {
     /// The checks behind a step tell whether it is done; if not, it is settled in another way.
     fn judge(&mut self, step: &Step, otherwise: Next) -> Result<Flow, Refused> {
         self.logs.note(step.id(), "\n# a run before was cut off here: its checks tell whether the step is done\n");
-        match self.checks(step, step.checks_after()) {
+        match self.checks(step, Checks::After) {
             Checked::Hold => self.done(step, How::Checked),
             Checked::Stopped => Ok(Flow::End(self.interrupted(Some(step.id()), false)?)),
             Checked::Fails(_) => self.settle(step, otherwise),
@@ -180,7 +192,10 @@ impl Executor<'_> {
         {
             return Ok(Flow::End(end));
         }
-        match self.checks(step, step.checks_before()) {
+        if verdict::is_given(step, false) {
+            self.take_cut_off_away(step)?;
+        }
+        match self.checks(step, Checks::Before) {
             Checked::Hold => {}
             Checked::Stopped => return Ok(Flow::End(self.interrupted(Some(step.id()), false)?)),
             Checked::Fails(mut failed) => {
@@ -221,7 +236,7 @@ impl Executor<'_> {
     /// Looks whether a step did what it should.
     fn finish(&mut self, step: &Step) -> Result<Flow, Refused> {
         let how = if step.kind() == StepKind::Instruction { How::Answered } else { How::Ran };
-        match self.checks(step, step.checks_after()) {
+        match self.checks(step, Checks::After) {
             Checked::Hold => self.done(step, how),
             Checked::Stopped => Ok(Flow::End(self.interrupted(Some(step.id()), false)?)),
             Checked::Fails(mut failed) => {
@@ -235,7 +250,7 @@ impl Executor<'_> {
     pub(super) fn stuck(&mut self, step: &Step, line: usize, why: &str) -> Result<Flow, Refused> {
         if self.options.confirm.iter().any(|id| id == step.id()) {
             self.journal.add(Event::Answered { step: step.id().to_owned(), destroys: None, by: By::Option })?;
-            return match self.checks(step, step.checks_after()) {
+            return match self.checks(step, Checks::After) {
                 Checked::Hold => self.done(step, How::Answered),
                 Checked::Stopped => Ok(Flow::End(self.interrupted(Some(step.id()), false)?)),
                 Checked::Fails(failed) => self.failed(step, *failed),
@@ -264,6 +279,9 @@ impl Executor<'_> {
     pub(super) fn done(&mut self, step: &Step, how: How) -> Result<Flow, Refused> {
         let took = self.started.elapsed();
         let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        if verdict::is_given(step, false) {
+            self.passed(step)?;
+        }
         self.journal.add(Event::Done { step: step.id().to_owned(), how, millis })?;
         let how = match how {
             How::Ran => None,
@@ -282,6 +300,9 @@ impl Executor<'_> {
         let log = self.logs.path(step.id());
         failed.log = Some(log.strip_prefix(self.fleet).unwrap_or(&log).display().to_string());
         failed.why = self.secrets.mask_text(&failed.why);
+        if verdict::is_given(step, true) {
+            self.aftermath(step, &mut failed)?;
+        }
         self.logs.note(step.id(), &format!("\n# failed: {}\n", failed.why));
         self.journal.add(Event::Failed { step: step.id().to_owned(), why: failed.why.clone() })?;
         Ok(Flow::End(Ending::Failed(Box::new(failed))))
@@ -340,6 +361,13 @@ impl Executor<'_> {
             std::thread::sleep(Duration::from_millis(200));
         }
     }
+}
+
+/// Which checks of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Checks {
+    Before,
+    After,
 }
 
 /// What checks came to.

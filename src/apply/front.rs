@@ -1,5 +1,7 @@
 //! Whoever sits in front of a run: a terminal, a log, a test.
 
+use super::verdict::Verdict;
+
 /// Something that a run says as it goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Said<'a> {
@@ -30,6 +32,8 @@ pub enum Said<'a> {
         /// How it came to be done, where its lines did not run.
         how: Option<&'a str>,
     },
+    /// A verdict was given; it stands in state/HOST/reboot-test.json.
+    Judged(&'a Verdict),
 }
 
 /// A question to a person.

@@ -50,6 +50,15 @@ pub(super) fn private_log(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
+/// Opens a private file that is empty, whatever was there.
+pub(super) fn private_new(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
 /// Reads a journal without changing it; none when there is none.
 pub(super) fn look(path: &Path) -> Result<Option<State>, Refused> {
     match bytes(path)? {

@@ -2,18 +2,20 @@
 
 #![allow(clippy::disallowed_methods, reason = "lines take time, and have deadlines")]
 
+use std::fs::File;
 use std::io::Write as _;
 use std::time::Instant;
 
-use super::executor::{Checked, Executor, Flow};
+use super::executor::{Checked, Checks, Executor, Flow};
 use super::front::Said;
 use super::outcome::{Awaited, Ending, Failed, Refused};
 use super::output::Output;
 use super::record::Event;
 use super::settle::Next;
-use super::state::LineState;
+use super::state::{Ended, LineState};
 use super::target_lock::{self, NoLock};
 use super::transport::{Contact, Heard, Job, Ran, Trouble};
+use super::verdict::{Broke, End, Spot};
 use crate::plan::{Line, Remote, RunsOn, Step, System};
 use crate::units::TimeSpan;
 
@@ -25,7 +27,10 @@ impl Executor<'_> {
         let (job, boot) = match &line {
             Line::Remote(remote) => match self.reach(remote)? {
                 Ok(contact) => (Some(self.job_id(step, at)), contact.boot),
-                Err(trouble) => return self.trouble(step, Some(text), &trouble).map(Some),
+                Err(trouble) => {
+                    self.broke = Some(Broke { at: Spot::Line(at), end: End::Lost });
+                    return self.trouble(step, Some(text), &trouble).map(Some);
+                }
             },
             Line::Shell(_) | Line::Terminal(_) => (None, None),
         };
@@ -58,6 +63,7 @@ impl Executor<'_> {
         if let Line::Remote(remote) = &line
             && let Err(trouble) = self.reach(remote)?
         {
+            self.broke = Some(Broke { at: Spot::Line(at), end: End::Lost });
             return self.trouble(step, Some(text), &trouble);
         }
         self.logs.note(step.id(), "\n# a run before was cut off here: its command on the machine is heard on\n");
@@ -95,6 +101,7 @@ impl Executor<'_> {
         began: Instant,
     ) -> Result<Option<Flow>, Refused> {
         let line = Some(text.to_owned());
+        self.broke = end_of(&ran).map(|end| Broke { at: Spot::Line(at), end });
         match ran {
             Ran::Exit(status) => {
                 let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -136,13 +143,23 @@ impl Executor<'_> {
     }
 
     /// Runs checks until one does not hold.
-    pub(super) fn checks(&mut self, step: &Step, lines: &[String]) -> Checked {
-        for text in lines {
+    pub(super) fn checks(&mut self, step: &Step, checks: Checks) -> Checked {
+        let lines = match checks {
+            Checks::Before => step.checks_before(),
+            Checks::After => step.checks_after(),
+        };
+        self.checked.clear();
+        for (at, text) in lines.iter().enumerate() {
             let line = self.plan.line(text);
             self.count += 1;
             let id = format!("{}-check-{}", self.job_prefix(), self.token());
             let (ran, tail) = self.run_line(step, text, &line, (&id, None), Instant::now() + self.limits.of(step));
             let line = Some(text.clone());
+            let spot = if checks == Checks::Before { Spot::Before } else { Spot::After(at) };
+            self.broke = end_of(&ran).map(|end| Broke { at: spot, end });
+            if let (Checks::After, Ran::Exit(status)) = (checks, &ran) {
+                self.checked.push((at, Ended { status: *status, tail: tail.clone() }));
+            }
             let failed = match ran {
                 Ran::Exit(0) => continue,
                 Ran::Exit(status) => {
@@ -162,15 +179,37 @@ impl Executor<'_> {
         Checked::Hold
     }
 
-    fn run_line(
+    pub(super) fn run_line(
+        &mut self,
+        step: &Step,
+        text: &str,
+        line: &Line,
+        job: (&str, Option<&str>),
+        until: Instant,
+    ) -> (Ran, String) {
+        let log = self.logs.open(step.id());
+        let (ran, tail) = self.run_into(step, text, line, job, until, log);
+        let said = match &ran {
+            Ran::Exit(status) => format!("\n# status {status}\n"),
+            Ran::Late => "\n# ended: it took too long\n".to_owned(),
+            Ran::Stopped { .. } => "\n# stopped\n".to_owned(),
+            Ran::NotStarted(trouble) | Ran::Unknown(trouble) => format!("\n# {}\n", trouble.why),
+            Ran::NoTerminal => "\n# it needs a terminal\n".to_owned(),
+        };
+        self.logs.note(step.id(), &said);
+        (ran, tail)
+    }
+
+    /// Runs a line, with its whole output into a file where there is one; returns how it ended and the last of its output, masked.
+    pub(super) fn run_into(
         &mut self,
         step: &Step,
         text: &str,
         line: &Line,
         (id, boot): (&str, Option<&str>),
         until: Instant,
+        mut log: Option<File>,
     ) -> (Ran, String) {
-        let mut log = self.logs.open(step.id());
         if let Some(log) = &mut log {
             let _ = log.write_all(format!("\n$ {}\n", self.secrets.mask_text(text)).as_bytes());
         }
@@ -189,14 +228,6 @@ impl Executor<'_> {
                 }
             });
         let tail = output.finish();
-        let said = match &ran {
-            Ran::Exit(status) => format!("\n# status {status}\n"),
-            Ran::Late => "\n# ended: it took too long\n".to_owned(),
-            Ran::Stopped { .. } => "\n# stopped\n".to_owned(),
-            Ran::NotStarted(trouble) | Ran::Unknown(trouble) => format!("\n# {}\n", trouble.why),
-            Ran::NoTerminal => "\n# it needs a terminal\n".to_owned(),
-        };
-        self.logs.note(step.id(), &said);
         (ran, tail)
     }
 
@@ -205,7 +236,7 @@ impl Executor<'_> {
         self.started + self.limits.of(step)
     }
 
-    fn job_prefix(&self) -> String {
+    pub(super) fn job_prefix(&self) -> String {
         let about = self.journal.state.about.as_ref();
         let plan: String = about.map_or("", |about| about.plan.as_str()).chars().take(8).collect();
         format!("{plan}-{}", about.map_or("", |about| about.nonce.as_str()))
@@ -220,12 +251,12 @@ impl Executor<'_> {
     }
 
     /// Returns what tells one check from another.
-    fn token(&self) -> String {
+    pub(super) fn token(&self) -> String {
         format!("{}-{}-{}", std::process::id(), super::journal::seconds_now(), self.count)
     }
 
     /// Asks a machine who it is, and takes the lock on it.
-    fn reach(&mut self, remote: &Remote) -> Result<Result<Contact, Trouble>, Refused> {
+    pub(super) fn reach(&mut self, remote: &Remote) -> Result<Result<Contact, Trouble>, Refused> {
         let contact = match self.transport.contact(remote) {
             Ok(contact) => contact,
             Err(trouble) => return Ok(Err(trouble)),
@@ -308,5 +339,15 @@ impl Executor<'_> {
             Line::Remote(remote) if remote.system.as_str() == system => Some(remote),
             _ => None,
         })
+    }
+}
+
+/// Tells how a line ended that ended badly or is not known to have ended.
+fn end_of(ran: &Ran) -> Option<End> {
+    match ran {
+        Ran::Exit(0) | Ran::Stopped { .. } => None,
+        Ran::Exit(status) => Some(End::Exit(*status)),
+        Ran::Late => Some(End::Late),
+        Ran::NotStarted(_) | Ran::Unknown(_) | Ran::NoTerminal => Some(End::Lost),
     }
 }

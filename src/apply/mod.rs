@@ -8,6 +8,7 @@
 //! and a line of a destructive step is never started twice.
 #![cfg_attr(not(unix), allow(dead_code, reason = "apply works from Unix"))]
 
+mod aftermath;
 mod bounds;
 mod complaint;
 mod executor;
@@ -34,8 +35,10 @@ mod target_lock;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod verdict;
 
 pub use front::{Ask, Front, Said};
 pub use outcome::{Awaited, Ending, Failed, Refused};
 pub use run::{Options, Stop, run};
 pub use status::{Row, Standing, Status, log, status};
+pub use verdict::{Asked, Away, Boot, Judged, Outcome, Summary, Verdict};

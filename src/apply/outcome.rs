@@ -52,6 +52,8 @@ pub struct Failed {
     pub line: Option<String>,
     /// The last of what it printed, secrets masked.
     pub tail: String,
+    /// What the program did by itself afterwards: evidence that was kept, a trial that was taken away.
+    pub did: Vec<String>,
     /// The way back, as commands.
     pub undo: Vec<String>,
     /// Where the whole output is.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::verdict::Summary;
 use crate::source::sha256;
 
 /// What the digest of the first record stands on.
@@ -55,6 +56,22 @@ pub(super) enum Event {
     Done { step: String, how: How, millis: u64 },
     /// A step did not come to its end.
     Failed { step: String, why: String },
+    /// After a boot that failed something is about to run by itself: `judge`, `evidence`, or `disarm`, which is the way back.
+    AidBegan { step: String, aid: String },
+    /// It ended: with which exit status (none when that is not known), and the last of what it printed.
+    AidDone {
+        step: String,
+        aid: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<i32>,
+        tail: String,
+    },
+    /// The verdict on a step that boots.
+    Judged {
+        step: String,
+        #[serde(flatten)]
+        verdict: Summary,
+    },
     /// A person answered for a step, or for one thing that it destroys.
     Answered {
         step: String,

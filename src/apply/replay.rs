@@ -48,6 +48,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::record::{By, Event, How, Record};
+    use super::super::verdict::{Away, Outcome, Summary};
     use super::*;
 
     fn opened() -> Event {
@@ -63,16 +64,24 @@ mod tests {
 
     fn event() -> impl Strategy<Value = Event> {
         let step = prop::sample::select(vec!["s0", "s1", "s2"]).prop_map(str::to_owned);
-        (step, 0..9_u8, 1..4_u32, 0..3_usize, "\\PC{0,12}").prop_map(|(step, which, attempt, line, tail)| match which {
-            0 | 1 => Event::Began { step, attempt },
-            2 => Event::Done { step, how: How::Ran, millis: 5 },
-            3 => Event::Failed { step, why: tail },
-            4 => Event::Answered { step, destroys: Some(format!("disk:{line}")), by: By::Option },
-            5 => Event::Waiting { step, since: 1 },
-            6 => Event::Interrupted { step: Some(step) },
-            7 => Event::Answered { step, destroys: None, by: By::Terminal },
-            _ => Event::Closed,
-        })
+        (step, 0..12_u8, 1..4_u32, 0..3_usize, "\\PC{0,12}").prop_map(
+            |(step, which, attempt, line, tail)| match which {
+                0 | 1 => Event::Began { step, attempt },
+                2 => Event::Done { step, how: How::Ran, millis: 5 },
+                3 => Event::Failed { step, why: tail },
+                4 => Event::Answered { step, destroys: Some(format!("disk:{line}")), by: By::Option },
+                5 => Event::Waiting { step, since: 1 },
+                6 => Event::Interrupted { step: Some(step) },
+                7 => Event::Answered { step, destroys: None, by: By::Terminal },
+                8 => Event::AidBegan { step, aid: "evidence".into() },
+                9 => Event::AidDone { step, aid: "disarm".into(), status: (line > 0).then_some(1), tail },
+                10 => {
+                    let away = Away { kind: "trial".into(), seconds_away: None, seconds_allowed: u64::from(attempt) };
+                    Event::Judged { step, verdict: Summary { outcome: Outcome::ALL[line], boots: vec![away; line] } }
+                }
+                _ => Event::Closed,
+            },
+        )
     }
 
     /// A journal, and where each of its records ends.

@@ -38,6 +38,8 @@ pub struct Options {
     pub take_over: bool,
     /// Move the journal aside and begin anew.
     pub restart: bool,
+    /// Begin anew where the last run came to an end, good or bad; one that was cut off goes on.
+    pub anew: bool,
     /// Who deploys, for others to read.
     pub who: String,
 }
@@ -141,6 +143,11 @@ pub(super) fn run_with(
         front.hear(Said::Remark(&format!("the old journal lies in {}", old.display())));
     }
     let mut journal = Journal::open(&path)?;
+    if options.anew && journal.state.is_finished() {
+        drop(journal);
+        let _ = Journal::aside(&path)?;
+        journal = Journal::open(&path)?;
+    }
     if journal.torn > 0 {
         let torn = format!(
             "the last record of the journal was cut off ({} bytes) and is left out: what it announced had not happened yet",
@@ -176,6 +183,9 @@ pub(super) fn run_with(
         claim,
         machine: std::fs::read_to_string("/etc/machine-id").ok().map(|id| id.trim().to_owned()),
         locked: Vec::new(),
+        state: &state,
+        broke: None,
+        checked: Vec::new(),
         limits,
         started: Instant::now(),
         count: 0,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::record::{Event, How};
+use super::verdict::{Outcome, Summary};
 
 /// A line of a step, in its last attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +12,13 @@ pub(super) enum LineState {
     Begun { job: Option<String>, boot: Option<String> },
     /// It ended with an exit status.
     Ended { status: i32 },
+}
+
+/// How a line ended, and the last of what it printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ended {
+    pub(super) status: i32,
+    pub(super) tail: String,
 }
 
 /// How far a step is.
@@ -33,6 +41,10 @@ pub(super) struct StepState {
     pub(super) attempt: u32,
     pub(super) phase: Phase,
     pub(super) lines: BTreeMap<usize, LineState>,
+    /// Of the lines that ended, what they printed.
+    pub(super) ended: BTreeMap<usize, Ended>,
+    /// Of a step that boots, the verdict of its last attempt.
+    pub(super) verdict: Option<Summary>,
     /// A person said that it is as it should be.
     pub(super) answered: bool,
     /// Since when it waits, in seconds since 1970.
@@ -95,6 +107,15 @@ impl State {
         self.steps.get(id).is_some_and(StepState::has_begun)
     }
 
+    /// Tells whether nothing of it is left to go on with: every step is done, or a boot that failed has its verdict.
+    pub(super) fn is_finished(&self) -> bool {
+        let is_bad = |state: &StepState| {
+            matches!(state.phase, Phase::Failed(_))
+                && state.verdict.as_ref().is_some_and(|verdict| verdict.outcome != Outcome::Passed)
+        };
+        self.closed || self.steps.values().any(is_bad)
+    }
+
     /// Takes one more record; says what is wrong when it cannot follow those before.
     pub(super) fn apply(&mut self, at: &str, event: &Event) -> Result<(), String> {
         if let Event::Opened { host, scenario, plan, tool, nonce, steps } = event {
@@ -122,20 +143,28 @@ impl State {
         }
         self.last_at = Some(at.to_owned());
         match event {
-            Event::Opened { .. } => {}
+            // What runs by itself belongs to no line of the plan: a step that failed begins anew.
+            Event::Opened { .. } | Event::AidBegan { .. } | Event::AidDone { .. } => {}
             Event::Began { step, attempt } => {
                 let state = self.steps.entry(step.clone()).or_default();
                 state.attempt = *attempt;
                 state.phase = Phase::Begun;
                 state.lines.clear();
+                state.ended.clear();
+                state.verdict = None;
             }
             Event::LineBegan { step, line, job, boot } => {
                 let state = self.begun(step)?;
                 state.phase = Phase::Begun;
                 state.lines.insert(*line, LineState::Begun { job: job.clone(), boot: boot.clone() });
             }
-            Event::LineDone { step, line, status, .. } => {
-                self.begun(step)?.lines.insert(*line, LineState::Ended { status: *status });
+            Event::LineDone { step, line, status, tail, .. } => {
+                let state = self.begun(step)?;
+                state.lines.insert(*line, LineState::Ended { status: *status });
+                state.ended.insert(*line, Ended { status: *status, tail: tail.clone() });
+            }
+            Event::Judged { step, verdict } => {
+                self.steps.entry(step.clone()).or_default().verdict = Some(verdict.clone());
             }
             Event::Done { step, how, millis } => {
                 let state = self.steps.entry(step.clone()).or_default();

@@ -6,6 +6,7 @@ use super::journal;
 use super::logs::Logs;
 use super::outcome::Refused;
 use super::state::{Phase, State, StepState};
+use super::verdict::Summary;
 use crate::plan::{Plan, Step};
 
 /// How far a step is.
@@ -57,6 +58,9 @@ pub struct Row {
     pub ended: Option<String>,
     /// Why it failed.
     pub why: Option<String>,
+    /// Of a step that boots, the verdict of its last attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Summary>,
 }
 
 /// Where a plan stands.
@@ -145,5 +149,6 @@ fn row(plan: &Plan, number: usize, step: &Step, state: &StepState) -> Row {
         seconds: state.millis.map(|millis| millis / 1000),
         ended: state.ended_at.clone(),
         why,
+        verdict: state.verdict.clone(),
     }
 }

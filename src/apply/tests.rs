@@ -31,6 +31,7 @@ impl Front for Somebody {
             Said::Began { id, .. } => self.heard.push(format!("began {id}")),
             Said::Ended { how, .. } => self.heard.push(format!("ended {}", how.unwrap_or_default())),
             Said::Remark(text) => self.heard.push(text.to_owned()),
+            Said::Judged(verdict) => self.heard.push(format!("judged {}", verdict.outcome.as_str())),
             Said::Goes { .. } => {}
         }
     }
@@ -47,12 +48,23 @@ struct Scripted {
     ran: Vec<String>,
     ends: Vec<(&'static str, Ran)>,
     prints: Vec<u8>,
+    /// For each line what it prints beside.
+    says: Vec<(&'static str, &'static str)>,
     contact: Contact,
+    /// In which boot the machine answers, one call after the other; the last one stays.
+    boots: Vec<&'static str>,
 }
 
 impl Transport for Scripted {
     fn contact(&mut self, _: &Remote) -> Result<Contact, Trouble> {
-        Ok(self.contact.clone())
+        let mut contact = self.contact.clone();
+        if let Some(boot) = self.boots.first() {
+            contact.boot = Some((*boot).to_owned());
+        }
+        if self.boots.len() > 1 {
+            self.boots.remove(0);
+        }
+        Ok(contact)
     }
 
     fn run(&mut self, job: Job<'_>, heard: &mut dyn FnMut(Heard<'_>)) -> Ran {
@@ -62,6 +74,9 @@ impl Transport for Scripted {
         };
         self.ran.push(text.clone());
         heard(Heard::Bytes(&self.prints));
+        if let Some(at) = self.says.iter().position(|(part, _)| text.contains(part)) {
+            heard(Heard::Bytes(self.says[at].1.as_bytes()));
+        }
         let at = self.ends.iter().position(|(part, _)| text.contains(part));
         at.map_or(Ran::Exit(0), |at| self.ends.remove(at).1)
     }
@@ -345,4 +360,5 @@ fn a_short_wait_is_waited_and_a_long_one_without_anybody_is_not() {
     );
 }
 
+mod aftermath;
 mod processes;

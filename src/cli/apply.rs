@@ -4,23 +4,23 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
+use super::carry::{self, Run, Shared};
 use super::context::{self, shown};
-use super::front::Seat;
 use super::plan::ScenarioArg;
 use super::terminal::Terminal;
 use super::{ExitStatus, Failure, output};
-use crate::apply::{self, Ending, Options, Refused, Stop};
+use crate::apply::{self, Options, Status, Stop};
 use crate::plan::{self, Plan, Scenario};
 use crate::report;
 use crate::report::plan::PlanFormat;
-use crate::source::printable;
-use crate::units::Date;
+use crate::source::{printable, quoted};
 
 /// Carry a plan out, step by step, or go on where the last run stopped.
 ///
 /// The plan is refused when one byte of it is not what the fleet's definitions lead to: its digest, its gates, and then every step are
 /// compared with the plan made anew. What has been done stands in a journal in state/HOST/, written before and after each step, so that
-/// a run that was cut off anywhere goes on where it was. docs/apply.md says how.
+/// a run that was cut off anywhere goes on where it was. docs/apply.md says how. Several hosts are gone over one after the other, canaries
+/// first; the first failure ends it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -29,16 +29,17 @@ Examples:
   hostwright apply lufta --status                      what is done, where it stands, what is next
   hostwright apply lufta --log build-system            what a step printed
   hostwright apply lufta --until check-disks           up to this step
+  hostwright apply kos lufta attic                     one after the other, canaries first
   hostwright apply lufta --non-interactive --confirm prove-access --yes-destroy ata-X_1
                                                        with the answers given in advance
 
 Exit status: 0 every step, or every one up to `--until`, is done; 2 the plan or an option is refused, or another deployer is at work;
 3 a step failed, waits for somebody, or the run was stopped: the same command goes on from there.")]
-#[expect(clippy::option_option, reason = "clap's form of an option whose value may be left out")]
 pub(super) struct Args {
-    /// The host
-    host: String,
-    /// The plan [default: what `build` wrote: out/hosts/HOST/plan.json in the fleet's folder, of a migration plan-migrate.json]
+    /// The hosts, each with its own plan; several are gone over one after the other, canaries first
+    #[arg(value_name = "HOST", required = true)]
+    hosts: Vec<String>,
+    /// The plan [default: what `build` wrote: out/hosts/HOST/plan.json in the fleet's folder]
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
     /// What the plan is for [default: what the definition and the facts call for]
@@ -48,38 +49,19 @@ pub(super) struct Args {
     #[arg(long, conflicts_with_all = ["from", "until", "yes_destroy", "confirm", "take_over", "restart", "status", "log"])]
     dry_run: bool,
     /// Begin at this step; refused where a gate before it has not passed
-    #[arg(long, value_name = "STEP")]
+    #[arg(long, value_name = "STEP", conflicts_with_all = ["status", "log"])]
     from: Option<String>,
     /// End behind this step
-    #[arg(long, value_name = "STEP")]
+    #[arg(long, value_name = "STEP", conflicts_with_all = ["status", "log"])]
     until: Option<String>,
     /// Agree in advance that this is destroyed, such as the id of a disk
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["status", "log"])]
     yes_destroy: Vec<String>,
-    /// Say that this step, which a person does, is done
-    #[arg(long, value_name = "STEP")]
-    confirm: Vec<String>,
-    /// Ask nobody: end with status 3 where somebody would be asked
-    #[arg(long)]
-    non_interactive: bool,
-    /// Take the lock on the machine from another deployer whose run has ended
-    #[arg(long)]
-    take_over: bool,
-    /// Move the journal aside and begin with the first step
-    #[arg(long)]
-    restart: bool,
-    /// Print where the plan stands, and run nothing
-    #[arg(long, conflicts_with_all = ["from", "until", "yes_destroy", "confirm", "take_over", "restart"])]
-    status: bool,
-    /// Print what a step printed, or every step, and run nothing
-    #[arg(long, value_name = "STEP", num_args = 0..=1, conflicts_with_all = ["from", "until", "yes_destroy", "confirm", "take_over", "restart", "status"])]
-    log: Option<Option<String>>,
+    #[command(flatten)]
+    shared: Shared,
     /// The form of `--status`
     #[arg(long, value_name = "FORMAT", default_value = "human", requires = "status")]
     format: StatusFormat,
-    /// The day to check for [default: today, UTC]
-    #[arg(long, value_name = "DATE", value_parser = context::parse_date)]
-    today: Option<Date>,
 }
 
 /// The form of `--status`.
@@ -87,115 +69,155 @@ pub(super) struct Args {
 enum StatusFormat {
     /// A table
     Human,
-    /// JSON, whose fields may be added to and never change
+    /// JSON, whose fields may be added to and never change; of several hosts an array
     Json,
 }
 
 pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<ExitStatus, Failure> {
-    let scenario = args.scenario.map(Scenario::from);
-    context::with_plan(terminal, folder, &args.host, scenario, args.today, |again| {
-        if args.status {
-            let status = apply::status(&again, folder).map_err(refused)?;
-            let text = match args.format {
-                StatusFormat::Human => report::apply::status(&status),
-                StatusFormat::Json => report::apply::status_json(&status),
-            };
-            terminal.print(&text)?;
-            return Ok(ExitStatus::Success);
+    let wanted = context::Wanted::Scenario(args.scenario.map(Scenario::from));
+    if args.hosts.len() > 1 {
+        only_for_one(args)?;
+    }
+    context::with_plans(terminal, folder, &args.hosts, wanted, args.shared.today, |made| {
+        if args.shared.status {
+            return status(terminal, folder, args.format, &made);
         }
-        if let Some(step) = &args.log {
-            let text = apply::log(&again, folder, step.as_deref()).map_err(refused)?;
-            // What a machine printed is shown as it was, but for what would steer a terminal.
-            let text: String = text.split_inclusive('\n').map(line).collect();
-            terminal.print(&text)?;
-            return Ok(ExitStatus::Success);
+        if let Some(step) = &args.shared.log {
+            let plan = made.first().ok_or_else(|| Failure::new("there is no plan"))?;
+            return carry::log(terminal, folder, plan, step.as_deref());
         }
-        let plan = verified(folder, args, &again)?;
+        let verified = |plan: &Plan| verified(terminal, folder, args, plan);
+        let plans: Vec<Plan> = made.iter().map(verified).collect::<Result<_, _>>()?;
         if args.dry_run {
-            let table = report::plan::write(&plan, PlanFormat::Human, terminal.color);
-            terminal.print(&table.map_err(|error| Failure::new(error.to_string()))?)?;
-            terminal.print("verified the plan is what the fleet's definitions lead to\ndry run  nothing was run\n")?;
+            for plan in &plans {
+                let table = report::plan::write(plan, PlanFormat::Human, terminal.color);
+                terminal.print(&table.map_err(|error| Failure::new(error.to_string()))?)?;
+            }
+            let what = if plans.len() == 1 { "the plan is" } else { "the plans are" };
+            terminal
+                .print(&format!("verified {what} what the fleet's definitions lead to\ndry run  nothing was run\n"))?;
             return Ok(ExitStatus::Success);
         }
-        carry_out(terminal, folder, args, &plan)
+        let stop = carry::stop_on_signals()?;
+        match plans.as_slice() {
+            [plan] => carry_out(terminal, folder, args, plan, &stop),
+            _ => one_after_the_other(terminal, folder, args, &plans, &stop),
+        }
     })
 }
 
-fn line(text: &str) -> String {
-    match text.strip_suffix('\n') {
-        Some(text) => printable(text) + "\n",
-        None => printable(text),
+/// Refuses what names something of one plan where there are several.
+fn only_for_one(args: &Args) -> Result<(), Failure> {
+    let named = [
+        ("--plan", args.plan.is_some()),
+        ("--from", args.from.is_some()),
+        ("--until", args.until.is_some()),
+        ("--yes-destroy", !args.yes_destroy.is_empty()),
+        ("--log", args.shared.log.is_some()),
+    ];
+    match named.into_iter().find(|(_, is_there)| *is_there) {
+        Some((option, _)) => {
+            Err(Failure::new(format!("`{option}` names something of one plan, and there are {}", args.hosts.len()))
+                .help("go over that host alone first: the others find it done"))
+        }
+        None => Ok(()),
     }
 }
 
+/// Prints where plans stand.
+fn status(terminal: &Terminal, folder: &Path, format: StatusFormat, plans: &[Plan]) -> Result<ExitStatus, Failure> {
+    let read = |plan: &Plan| apply::status(plan, folder).map_err(carry::refused);
+    let all: Vec<Status> = plans.iter().map(read).collect::<Result<_, _>>()?;
+    terminal.print(&match (format, all.as_slice()) {
+        (StatusFormat::Human, all) => all.iter().map(report::apply::status).collect::<Vec<_>>().join("\n"),
+        (StatusFormat::Json, [one]) => report::apply::status_json(one),
+        (StatusFormat::Json, all) => report::apply::statuses_json(all),
+    })?;
+    Ok(ExitStatus::Success)
+}
+
 /// Returns the plan of the file, verified.
-fn verified(folder: &Path, args: &Args, again: &Plan) -> Result<Plan, Failure> {
-    let asked = args.scenario.map(Scenario::from);
-    let name = if asked == Some(Scenario::Migrate) { "plan-migrate.json" } else { "plan.json" };
-    let path = args.plan.clone().unwrap_or_else(|| folder.join("out/hosts").join(&args.host).join(name));
+fn verified(terminal: &Terminal, folder: &Path, args: &Args, made: &Plan) -> Result<Plan, Failure> {
+    let written = folder.join("out/hosts").join(made.host()).join("plan.json");
+    let path = args.plan.clone().unwrap_or(written);
     if !path.exists() {
         return Err(Failure::new(format!("there is no plan {}", shown(&path))).help("`hostwright build` writes it"));
     }
-    plan::load(&output::read_text(&path)?, again).map_err(|refusals| {
+    let text = output::read_text(&path)?;
+    if args.plan.is_none()
+        && args.scenario.is_some()
+        && let Some(other) = scenario_of(&text).filter(|written| written != made.scenario().as_str())
+    {
+        let said = format!(
+            "{} is a plan for {}: the one for {} is made from the fleet's definitions",
+            shown(&path),
+            quoted(&other),
+            made.scenario()
+        );
+        terminal.warn(&report::apply::remark(&said));
+        return Ok(made.clone());
+    }
+    plan::load(&text, made).map_err(|refusals| {
         let reasons: String = refusals.iter().map(|refusal| format!("\n  {refusal}")).collect();
         Failure::new(format!("{} is refused{reasons}", shown(&path)))
             .help("`hostwright build` writes it anew from the definitions")
     })
 }
 
-fn carry_out(terminal: &Terminal, folder: &Path, args: &Args, plan: &Plan) -> Result<ExitStatus, Failure> {
-    if cfg!(not(unix)) {
-        return Err(
-            Failure::new("apply works from Linux and macOS").help("`--dry-run` verifies the plan and prints it")
-        );
-    }
-    let options = Options {
-        from: args.from.clone(),
-        until: args.until.clone(),
-        yes_destroy: args.yes_destroy.clone(),
-        confirm: args.confirm.clone(),
-        take_over: args.take_over,
-        restart: args.restart,
-        who: who(),
-    };
-    let stop = Stop::on_signals().map_err(|why| Failure::new(format!("signals cannot be heard: {why}")))?;
-    let ending = {
-        let mut seat = Seat::new(terminal, !args.non_interactive, stop.clone());
-        apply::run(plan, folder, &options, &stop, &mut seat).map_err(refused)?
-    };
-    let mut again = vec!["hostwright".to_owned(), "apply".to_owned(), args.host.clone()];
+/// Returns what a written plan says that it is for. Nothing of the file is run, so that nothing else of it is looked at here.
+fn scenario_of(text: &str) -> Option<String> {
+    let plan: serde_json::Value = serde_json::from_str(text).ok().filter(|_| text.len() <= plan::MAX_BYTES)?;
+    plan.get("scenario")?.as_str().map(str::to_owned)
+}
+
+fn carry_out(terminal: &Terminal, folder: &Path, args: &Args, plan: &Plan, stop: &Stop) -> Result<ExitStatus, Failure> {
+    let mut again = vec!["hostwright".to_owned(), "apply".to_owned(), plan.host().to_owned()];
     if let Some(scenario) = args.scenario {
         again.extend(["--scenario".to_owned(), Scenario::from(scenario).as_str().to_owned()]);
     }
     if let Some(path) = &args.plan {
         again.extend(["--plan".to_owned(), path.display().to_string()]);
     }
-    if args.non_interactive {
-        again.push("--non-interactive".to_owned());
-    }
-    let text = report::apply::ending(&ending, &again, plan.steps().len());
-    match ending {
-        Ending::Failed(_) => terminal.error(&text),
-        _ => terminal.print(&text)?,
-    }
-    Ok(match ending {
-        Ending::Complete | Ending::Until(_) => ExitStatus::Success,
-        Ending::Awaiting(_) | Ending::Failed(_) | Ending::Interrupted { .. } => ExitStatus::Stopped,
-    })
+    let options = Options {
+        from: args.from.clone(),
+        until: args.until.clone(),
+        yes_destroy: args.yes_destroy.clone(),
+        ..Options::default()
+    };
+    let run = Run { terminal, folder, shared: &args.shared, options, again, aside: false };
+    Ok(run.carry_out(plan, stop)?.status)
 }
 
-fn refused(refused: Refused) -> Failure {
-    let failure = Failure::new(printable(&refused.what));
-    refused.help.into_iter().fold(failure, |failure, help| failure.help(printable(&help)))
-}
-
-/// Returns who deploys from where, for other deployers to read.
-#[expect(clippy::disallowed_methods, reason = "the command line is where the environment is read")]
-fn who() -> String {
-    let user =
-        ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok()).unwrap_or_else(|| "somebody".into());
-    let host =
-        ["/proc/sys/kernel/hostname", "/etc/hostname"].into_iter().find_map(|path| std::fs::read_to_string(path).ok());
-    let host = host.map(|name| name.trim().to_owned()).unwrap_or_default();
-    if host.is_empty() { user } else { format!("{user}@{host}") }
+/// Goes over several hosts; whatever one of them ends with but success ends it.
+fn one_after_the_other(
+    terminal: &Terminal,
+    folder: &Path,
+    args: &Args,
+    plans: &[Plan],
+    stop: &Stop,
+) -> Result<ExitStatus, Failure> {
+    let names = |plans: &[Plan]| plans.iter().map(|plan| printable(plan.host())).collect::<Vec<_>>().join(", ");
+    if !terminal.is_quiet() {
+        terminal.print(&format!("hosts    {}: one after the other, and the first failure ends it\n", names(plans)))?;
+    }
+    for (at, plan) in plans.iter().enumerate() {
+        if !terminal.is_quiet() {
+            terminal.print(&format!("host     {}, {} of {}\n", printable(plan.host()), at + 1, plans.len()))?;
+        }
+        let ended = carry_out(terminal, folder, args, plan, stop);
+        if matches!(ended, Ok(ExitStatus::Success)) {
+            continue;
+        }
+        let (before, behind) = (plans.get(..at).unwrap_or_default(), plans.get(at + 1..).unwrap_or_default());
+        let some = |plans: &[Plan]| if plans.is_empty() { "none".to_owned() } else { names(plans) };
+        terminal.error(&format!(
+            "hosts    done: {} · ended at: {} · not touched: {}\n",
+            some(before),
+            printable(plan.host()),
+            some(behind)
+        ));
+        return ended;
+    }
+    terminal.print(&format!("hosts    done: {}\n", names(plans)))?;
+    Ok(ExitStatus::Success)
 }

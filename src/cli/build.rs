@@ -10,7 +10,7 @@ use super::{ExitStatus, Failure};
 use crate::check::{Clusters, check_files};
 use crate::compile::{self, Compiled, OutFile};
 use crate::facts::Facts;
-use crate::plan::{self, Plan, PlanError, Scenario};
+use crate::plan::{self, Plan, PlanError};
 use crate::report;
 use crate::report::plan::PlanFormat;
 use crate::resolve::Resolved;
@@ -149,7 +149,14 @@ impl Job<'_> {
     /// reached.
     fn plan(&self, host: &str, facts: &Facts) -> Result<Option<Planned>, Failure> {
         let Some(resolved) = self.fleet.hosts.iter().find(|known| known.name == host) else { return Ok(None) };
-        let plan = match context::plan_of(self.fleet, resolved, None, self.inputs, facts, self.clusters) {
+        let plan = match context::plan_of(
+            self.fleet,
+            resolved,
+            context::Wanted::Scenario(None),
+            self.inputs,
+            facts,
+            self.clusters,
+        ) {
             Ok(plan) => plan,
             Err(PlanError::NoTarget(_)) => return Ok(None),
             Err(error) => return Err(context::plan_failure(&error)),
@@ -164,12 +171,9 @@ impl Job<'_> {
                 ..OutFile::of_text(format!("{folder}/{}", script.path), script.text)
             })
             .collect();
-        // A migration has a name of its own beside, by which it is asked for while the machine has other plans.
-        let names: &[&str] = if plan.scenario() == Scenario::Migrate { &["plan", "plan-migrate"] } else { &["plan"] };
         for format in [PlanFormat::Markdown, PlanFormat::Json, PlanFormat::Html] {
             let text = report::plan::write(&plan, format, false).map_err(|error| Failure::new(error.to_string()))?;
-            let of_name = |name: &&str| OutFile::of_text(format!("{folder}/{name}.{}", format.as_str()), text.clone());
-            files.extend(names.iter().map(of_name));
+            files.push(OutFile::of_text(format!("{folder}/plan.{}", format.as_str()), text));
         }
         Ok(Some((plan, files)))
     }

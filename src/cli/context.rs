@@ -8,7 +8,7 @@ use super::{ExitStatus, Failure, option_lists, output};
 use crate::check::{Clusters, Group, Outcome, check_files, mark_findings, rules};
 use crate::facts::Facts;
 use crate::facts::pack::TableKind;
-use crate::plan::{self, Plan, PlanError, Scenario};
+use crate::plan::{self, Plan, PlanError, Scenario, Tests};
 use crate::report::{self, CheckReport, Format, Options, RuleText, Unchecked};
 use crate::resolve::{Resolved, ResolvedHost};
 use crate::source::{self, Asset, FleetFiles, Level, LoadError, Sources, nearest, printable};
@@ -236,11 +236,20 @@ impl Inputs {
     }
 }
 
+/// Which plan of a host is wanted.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Wanted {
+    /// Of a scenario; none for the one that fits.
+    Scenario(Option<Scenario>),
+    /// The reboot test alone.
+    Tests(Tests),
+}
+
 /// Makes the plan of a host from the files that it depends on.
 pub(super) fn plan_of(
     fleet: &Resolved<'_>,
     host: &ResolvedHost<'_>,
-    scenario: Option<Scenario>,
+    wanted: Wanted,
     inputs: &Inputs,
     facts: &Facts,
     clusters: &Clusters,
@@ -250,7 +259,10 @@ pub(super) fn plan_of(
     let copies = digests(host.copies.iter().map(|copy| (copy.path.as_str(), &copy.asset)));
     // Only a migration stands on the manifests, and on those of the clusters that something comes from.
     let from = host.services.iter().filter_map(|service| service.def.migrates_from.as_ref());
-    let migrates = scenario.unwrap_or_else(|| Scenario::default_for(host)) == Scenario::Migrate;
+    let migrates = match wanted {
+        Wanted::Scenario(scenario) => scenario.unwrap_or_else(|| Scenario::default_for(host)) == Scenario::Migrate,
+        Wanted::Tests(_) => false,
+    };
     let from: Vec<&str> = from.map(|from| from.cluster.as_str()).filter(|_| migrates).collect();
     let named: Vec<&str> = (fleet.fleet.file.clusters.iter())
         .filter(|(name, _)| from.contains(&name.as_str()))
@@ -271,7 +283,11 @@ pub(super) fn plan_of(
                 .map(|(path, digest)| (path.clone(), digest.as_str())),
         )
         .collect();
-    plan::make(fleet, host, scenario, &of_host, env!("CARGO_PKG_VERSION"), facts, clusters.facts())
+    let version = env!("CARGO_PKG_VERSION");
+    match wanted {
+        Wanted::Scenario(scenario) => plan::make(fleet, host, scenario, &of_host, version, facts, clusters.facts()),
+        Wanted::Tests(tests) => plan::reboot_test(fleet, host, tests, &of_host, version, facts),
+    }
 }
 
 /// Returns what ends a run that needs a plan and cannot have it.
@@ -296,22 +312,44 @@ pub(super) fn with_plan(
     terminal: &Terminal,
     folder: &Path,
     host: &str,
-    scenario: Option<Scenario>,
+    wanted: Wanted,
     today_asked: Option<Date>,
     then: impl FnOnce(Plan) -> Result<ExitStatus, Failure>,
 ) -> Result<ExitStatus, Failure> {
+    with_plans(terminal, folder, &[host.to_owned()], wanted, today_asked, |mut plans| match plans.pop() {
+        Some(plan) => then(plan),
+        None => Ok(ExitStatus::Success),
+    })
+}
+
+/// The same for several hosts, each once; canaries come first, else they stay in their order.
+pub(super) fn with_plans(
+    terminal: &Terminal,
+    folder: &Path,
+    hosts: &[String],
+    wanted: Wanted,
+    today_asked: Option<Date>,
+    then: impl FnOnce(Vec<Plan>) -> Result<ExitStatus, Failure>,
+) -> Result<ExitStatus, Failure> {
     let mut files = load(folder)?;
-    let wanted = [host.to_owned()];
-    known_hosts(&files, &wanted)?;
+    known_hosts(&files, hosts)?;
     let inputs = Inputs::of(&files);
     let facts = facts(folder, &mut files)?;
-    check_files(&mut files, &facts, &wanted, today(today_asked)?, |fleet, outcome, sources| {
+    check_files(&mut files, &facts, hosts, today(today_asked)?, |fleet, outcome, sources| {
         let fleet = match clean(terminal, fleet, &Report::new(&outcome, sources))? {
             Ok(fleet) => fleet,
             Err(status) => return Ok(status),
         };
-        let plan = plan_of(fleet, host_of(fleet, host)?, scenario, &inputs, &facts, &outcome.clusters);
-        then(plan.map_err(|error| plan_failure(&error))?)
+        let mut named: Vec<&ResolvedHost<'_>> = Vec::new();
+        for name in hosts {
+            let host = host_of(fleet, name)?;
+            if !named.iter().any(|known| known.name == host.name) {
+                named.push(host);
+            }
+        }
+        let plan = |host: &&ResolvedHost<'_>| plan_of(fleet, host, wanted, &inputs, &facts, &outcome.clusters);
+        let plans: Result<Vec<Plan>, PlanError> = plan::canaries_first(&named).iter().map(plan).collect();
+        then(plans.map_err(|error| plan_failure(&error))?)
     })
 }
 

@@ -1,12 +1,15 @@
 //! Who sits in front of `apply`: one line that is replaced on a terminal, plain lines in a log, and the questions.
 
 use std::io::{BufRead as _, IsTerminal as _};
+use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
+use super::output;
 use super::terminal::Terminal;
-use crate::apply::{Ask, Front, Said, Stop};
-use crate::report::apply as words;
+use crate::apply::{Ask, Front, Said, Stop, Verdict};
+use crate::report::{apply as words, reboot_test};
+use crate::source::printable;
 
 /// The terminal that a run shows itself on.
 pub(super) struct Seat<'a> {
@@ -15,18 +18,44 @@ pub(super) struct Seat<'a> {
     stop: Stop,
     /// What the line that is replaced begins with, and how long the step should take.
     at: Option<(String, u64)>,
+    /// Whether standard output is left to a document.
+    aside: bool,
+    /// The folder of the host's state.
+    state: PathBuf,
+    /// The last verdict that was given.
+    verdict: Option<Verdict>,
 }
 
 impl<'a> Seat<'a> {
-    /// Takes the seat; `asks` is false where nobody is to be asked whatever there is.
-    pub(super) fn new(terminal: &'a Terminal, asks: bool, stop: Stop) -> Self {
+    /// Takes the seat; `asks` is false where nobody is to be asked whatever there is, `aside` leaves standard output to a document.
+    /// `state` is the folder of the host's state.
+    pub(super) fn new(terminal: &'a Terminal, asks: bool, stop: Stop, aside: bool, state: PathBuf) -> Self {
         let asks = asks && std::io::stdin().is_terminal() && terminal.is_interactive();
-        Self { terminal, asks, stop, at: None }
+        Self { terminal, asks, stop, at: None, aside, state, verdict: None }
+    }
+
+    /// Leaves the seat; returns the last verdict that was given, where there was one.
+    pub(super) fn leave(mut self) -> Option<Verdict> {
+        self.verdict.take()
+    }
+
+    /// Keeps a verdict for programs that read the results of tests, and shows it.
+    fn judged(&mut self, verdict: &Verdict) {
+        let path = self.state.join("reboot-test.junit.xml");
+        if let Err(why) = output::replace(&path, reboot_test::junit(verdict).as_bytes()) {
+            self.print(&words::remark(&printable(&format!("{why:#}"))));
+        }
+        if !self.aside {
+            self.print(&reboot_test::human(verdict));
+        }
+        self.verdict = Some(verdict.clone());
     }
 
     fn print(&self, text: &str) {
         self.terminal.progress("");
-        if !self.terminal.is_quiet() {
+        if self.aside {
+            self.terminal.warn(text);
+        } else if !self.terminal.is_quiet() {
             // A pipe that was closed stops no plan.
             let _ = self.terminal.print(text);
         }
@@ -41,6 +70,7 @@ impl Front for Seat<'_> {
     fn hear(&mut self, said: Said<'_>) {
         match said {
             Said::Remark(text) => self.print(&words::remark(text)),
+            Said::Judged(verdict) => self.judged(verdict),
             Said::Began { number, of, id, title, expected } => {
                 let line = words::began(number, of, id, title);
                 if self.terminal.shows_progress() {

@@ -6,6 +6,7 @@
 
 mod apply;
 mod build;
+mod carry;
 mod check;
 mod cluster;
 mod completions;
@@ -31,6 +32,7 @@ mod place;
 mod plan;
 mod probe;
 mod process;
+mod reboot_test;
 mod remarks;
 mod render;
 mod rules;
@@ -69,7 +71,7 @@ Examples:
   hostwright explain port-conflict         why a rule exists and how to mend what it reports
 
 Exit status: 0 nothing at error level; 1 findings at error level, or `build --check` found a difference;
-2 wrong usage, unreadable or invalid input, an altered plan; 3 a step of `apply` failed, waits for somebody or was stopped.")]
+2 wrong usage, unreadable or invalid input, an altered plan; 3 a step of `apply` failed, waits for somebody or was stopped, or the reboot test did not pass.")]
 struct Cli {
     /// The fleet's folder [default: the nearest one upwards with a fleet.toml]
     #[arg(long, global = true, value_name = "DIR")]
@@ -110,6 +112,7 @@ enum Command {
     Pin(pin::Args),
     Probe(probe::Args),
     Apply(apply::Args),
+    RebootTest(reboot_test::Args),
     Migrate(migrate::Args),
     LintNix(lint_nix::Args),
     Schema(schema::Args),
@@ -191,6 +194,7 @@ pub fn main() -> ExitCode {
             Command::Pin(args) => pin::run(&terminal, &fleet()?, args),
             Command::Probe(args) => probe::run(&terminal, &fleet, args),
             Command::Apply(args) => apply::run(&terminal, &fleet()?, args),
+            Command::RebootTest(args) => reboot_test::run(&terminal, &fleet()?, args),
             Command::Migrate(args) => migrate::run(&terminal, &fleet, args),
             Command::LintNix(args) => lint_nix::run(&terminal, args),
             Command::Schema(args) => schema::run(&terminal, args),

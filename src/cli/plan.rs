@@ -94,7 +94,7 @@ impl From<FormatArg> for PlanFormat {
 
 pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<ExitStatus, Failure> {
     let scenario = args.scenario.map(Scenario::from);
-    context::with_plan(terminal, folder, &args.host, scenario, args.today, |plan| {
+    context::with_plan(terminal, folder, &args.host, context::Wanted::Scenario(scenario), args.today, |plan| {
         match &args.out {
             None => terminal.print(&rendered(&plan, args.format.into(), terminal.color)?)?,
             Some(folder) => {

@@ -40,6 +40,8 @@ enum Name {
     Migrate,
     /// The output of `rules --format json`
     Rules,
+    /// state/HOST/reboot-test.json, and the output of `reboot-test --format json`
+    RebootTest,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -67,6 +69,7 @@ pub(super) fn run(terminal: &Terminal, args: &Args) -> Result<ExitStatus, Failur
         Some(Name::Plan) => include_str!("../../docs/schemas/plan.json").to_owned(),
         Some(Name::Migrate) => include_str!("../../docs/schemas/migrate.json").to_owned(),
         Some(Name::Rules) => include_str!("../../docs/schemas/rules.json").to_owned(),
+        Some(Name::RebootTest) => include_str!("../../docs/schemas/reboot-test.json").to_owned(),
         None => return Err(Failure::new("a schema's name is wanted").help("`hostwright schema --help` lists them")),
     };
     terminal.print(&text)?;

@@ -22,7 +22,15 @@ pub(super) fn timelines(
     }
     let moves = |host: &&&ResolvedHost<'_>| host.services.iter().any(|service| service.def.migrates_from.is_some());
     let plan = |host: &&ResolvedHost<'_>| {
-        context::plan_of(fleet, host, Some(Scenario::Migrate), inputs, facts, &outcome.clusters).ok()
+        context::plan_of(
+            fleet,
+            host,
+            context::Wanted::Scenario(Some(Scenario::Migrate)),
+            inputs,
+            facts,
+            &outcome.clusters,
+        )
+        .ok()
     };
     hosts.iter().filter(moves).filter_map(plan).map(|plan| timeline(&plan)).collect()
 }

@@ -32,13 +32,14 @@ impl Script {
 }
 
 /// The scripts that run on the host, by name.
-pub(super) const ON_HOST: [&str; 12] = [
+pub(super) const ON_HOST: [&str; 13] = [
     "arm.sh",
     "baseline.sh",
     "changes.sh",
     "confirm.sh",
     "contract.sh",
     "disarm.sh",
+    "evidence.sh",
     "judge.sh",
     "promote.sh",
     "ready.sh",
@@ -66,6 +67,8 @@ struct Values<'a> {
     udp: Vec<u16>,
     boot_id: String,
     ssh: Vec<String>,
+    /// Prints the settings of ssh for the host; none where the machine is the deployer itself.
+    control: Vec<String>,
     certificates: Vec<&'a str>,
 }
 
@@ -96,9 +99,12 @@ pub(super) fn scripts(host: &ResolvedHost<'_>) -> Result<Vec<Script>, PlanError>
     let reach = Reach::of(host).ok_or_else(|| PlanError::NoTarget(host.name.to_owned()))?;
     let places = BootPlaces::of(host);
     let mut ssh = reach.ssh_words(Who::System);
+    let mut control = Vec::new();
     if reach.is_local() {
         ssh = vec!["sh".to_owned(), "-c".to_owned()];
     } else {
+        control.clone_from(&ssh);
+        control.insert(1, "-G".to_owned());
         // A machine that is away must not hold the watch up.
         ssh.splice(1..1, ["-o", "ConnectTimeout=5", "-o", "BatchMode=yes"].map(str::to_owned));
     }
@@ -128,6 +134,7 @@ pub(super) fn scripts(host: &ResolvedHost<'_>) -> Result<Vec<Script>, PlanError>
         boot_id: reach.state("boot-id"),
         certificates: certificates_to_come(host),
         ssh,
+        control,
     };
     let templates = templates()?;
     let mut scripts = Vec::new();

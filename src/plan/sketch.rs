@@ -2,6 +2,7 @@
 
 use super::document::{Head, Plan};
 use super::reach::{Reach, Who};
+use super::role::Role;
 use super::scenario::Scenario;
 use super::step::{RunsOn, Step, StepKind};
 use crate::text::ShellCommand;
@@ -32,6 +33,18 @@ impl Sketch {
     pub(crate) fn run(mut self, line: impl Into<String>) -> Self {
         self.0.run.push(line.into());
         self
+    }
+
+    pub(crate) fn run_as(self, role: Role, line: &'static str) -> Self {
+        Self(self.0.run_as(role, &ShellCommand::from_raw(line)))
+    }
+
+    pub(crate) fn after_as(self, role: Role, line: &'static str) -> Self {
+        Self(self.0.after_as(role, &ShellCommand::from_raw(line)))
+    }
+
+    pub(crate) fn undo_as(self, role: Role, line: &'static str) -> Self {
+        Self(self.0.undo_as(role, &ShellCommand::from_raw(line)))
     }
 
     pub(crate) fn before(mut self, line: impl Into<String>) -> Self {

@@ -1,5 +1,8 @@
 //! One step of a plan, and how it is put together.
 
+use std::collections::BTreeMap;
+
+use super::role::Role;
 use crate::text::ShellCommand;
 
 /// Declares a closed set of words that a plan's JSON form holds.
@@ -96,6 +99,17 @@ pub struct Step {
     /// The heading; no part of the JSON form.
     #[serde(skip)]
     pub(super) phase: Option<String>,
+    /// What lines are for, where more than their exit status hangs on them; no part of the JSON form.
+    #[serde(skip)]
+    pub(super) roles: BTreeMap<(Part, usize), Role>,
+}
+
+/// A list of lines of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Part {
+    Run,
+    After,
+    Undo,
 }
 
 impl Step {
@@ -115,6 +129,7 @@ impl Step {
             destroys: Vec::new(),
             expected_seconds: 0,
             phase: None,
+            roles: BTreeMap::new(),
         }
     }
 
@@ -148,6 +163,19 @@ impl Step {
         commands.into_iter().fold(self, Self::run)
     }
 
+    /// Adds a command line and says what it is for.
+    #[must_use]
+    pub(super) fn run_as(mut self, role: Role, command: &ShellCommand) -> Self {
+        self.roles.insert((Part::Run, self.run.len()), role);
+        self.run(command)
+    }
+
+    /// Adds command lines that say what they are for.
+    #[must_use]
+    pub(super) fn run_roles<'c>(self, commands: impl IntoIterator<Item = &'c (Role, ShellCommand)>) -> Self {
+        commands.into_iter().fold(self, |step, (role, command)| step.run_as(*role, command))
+    }
+
     /// Adds command lines of other steps as they are.
     #[must_use]
     pub(super) fn run_lines(mut self, lines: impl IntoIterator<Item = String>) -> Self {
@@ -174,6 +202,20 @@ impl Step {
     pub(super) fn after(mut self, command: &ShellCommand) -> Self {
         self.after.push(command.to_string());
         self
+    }
+
+    /// Adds a check that must succeed after, and says what it is for.
+    #[must_use]
+    pub(super) fn after_as(mut self, role: Role, command: &ShellCommand) -> Self {
+        self.roles.insert((Part::After, self.after.len()), role);
+        self.after(command)
+    }
+
+    /// Adds a command of the way back and says what it is for.
+    #[must_use]
+    pub(super) fn undo_as(mut self, role: Role, command: &ShellCommand) -> Self {
+        self.roles.insert((Part::Undo, self.undo.len()), role);
+        self.undo(command)
     }
 
     /// Adds a command of the way back.
@@ -245,6 +287,26 @@ impl Step {
     /// Returns the way back, as commands.
     pub fn way_back(&self) -> &[String] {
         &self.undo
+    }
+
+    /// Returns what a command line is for, by its place from 0.
+    pub fn role(&self, line: usize) -> Role {
+        self.role_of(Part::Run, line)
+    }
+
+    /// Returns what a check behind it is for, by its place from 0.
+    pub fn role_after(&self, check: usize) -> Role {
+        self.role_of(Part::After, check)
+    }
+
+    /// Returns the line of the way back that is for something.
+    pub fn way_back_for(&self, role: Role) -> Option<&str> {
+        let at = (0..self.undo.len()).find(|at| self.role_of(Part::Undo, *at) == role)?;
+        self.undo.get(at).map(String::as_str)
+    }
+
+    fn role_of(&self, part: Part, at: usize) -> Role {
+        self.roles.get(&(part, at)).copied().unwrap_or_default()
     }
 
     /// Returns what is gone afterwards.

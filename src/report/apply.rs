@@ -71,7 +71,7 @@ pub fn ending(ending: &Ending, again: &[String], total: usize) -> String {
 }
 
 fn failure(failed: &Failed, again: &str) -> String {
-    let Failed { step, title, why, help, line, tail, undo, log } = failed;
+    let Failed { step, title, why, help, line, tail, did, undo, log } = failed;
     let mut text = format!("error: step {} failed: {}\n", printable(step), printable(why));
     text.push_str(&format!("  step: {}\n", printable(title)));
     if let Some(line) = line {
@@ -85,6 +85,9 @@ fn failure(failed: &Failed, again: &str) -> String {
     }
     for help in help {
         text.push_str(&format!("  = help: {}\n", printable(help)));
+    }
+    for did in did {
+        text.push_str(&format!("  done: {}\n", printable(did)));
     }
     if !undo.is_empty() {
         text.push_str("  the way back, if you want it:\n");
@@ -102,6 +105,11 @@ fn failure(failed: &Failed, again: &str) -> String {
 /// Returns where a plan stands, as JSON.
 pub fn status_json(status: &Status) -> String {
     serde_json::to_string_pretty(status).map_or_else(|_| "{}\n".to_owned(), |json| format!("{json}\n"))
+}
+
+/// Returns where several plans stand, as an array in JSON.
+pub fn statuses_json(all: &[Status]) -> String {
+    serde_json::to_string_pretty(all).map_or_else(|_| "[]\n".to_owned(), |json| format!("{json}\n"))
 }
 
 /// Returns where a plan stands, as a table.
@@ -134,7 +142,9 @@ pub fn status(status: &Status) -> String {
 
 fn row_line(row: &Row, widest: usize) -> String {
     let gate = if row.gate { "gate" } else { "" };
+    let judged = || row.verdict.as_ref().map(super::reboot_test::summary);
     let how = match row.state {
+        Standing::Done | Standing::Failed if row.verdict.is_some() => judged().unwrap_or_default(),
         Standing::Done => row.seconds.map_or_else(String::new, span),
         Standing::Failed => row.why.as_deref().map(printable).unwrap_or_default(),
         Standing::Begun if matches!(row.kind, "instruction" | "soak") => "waits".to_owned(),

@@ -112,7 +112,7 @@ fn text(finding: &Diagnostic, sources: &Sources) -> String {
 /// Text between tags, in XML 1.0.
 ///
 /// Characters that XML 1.0 forbids even as references (production 2, `Char`) become Rust's escapes.
-struct Text<'a>(&'a str);
+pub(super) struct Text<'a>(pub(super) &'a str);
 
 impl Display for Text<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -131,7 +131,7 @@ impl Display for Text<'_> {
 }
 
 /// An attribute's value between double quotes, in XML 1.0.
-struct Attribute<'a>(&'a str);
+pub(super) struct Attribute<'a>(pub(super) &'a str);
 
 impl Display for Attribute<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -142,6 +142,12 @@ impl Display for Attribute<'_> {
             _ => Text(c.encode_utf8(&mut [0; 4])).fmt(f),
         })
     }
+}
+
+/// Panics on what is not well-formed.
+#[cfg(test)]
+pub(super) fn well_formed(xml: &str) {
+    let _ = tests::parse(xml);
 }
 
 #[cfg(test)]
@@ -232,7 +238,7 @@ mod tests {
 
     /// Reads the XML that is written here: elements in the order of their start tags, with their attributes and, under
     /// the empty name, their text. Panics on what is not well-formed.
-    fn parse(xml: &str) -> Vec<Element> {
+    pub(super) fn parse(xml: &str) -> Vec<Element> {
         let legal = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
         assert!(xml.chars().all(legal), "a character that XML 1.0 forbids");
         let mut rest = xml.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>").unwrap_or(xml);

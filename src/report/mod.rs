@@ -19,6 +19,7 @@ pub mod migrate;
 mod pen;
 mod plain;
 pub mod plan;
+pub mod reboot_test;
 #[cfg(test)]
 mod sample;
 mod sarif;

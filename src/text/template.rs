@@ -65,6 +65,7 @@ pub static EMBEDDED: &[(&str, &str)] = &[
     ("reboot/confirm.sh.tera", include_str!("../../templates/reboot/confirm.sh.tera")),
     ("reboot/contract.sh.tera", include_str!("../../templates/reboot/contract.sh.tera")),
     ("reboot/disarm.sh.tera", include_str!("../../templates/reboot/disarm.sh.tera")),
+    ("reboot/evidence.sh.tera", include_str!("../../templates/reboot/evidence.sh.tera")),
     ("reboot/judge.sh.tera", include_str!("../../templates/reboot/judge.sh.tera")),
     ("reboot/lib.sh.tera", include_str!("../../templates/reboot/lib.sh.tera")),
     ("reboot/promote.sh.tera", include_str!("../../templates/reboot/promote.sh.tera")),

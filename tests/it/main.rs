@@ -58,6 +58,7 @@ mod program;
 mod quoting;
 mod readme;
 mod reboot_scripts;
+mod reboot_verdicts;
 mod secrets;
 mod spread;
 mod structure;

@@ -32,7 +32,7 @@ impl Stage {
     fn new(kubectl: &PathBuf) -> Self {
         let fleet = leaving();
         let _ = fleet.run(&["build", TODAY[0], TODAY[1]]).ends(0);
-        let plan: Value = serde_json::from_str(&fleet.read("out/hosts/harbour/plan-migrate.json")).unwrap();
+        let plan: Value = serde_json::from_str(&fleet.read("out/hosts/harbour/plan.json")).unwrap();
         fleet.write("clusters/admin@home/.keep", "");
         // Nobody waits for what a test looks at.
         fleet.write("bin/sleep", "#!/bin/sh\nexit 0\n");

@@ -20,7 +20,7 @@ use super::program::{Sandbox, repository};
 const TODAY: [&str; 2] = ["--today", "2026-11-21"];
 const FLEET: &str = "tests/fleets/leaving";
 const HOST: &str = "harbour";
-const PLAN: &str = "out/hosts/harbour/plan-migrate.json";
+const PLAN: &str = "out/hosts/harbour/plan.json";
 
 /// A copy of the fleet.
 pub(crate) fn leaving() -> Sandbox {

@@ -49,6 +49,22 @@ fn an_untouched_plan_is_accepted_and_nothing_is_run() {
 }
 
 #[test]
+fn a_scenario_that_is_named_is_carried_out_whatever_plan_lies_in_out() {
+    let sandbox = built();
+    let install = ["apply", "lufta", "--scenario", "install", "--dry-run", TODAY[0], TODAY[1]];
+    let run = sandbox.run(&install).ends(0).says("lufta: install").says("verified");
+    let _ = run.complains(
+        "out/hosts/lufta/plan.json is a plan for `migrate`: the one for install is made from the fleet's definitions",
+    );
+    assert!(!sandbox.tree("out/hosts/lufta").keys().any(|path| path.starts_with("plan-")), "a plan has one name");
+    // One of the same scenario is compared as ever, and so is one that is named.
+    sandbox.edit(PLAN, "\"expected_seconds\": 10", "\"expected_seconds\": 11");
+    let _ = sandbox.run(&["apply", "lufta", "--scenario", "migrate", "--dry-run", TODAY[0], TODAY[1]]).ends(2);
+    let named = [&install[..], &["--plan", PLAN]].concat();
+    let _ = sandbox.run(&named).ends(2).complains("is refused");
+}
+
+#[test]
 fn a_plan_without_its_reboot_test_is_refused() {
     refused(
         |plan| {

@@ -499,6 +499,56 @@ fn only_a_confirmed_candidate_becomes_the_default_and_nothing_of_the_trial_stays
 }
 
 #[test]
+fn a_system_that_passed_is_on_record_as_long_as_a_profile_holds_it() {
+    let machine = Machine::new("attic");
+    let verdict = |system: &str| format!("var/lib/hostwright/verdicts/{system}-nixos-system-paper-26.05");
+    machine.write(&verdict("forgotten"), "");
+    machine.succeeds("baseline", &["keep"]);
+    assert!(machine.exists(&verdict("old")) && !machine.exists(&verdict("forgotten")));
+    machine.arm_trial();
+    machine.boot("new", "hostwright.trial=01234567");
+    assert!(!machine.exists(&verdict("new")), "an armed trial has passed nothing");
+    machine.program(&(Machine::store("new") + "/sw/bin/systemctl"), "#!/bin/sh\nexit 0\n");
+    machine.succeeds("confirm", &[]);
+    machine.succeeds("promote", &[]);
+    assert!(machine.exists(&verdict("new")) && machine.exists(&verdict("old")));
+    assert!(hostwright::compile::VERDICTS.ends_with("/var/lib/hostwright/verdicts"));
+}
+
+#[test]
+fn a_judge_and_what_arms_say_to_programs_what_they_found() {
+    let last = |output: &Output| String::from_utf8_lossy(&output.stdout).lines().last().unwrap_or_default().to_owned();
+    let machine = Machine::new("attic");
+    machine.write("proc/sys/kernel/random/boot_id", "id-2\n");
+    let new = machine.path(&Machine::store("new"));
+    let armed = last(&machine.run("arm", &["trial", new.to_str().unwrap()]));
+    let old = machine.path(&Machine::store("old")).display().to_string();
+    assert_eq!(armed, format!("hostwright-result: kind=trial new={} old={old}", new.display()));
+    machine.boot("old", "");
+    let judged = last(&machine.run("judge", &["trial"]));
+    let wanted = new.display();
+    assert_eq!(
+        judged,
+        format!("hostwright-result: mode=trial boot=id-2 system={old} wanted={wanted} old={old} damages=0 status=2")
+    );
+}
+
+#[test]
+fn collecting_evidence_changes_nothing_and_ends_well_whatever_is_missing() {
+    for host in HOSTS {
+        let machine = Machine::new(host);
+        let output = machine.run("evidence", &[]);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && said.contains("== which boots") && said.contains("== failed units"),
+            "{said}"
+        );
+        machine.arm_trial();
+        assert!(machine.run("evidence", &[]).status.success() && machine.is_armed());
+    }
+}
+
+#[test]
 fn disarming_leaves_the_good_system_and_nothing_of_the_trial() {
     for host in HOSTS {
         let machine = Machine::new(host);

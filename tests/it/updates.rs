@@ -124,6 +124,7 @@ fn the_page_tells_after_a_run_what_happened_and_stands_alone() {
             id: id.to_owned(),
             outcome,
             seconds: Some(90),
+            ended: Some("2026-11-21T10:00:00Z".to_owned()),
             note: note.map(str::to_owned),
         };
         let run = RunState {
@@ -136,7 +137,7 @@ fn the_page_tells_after_a_run_what_happened_and_stands_alone() {
     });
     for (after, before, steps) in pages {
         assert!(after.contains(&format!("1 of {steps} steps are done, in 3 min; build-system has failed")), "{steps}");
-        assert!(after.contains("failed, 1 min 30 s: exit status 1: &lt;b&gt;no space"));
+        assert!(after.contains("failed, 1 min 30 s, 2026-11-21T10:00:00Z: exit status 1: &lt;b&gt;no space"));
         assert!(!before.contains("class=\"failed\"") && before.contains("Nothing is destroyed."));
         for page in [after, before] {
             assert!(!page.contains("<script") && !page.contains("<link") && !page.contains("src="), "it stands alone");

@@ -43,6 +43,7 @@ struct RanValues<'p> {
     outcome: &'static str,
     is_bad: bool,
     took: Option<String>,
+    ended: Option<&'p str>,
     note: Option<&'p str>,
 }
 
@@ -116,6 +117,7 @@ pub(super) fn write(plan: &Plan, run: Option<&RunState>) -> Result<String, Templ
             outcome: ran.outcome.as_str(),
             is_bad: ran.outcome == Outcome::Failed,
             took: ran.seconds.map(TimeSpan::human),
+            ended: ran.ended.as_deref(),
             note: ran.note.as_deref(),
         }),
     });

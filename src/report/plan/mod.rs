@@ -13,7 +13,7 @@ mod run;
 
 pub use run::{Outcome, RanStep, RunState};
 
-use crate::plan::{Plan, Scenario, StepKind};
+use crate::plan::{Plan, StepKind};
 use crate::text::TemplateError;
 
 /// The formats a plan is written in.
@@ -103,7 +103,7 @@ fn needed_numbers(plan: &Plan, needs: &[String]) -> Vec<usize> {
 
 /// Returns until where there is a way back, as a sentence.
 fn way_back(plan: &Plan) -> String {
-    let page = if plan.scenario() == Scenario::Migrate { "plan-migrate.md" } else { "plan.md" };
+    let page = "plan.md";
     let first = |wanted: fn(&str) -> bool| {
         let step = plan.steps().iter().find(|step| step.destroyed().iter().any(|what| wanted(what)))?;
         Some(format!("step {} ({})", plan.number(step.id())?, step.id()))

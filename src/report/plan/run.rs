@@ -1,4 +1,6 @@
-//! What a run of a plan came to, as its page tells it: plain values that whoever runs plans fills in.
+//! What a run of a plan came to, as its page tells it.
+
+use crate::apply::{Row, Standing, Status};
 
 /// How a step ended, or where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +36,8 @@ pub struct RanStep {
     pub outcome: Outcome,
     /// How long it took, in seconds; none while it runs.
     pub seconds: Option<u64>,
+    /// When it ended, in UTC; none while it runs.
+    pub ended: Option<String>,
     /// What there is to say, such as why it failed; secrets are masked already.
     pub note: Option<String>,
 }
@@ -46,6 +50,25 @@ pub struct RunState {
 }
 
 impl RunState {
+    /// Returns what runs of a plan came to so far.
+    pub fn of_status(status: &Status) -> Self {
+        let ran = |row: &Row| {
+            let outcome = match row.state {
+                Standing::Done => Outcome::Done,
+                Standing::Begun => Outcome::Running,
+                Standing::Failed => Outcome::Failed,
+                Standing::Open => return None,
+            };
+            let verdict = row.verdict.as_ref().map(super::super::reboot_test::summary);
+            let note = match (verdict, &row.why) {
+                (Some(verdict), _) => Some(verdict),
+                (None, why) => why.clone(),
+            };
+            Some(RanStep { id: row.id.clone(), outcome, seconds: row.seconds, ended: row.ended.clone(), note })
+        };
+        Self { steps: status.steps.iter().filter_map(ran).collect() }
+    }
+
     /// Returns what it came to in a step; none when it was not begun.
     pub fn of(&self, id: &str) -> Option<&RanStep> {
         self.steps.iter().rev().find(|step| step.id == id)

@@ -14,13 +14,15 @@ mod installer;
 mod keys;
 mod reboot;
 mod system;
+mod watch;
 
 use crate::fleet::schema::machine::Method;
 pub(super) use access::{console_words, gate, hooks};
 pub(super) use after::{learn, look, looks};
 pub(super) use installer::builds_on_host;
-pub(super) use reboot::{Baseline, Tested, again, baseline, copy_scripts, script, test, watches};
+pub(super) use reboot::{Baseline, Tested, again, baseline, copy_scripts, script, test};
 pub(super) use system::{attribute, nix_build};
+pub(super) use watch::watches;
 
 use crate::plan::PlanCx;
 use crate::plan::parts::{CheckDefinition, InstallParts, NewSystem, Origin, Proven, RecordHostKeys, RunningSystem};

@@ -2,7 +2,7 @@
 
 use super::access::{console_words, hook, hooks};
 use super::keys::opening;
-use crate::fleet::schema::deploy::{Watch, WatchKind};
+use super::watch::{watched, watches};
 use crate::fleet::schema::machine::Method;
 use crate::plan::PlanCx;
 use crate::plan::gates::id;
@@ -10,6 +10,7 @@ use crate::plan::parts::{
     BaselineBoots, BaselineDefault, BaselineOnce, CopyRebootScripts, FirstBoot, RebootTestStep, WatchConsole, WayBack,
 };
 use crate::plan::reach::Who;
+use crate::plan::role::{BootKind, Role};
 use crate::plan::scenarios::on;
 use crate::plan::scripts::{ON_HOST, WAIT, certificates_to_come, names_to_come};
 use crate::plan::seconds::{self, Times};
@@ -121,71 +122,37 @@ pub(in crate::plan::scenarios) fn script(cx: &PlanCx<'_>, name: &str, arguments:
 }
 
 /// Returns the commands that reboot a system and wait until the host's own system answers from another boot.
-fn reboot(cx: &PlanCx<'_>, who: Who, may: u64) -> Vec<ShellCommand> {
+fn reboot(cx: &PlanCx<'_>, who: Who, kind: BootKind, may: u64) -> Vec<(Role, ShellCommand)> {
     let boot_id = ShellCommand::new("cat").arg("/proc/sys/kernel/random/boot_id");
     let save = ShellCommand::new("tee").args(["--", &cx.reach.state("boot-id")]);
     // A moment later, so that the connection ends in order. Never kexec, soft-reboot or --force: firmware and loader are
     // part of what is tested.
     let reboot = ShellCommand::new("systemd-run").args(["--on-active=2", "--", "systemctl", "reboot"]);
     let wait = ShellCommand::new("sh").arg(cx.reach.out(&format!("reboot/{WAIT}")));
-    let wait = wait.args([may.to_string(), Times::of(cx.host).watched().to_string()]);
-    let mut commands = vec![cx.reach.run(who, &boot_id).then("|", &save), cx.reach.run(who, &reboot)];
-    commands.extend(opening(cx).hook);
-    commands.push(wait);
+    let watched = Times::of(cx.host).watched();
+    let wait = wait.args([may.to_string(), watched.to_string()]);
+    let save = cx.reach.run(who, &boot_id).then("|", &save);
+    let mut commands = vec![(Role::Other, save), (Role::Reboot, cx.reach.run(who, &reboot))];
+    commands.extend(opening(cx).hook.into_iter().map(|hook| (Role::Other, hook)));
+    commands.push((Role::Wait { kind, may, watched }, wait));
     commands
 }
 
 /// Returns the commands that cut the power of the host's own system and wait until it answers again; none without a hook.
-fn cold_boot(cx: &PlanCx<'_>, may: u64) -> Vec<ShellCommand> {
+fn cold_boot(cx: &PlanCx<'_>, may: u64) -> Vec<(Role, ShellCommand)> {
     let Some(cycle) = hooks(cx).and_then(|hooks| hooks.power_cycle.as_ref()) else { return Vec::new() };
-    let mut commands = reboot(cx, Who::System, may);
+    let mut commands = reboot(cx, Who::System, BootKind::Cold, may);
     if let Some(request) = commands.get_mut(1) {
         // Nothing is shut down: that the machine comes back from this is what is tested. What was written is on the disks.
-        *request = on(cx, &ShellCommand::new("sync"));
+        *request = (Role::Other, on(cx, &ShellCommand::new("sync")));
     }
-    commands.insert(2.min(commands.len()), hook(&cycle.value));
+    commands.insert(2.min(commands.len()), (Role::Reboot, hook(&cycle.value)));
     commands
 }
 
 /// Returns a reason with what a person does while an encrypted host boots.
 fn with(why: String, person: &str) -> String {
     if person.is_empty() { why } else { format!("{why} {person}") }
-}
-
-/// Returns what is watched from outside, as commands on the deployer.
-pub(in crate::plan::scenarios) fn watches(cx: &PlanCx<'_>) -> Vec<ShellCommand> {
-    watched(cx, &[])
-}
-
-/// Returns what is watched from outside, without what goes by one of these names.
-fn watched(cx: &PlanCx<'_>, elsewhere: &[&str]) -> Vec<ShellCommand> {
-    let leads_here = |watch: &&Watch| watch.asked().is_none_or(|host| !elsewhere.contains(&host));
-    let watches = cx.host.def.deploy.iter().flat_map(|deploy| &deploy.watch).filter(leads_here);
-    let mut commands: Vec<ShellCommand> = Vec::new();
-    for watch in watches {
-        match &watch.kind {
-            WatchKind::Ping(host) => commands.push(ShellCommand::new("ping").args(["-c", "3", "--", host])),
-            WatchKind::Tcp(address) => {
-                let port = address.port.to_string();
-                commands.push(ShellCommand::new("nc").args(["-z", "-w", "10", "--", &address.host, &port]));
-            }
-            WatchKind::Http { url, expect, contains } => {
-                commands.push(http(url.as_str(), *expect));
-                if let Some(text) = contains {
-                    let get = ShellCommand::new("curl").args(["-sS", "--max-time", "20", "--url", url.as_str()]);
-                    commands.push(get.then("|", &ShellCommand::new("grep").args(["-qF", "-e", text])));
-                }
-            }
-            WatchKind::Ssh => commands.push(on(cx, &ShellCommand::new("true"))),
-        }
-    }
-    commands
-}
-
-/// Returns a command that succeeds when a URL answers with a status.
-pub(super) fn http(url: &str, expect: u32) -> ShellCommand {
-    let get = ShellCommand::new("curl").args(["-sS", "--max-time", "20", "-o", "/dev/null", "-w", "%{http_code}\\n"]);
-    get.args(["--url", url]).then("|", &ShellCommand::new("grep").args(["-qx", "--", &expect.to_string()]))
 }
 
 /// Makes the first boot from the disks: the first baseline boot.
@@ -208,7 +175,7 @@ pub(super) fn first_boot(cx: &PlanCx<'_>, method: Method) -> FirstBoot {
                  and the host answers under its own key. There is no older system to fall back to yet: what fails here \
                  is looked at through the console, and repaired from the installer."
             ), &opening(cx).first))
-            .run_all(&reboot(cx, Who::Installer, times.watched()))
+            .run_roles(&reboot(cx, Who::Installer, BootKind::First, times.watched()))
             .run_all(&opening(cx).enroll)
             .after(&on(cx, &booted))
             .after(&on(cx, &started(cx)))
@@ -288,8 +255,8 @@ pub(in crate::plan::scenarios) fn baseline(cx: &PlanCx<'_>, when: Baseline) -> B
     // What the TPM was taught it does by itself.
     let opening = opening(cx);
     let once = cx.host.boots_once();
-    let unless = |step: Step, commands: &[ShellCommand]| {
-        commands.iter().fold(step, |step, command| step.run(&when.unless(cx, command)))
+    let unless = |step: Step, commands: &[(Role, ShellCommand)]| {
+        commands.iter().fold(step, |step, (role, command)| step.run_as(*role, &when.unless(cx, command)))
     };
     let way_back = if once {
         let loader = match cx.places.loader {
@@ -308,14 +275,16 @@ pub(in crate::plan::scenarios) fn baseline(cx: &PlanCx<'_>, when: Baseline) -> B
                 .before(&script(cx, "judge", &when.judged("first")))
                 .before(&script(cx, "ready", &[]))
                 .run_all(&when.ask(cx));
-            let step =
-                unless(step, &[script(cx, "record", &[]), script(cx, "arm", &["baseline", "/run/booted-system"])]);
-            let step = unless(step, &reboot(cx, Who::System, times.max_downtime));
+            let arm = script(cx, "arm", &["baseline", "/run/booted-system"]);
+            let step = unless(step, &[(Role::Record, script(cx, "record", &[])), (Role::Arm, arm)]);
+            let step = unless(step, &reboot(cx, Who::System, BootKind::Baseline, times.max_downtime));
             // The trial word is on the kernel's line, so the dead-man runs: the good system is confirmed like any other.
-            let step = unless(step, &[script(cx, "judge", &when.judged("baseline")), script(cx, "confirm", &[])]);
+            let judge = script(cx, "judge", &when.judged("baseline"));
+            let step = unless(step, &[(Role::Judge, judge.clone()), (Role::Confirm, script(cx, "confirm", &[]))]);
             let step = step
-                .after(&when.unless(cx, &script(cx, "judge", &when.judged("baseline"))))
-                .undo(&script(cx, "disarm", &[]))
+                .after_as(Role::Judge, &when.unless(cx, &judge))
+                .undo_as(Role::Evidence, &script(cx, "evidence", &[]))
+                .undo_as(Role::Disarm, &script(cx, "disarm", &[]))
                 .takes(times.boot().saturating_add(times.settle).saturating_add(seconds::LOOK));
             back(cx, step)
         }))
@@ -332,7 +301,7 @@ pub(in crate::plan::scenarios) fn baseline(cx: &PlanCx<'_>, when: Baseline) -> B
     };
     let default = BaselineDefault::new("Boot the good system by default", |step| {
         let step = if once { step } else { step.run_all(&when.ask(cx)) };
-        let step = if once { unless(step, &[script(cx, "disarm", &[])]) } else { step };
+        let step = if once { unless(step, &[(Role::Other, script(cx, "disarm", &[]))]) } else { step };
         let step = step.why(with(
             format!(
                 "The second half of the baseline: without arming anything, the loader boots the good system by default, \
@@ -341,10 +310,12 @@ pub(in crate::plan::scenarios) fn baseline(cx: &PlanCx<'_>, when: Baseline) -> B
             ),
             &opening.later,
         ));
-        let step = unless(step, &[script(cx, "record", &[])]);
-        let step = unless(step, &reboot(cx, Who::System, times.max_downtime));
-        let step = unless(step, &[script(cx, "judge", &when.judged("default")), script(cx, "baseline", &["keep"])]);
+        let step = unless(step, &[(Role::Record, script(cx, "record", &[]))]);
+        let step = unless(step, &reboot(cx, Who::System, BootKind::Default, times.max_downtime));
+        let judge = script(cx, "judge", &when.judged("default"));
+        let step = unless(step, &[(Role::Judge, judge), (Role::Other, script(cx, "baseline", &["keep"]))]);
         let step = step
+            .undo_as(Role::Evidence, &script(cx, "evidence", &[]))
             .after(&script(cx, "baseline", &["proven"]))
             .takes(times.boot().saturating_add(times.settle).saturating_add(seconds::LOOK));
         back(cx, step)
@@ -419,41 +390,43 @@ pub(in crate::plan::scenarios) fn test(cx: &PlanCx<'_>, tested: &Tested<'_>) -> 
             let words = if tested.by_record { vec![mode, "recorded"] } else { vec![mode] };
             script(cx, "judge", &words)
         };
-        let trial = |step: Step, kind: &'static str, watches: &[ShellCommand]| {
-            step.run(&script(cx, "record", &[]))
-                .run(&script(cx, "arm", &[kind, tested.candidate]))
-                .run_all(&reboot(cx, Who::System, times.max_downtime))
-                .run_all(watches)
-                .run(&judge(kind))
-                .run(&script(cx, "confirm", &[]))
+        let trial = |step: Step, kind: BootKind, watches: &[(Role, ShellCommand)]| {
+            step.run_as(Role::Record, &script(cx, "record", &[]))
+                .run_as(Role::Arm, &script(cx, "arm", &[kind.as_str(), tested.candidate]))
+                .run_roles(&reboot(cx, Who::System, kind, times.max_downtime))
+                .run_roles(watches)
+                .run_as(Role::Judge, &judge(kind.as_str()))
+                .run_as(Role::Confirm, &script(cx, "confirm", &[]))
         };
+        let watched: Vec<(Role, ShellCommand)> = watches.iter().map(|watch| (Role::Watch, watch.clone())).collect();
         let mut boots = times.boots;
         if once {
             if let Some(held) = &tested.held {
-                step = trial(step, "bare", &[]).run_all(held);
+                step = trial(step, BootKind::Bare, &[]).run_all(held);
                 boots = boots.saturating_add(1);
             }
             for _ in 0..trials {
-                step = trial(step, "trial", &watches);
+                step = trial(step, BootKind::Trial, &watched);
             }
-            step = step.run(&script(cx, "promote", &[]));
+            step = step.run_as(Role::Promote, &script(cx, "promote", &[]));
         } else if tested.is_new {
             step = step.run(&script(cx, "take", &[tested.candidate]));
         }
         for _ in 0..if once { 1 } else { times.boots } {
             step = step
-                .run(&script(cx, "record", &[]))
-                .run_all(&reboot(cx, Who::System, times.max_downtime))
-                .run_all(&watches)
-                .run(&judge("default"));
+                .run_as(Role::Record, &script(cx, "record", &[]))
+                .run_roles(&reboot(cx, Who::System, BootKind::Default, times.max_downtime))
+                .run_roles(&watched)
+                .run_as(Role::Judge, &judge("default"));
         }
         if is_cold && !cold.is_empty() {
             boots = boots.saturating_add(1);
-            step = step.run(&script(cx, "record", &[])).run_all(&cold).run_all(&watches).run(&judge("default"));
+            step = step.run_as(Role::Record, &script(cx, "record", &[])).run_roles(&cold).run_roles(&watched);
+            step = step.run_as(Role::Judge, &judge("default"));
         }
-        step = step.after(&judge("default"));
+        step = step.after_as(Role::Judge, &judge("default")).undo_as(Role::Evidence, &script(cx, "evidence", &[]));
         if once {
-            step = step.undo(&script(cx, "disarm", &[]));
+            step = step.undo_as(Role::Disarm, &script(cx, "disarm", &[]));
         } else if tested.is_new {
             step = step.undo(&script(cx, "take", &[LAST_GOOD]));
         }
@@ -483,10 +456,12 @@ pub(in crate::plan::scenarios) fn again(cx: &PlanCx<'_>) -> Step {
     ));
     let watches = watches(cx);
     let step = watches.iter().fold(step, Step::before);
+    let watched: Vec<(Role, ShellCommand)> = watches.into_iter().map(|watch| (Role::Watch, watch)).collect();
     let step = step
-        .run(&script(cx, "record", &[]))
-        .run_all(&reboot(cx, Who::System, times.max_downtime))
-        .run_all(&watches)
-        .after(&script(cx, "judge", &["default"]));
+        .run_as(Role::Record, &script(cx, "record", &[]))
+        .run_roles(&reboot(cx, Who::System, BootKind::Default, times.max_downtime))
+        .run_roles(&watched)
+        .after_as(Role::Judge, &script(cx, "judge", &["default"]))
+        .undo_as(Role::Evidence, &script(cx, "evidence", &[]));
     back(cx, step).takes(times.boot().saturating_add(times.settle).saturating_add(2 * seconds::LOOK))
 }

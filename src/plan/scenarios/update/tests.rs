@@ -135,7 +135,8 @@ fn where_the_loader_has_no_way_back_a_person_takes_the_candidate_and_its_undo_is
     assert!(plan.step(id::CHECK_READY).is_none() && plan.step(id::WATCH_CONSOLE).is_some());
     let test = plan.step(id::REBOOT_TEST).unwrap();
     assert!(lines(&plan, id::REBOOT_TEST)[0].contains("take.sh /nix/var/nix/gcroots/hostwright-candidate"));
-    assert!(test.way_back()[0].contains("take.sh /nix/var/nix/gcroots/hostwright-last-good"));
+    assert!(test.way_back()[0].contains("evidence.sh"));
+    assert!(test.way_back()[1].contains("take.sh /nix/var/nix/gcroots/hostwright-last-good"));
 }
 
 #[test]
