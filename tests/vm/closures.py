@@ -36,7 +36,7 @@ def take(guest, folder):
           cp "$(readlink -f "$(command -v $name)")" ./$name
           for lib in $(ldd ./$name | grep -o '/[^ ]*'); do cp -L $lib lib/; done
         done""")
-    files = {"stage-1": "cat /root/stage-1", "commands.tar": "tar -C /root/commands -c .", "programs": "ls /usr/bin /usr/sbin",
+    files = {"stage-1": "cat /root/stage-1", "commands.tar": "tar -C /root/commands -c .", "programs": "ls -d /usr/sbin/* /usr/bin/*",
              "unit-programs": f"dpkg -L {PACKAGES} | grep -E '^(/usr)?/s?bin/'", "zfs-version": "zfs version | sed -n 1p"}
     for name, command in files.items():
         with open(os.path.join(folder, name), "wb") as handle:
@@ -101,10 +101,9 @@ def make(settings, out, name):
     lower = read(guest_path(guests_folder(), zfs), "initramfs", mode="rb")
     store.put(f"{initrd}/initrd", lower + read(kept, "stage-1", mode="rb") + archive(upper))
     path = hashed(f"system-path-{zfs}")
-    for folder, file in (("/usr/bin", "programs"), ("/usr/sbin", "programs")):
-        for program in read(settings["folder"], f"zfs-{settings['userland']}", file).split():
-            if not program.endswith(":"):
-                store.link(f"{path}/bin/{program}", f"{folder if folder == '/usr/bin' else '/usr/sbin'}/{program}")
+    userland = os.path.join(settings["folder"], f"zfs-{settings['userland']}")
+    for program in read(userland, "programs").split():
+        store.link(f"{path}/bin/{os.path.basename(program)}", program)
     for program in ("nix-env", "nix-store"):
         store.link(f"{path}/bin/{program}", f"{hashed('nix')}/bin/{program}")
         store.put(f"{hashed('nix')}/bin/{program}", standin(program), 0o755)
@@ -112,7 +111,7 @@ def make(settings, out, name):
         store.put(f"{commands}/bin/{program}", f"#!/bin/sh\nexec {commands}/libexec/lib/ld-linux-x86-64.so.2 --library-path {commands}/libexec/lib "
                   f"{commands}/libexec/{program} \"$@\"\n", 0o755)
         store.link(f"{path}/bin/{program}", f"{commands}/bin/{program}")
-    for program in read(settings["folder"], f"zfs-{settings['userland']}", "unit-programs").split():
+    for program in read(userland, "unit-programs").split():
         store.link(f"{hashed('unit-path')}/bin/{os.path.basename(program)}", program)
     # What the harness reads of a machine that does not answer.
     compiled.params.append("console=ttyS0")
