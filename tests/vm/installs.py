@@ -161,12 +161,12 @@ class Deployer:
             raise Broken(f"{name} has nothing like {pattern}:\n{before}")
         self.write(name, after)
 
-    def run(self, *words, given=None):
+    def run(self, *words, given=None, folder=None):
         with open(os.path.join(self.folder, "settings.json"), "w", encoding="utf-8") as handle:
             json.dump(self.settings, handle)
         environment = dict(os.environ, PATH=f"{self.bin}:{os.environ['PATH']}")
         environment[closures.SETTINGS] = os.path.join(self.folder, "settings.json")
-        done = subprocess.run([self.hostwright, *words], cwd=self.fleet, env=environment, input=given, stdin=None if given else subprocess.DEVNULL,
+        done = subprocess.run([self.hostwright, *words], cwd=folder or self.fleet, env=environment, input=given, stdin=None if given else subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
         return done.returncode, done.stdout
 
@@ -286,13 +286,36 @@ def update(options, checks, deployer, lab, first):
     began = time.monotonic()
     deployer.edit(TOML, r"^\[boot\]$", '[boot]\nkernel-params = ["quiet"]')
     build(deployer)
-    carried_out(deployer, lab, "apply carries an update out")
+    with second_deployer(deployer, lab) as said:
+        carried_out(deployer, lab, "apply carries an update out")
+    checks.that("a second deployer is refused while the first is at work", said and said[0] == 2 and "another deployer is at work" in said[1], said)
     standing = deployer.status()
     checks.same("it is an update", standing["scenario"], "update")
     checks.that("the host runs another system, which boots by default", booted(lab) != first)
     checks.that("it was built from the changed definition", "quiet" in lab.sh("cat /proc/cmdline"))
     steps = {row["id"]: row["seconds"] for row in standing["steps"]}
     record(options, checks, "update of the host", "check, build, apply", "passed", steps, round(time.monotonic() - began))
+
+
+@contextlib.contextmanager
+def second_deployer(deployer, lab):
+    """Somebody else with the same fleet, who begins as soon as the first has taken the machine; yields what came of it."""
+    said, other = [], os.path.join(deployer.folder, "second")
+
+    def begin():
+        while not said and not over.is_set():
+            if lab.run("test -e /var/lib/hostwright/deploy")[0] == 0:
+                shutil.copytree(deployer.fleet, other, ignore=shutil.ignore_patterns("deployer-id", "lock", "journal-*", "logs"))
+                said.extend(deployer.run("apply", HOST, "--non-interactive", *TODAY, folder=other))
+            time.sleep(1)
+    over = threading.Event()
+    thread = threading.Thread(target=begin)
+    thread.start()
+    try:
+        yield said
+    finally:
+        over.set()
+        thread.join()
 
 
 def incident(options, checks):
