@@ -564,6 +564,111 @@ fn disarming_leaves_the_good_system_and_nothing_of_the_trial() {
     }
 }
 
+/// Programs that change something on the machine: the power may be cut before each of them.
+const CHANGING: [&str; 6] = ["nix-env", "nix-store", "grub-editenv", "bootctl", "mv", "rm"];
+
+impl Machine {
+    /// Lets the power be cut before the given change; counts them.
+    fn cut_at(&self, change: usize) {
+        self.write("cut-at", &change.to_string());
+        self.write("cuts", "");
+        for system in ["old", "new"] {
+            for name in CHANGING {
+                let real = PROGRAMS.iter().find(|(program, _)| *program == name).map(|(_, text)| (*text).to_owned());
+                let real = real.unwrap_or_else(|| format!("command -p {name} \"$@\""));
+                let cut = "echo >> T/cuts; [ \"$(command -p wc -l < T/cuts)\" != \"$(cat T/cut-at)\" ] || kill -9 0";
+                // What a stand-in itself calls is no change of the script's.
+                let inner = "PATH=/usr/bin:/bin";
+                self.prints(system, name, &format!("{cut}\n{inner}\n{real}"));
+            }
+        }
+    }
+
+    /// Runs a script until the power is cut; tells whether it was.
+    fn is_cut(&self, script: &str, arguments: &[&str]) -> bool {
+        use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+        let path = self.path(&format!("var/lib/hostwright/reboot/{script}.sh"));
+        let output = Command::new("sh").arg(path).args(arguments).process_group(0).output().unwrap();
+        assert!(output.status.success() || output.status.signal() == Some(9), "{output:?}");
+        !output.status.success()
+    }
+
+    /// Boots as the loader does, and once more where that was a trial, which nobody confirms.
+    fn boots_by_itself(&self) -> String {
+        let entries = ["boot/grub/hostwright.cfg", "boot/loader/entries/hostwright-trial.conf"];
+        if self.is_armed() {
+            assert!(entries.iter().any(|entry| self.exists(entry)), "armed without an entry");
+            self.boot("new", "hostwright.trial=01234567");
+        }
+        let default = self.default();
+        self.boot(&default, "");
+        default
+    }
+}
+
+#[test]
+fn wherever_the_power_is_cut_the_machine_boots_a_good_system_and_disarming_settles_the_rest() {
+    let mut cuts = 0;
+    for host in HOSTS {
+        for script in ["arm", "promote", "disarm"] {
+            for change in 1.. {
+                let machine = Machine::new(host);
+                let new = machine.path(&Machine::store("new"));
+                let trial = ["trial", new.to_str().unwrap()];
+                if script != "arm" {
+                    machine.arm_trial();
+                }
+                match script {
+                    "promote" => {
+                        machine.boot("new", "hostwright.trial=01234567");
+                        machine.prints("new", "systemctl", "exit 0");
+                        machine.succeeds("confirm", &[]);
+                        machine.prints("new", "systemctl", "case $1 in show) echo 10min ;; *) exit 1 ;; esac");
+                    }
+                    "disarm" => machine.boot("old", ""),
+                    _ => {}
+                }
+                machine.cut_at(change);
+                if !machine.is_cut(script, if script == "arm" { &trial } else { &[] }) {
+                    assert!(change > 3, "{host}: {script} has {change} changes");
+                    break;
+                }
+                cuts += 1;
+                machine.cut_at(0);
+                let booted = machine.boots_by_itself();
+                assert!(booted == "old" || script == "promote", "{host}: {script} cut at {change} boots {booted}");
+                machine.succeeds("disarm", &[]);
+                assert_eq!(machine.default(), booted, "{host}: {script} cut at {change}");
+                assert!(!machine.is_armed());
+                assert_gone(&machine);
+                let current = machine.path("nix/var/nix/profiles/system").canonicalize().unwrap();
+                assert!(current.ends_with(Machine::store(&booted)), "{host}: {script} cut at {change}: {current:?}");
+                machine.succeeds("ready", &[]);
+            }
+        }
+    }
+    assert!(cuts > 40, "{cuts}");
+}
+
+#[test]
+fn a_promotion_that_was_cut_off_while_the_trial_runs_is_finished_and_an_unconfirmed_trial_is_not() {
+    for host in HOSTS {
+        let machine = Machine::new(host);
+        machine.arm_trial();
+        machine.boot("new", "hostwright.trial=01234567");
+        machine.fails("disarm", &[], 1, "boot the last good generation first");
+        machine.prints("new", "systemctl", "exit 0");
+        machine.succeeds("confirm", &[]);
+        machine.fails("disarm", &[], 1, "boot the last good generation first");
+        machine.cut_at(2);
+        assert!(machine.is_cut("promote", &[]));
+        machine.cut_at(0);
+        machine.succeeds("disarm", &[]);
+        assert_eq!(machine.default(), "new", "{host}");
+        assert_gone(&machine);
+    }
+}
+
 #[test]
 fn a_good_system_that_the_menu_has_no_room_for_is_not_armed() {
     // Its installer would make the newest entry the default: the candidate.

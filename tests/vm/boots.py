@@ -31,12 +31,14 @@ MENUS = ("/boot", "/boot-right")
 FAULTS = {
     "panics-in-stage-1": "panics in stage 1: the root cannot be mounted",
     "hangs-in-stage-1": "hangs in stage 1: a device that never comes",
+    "asks-for-a-key": "asks for a key in stage 1, and nobody answers",
     "kernel-is-missing": "its kernel is gone from /boot after it was armed",
     "hangs-in-stage-2": "hangs in stage 2, before the network",
     "has-no-network": "comes up without network",
     "sshd-is-masked": "comes up without sshd",
 }
 BACK = "came back on the old generation"
+VARIABLES = "uefi-variables.fd"
 
 
 class Machine(Guest):
@@ -82,10 +84,13 @@ class Machine(Guest):
             self.sh("NIXOS_INSTALL_BOOTLOADER=1 /run/current-system/bin/switch-to-configuration boot")
         return path
 
-    def power(self, disk):
-        """Powers off, and on again with this disk first."""
+    def power(self, disk, firmware=None):
+        """Powers off, and on again with this disk first; the firmware may have its variables back as they were."""
         self._hang_up()
         self._machine("stop", self.name, "--timeout", str(PATIENCE))
+        if firmware is not None:
+            with open(os.path.join(MACHINES, self.name, VARIABLES), "wb") as handle:
+                handle.write(firmware)
         self._machine("start", self.name, "--boot", f"{self.kind}:{self.disks_of[disk]}", "--timeout", str(PATIENCE))
 
     def script(self, name, *words):
@@ -336,6 +341,22 @@ class Test:
         self.well("ready")
         return verdict, away
 
+    def forgotten(self):
+        """The firmware loses what was armed: the good system boots by default, and that is no baseline."""
+        with open(os.path.join(MACHINES, self.machine.name, VARIABLES), "rb") as handle:
+            firmware = handle.read()
+        self.arm("baseline", "/run/booted-system")
+        began = time.monotonic()
+        self.machine.power("left", firmware)
+        away = round(time.monotonic() - began)
+        self.checks.same("nothing is armed any more", set(self.machine.armed()), {""})
+        self.checks.same("the last good generation runs", self.machine.booted(), self.old)
+        status, said = self.machine.script("judge", "baseline")
+        self.checks.that("judge.sh says that the one-shot was not honoured", status == 3 and "was not honoured" in said, f"status {status}\n{said}")
+        self.well("disarm")
+        self.well("ready")
+        return said.strip().splitlines()[-1], away
+
     def run(self):
         grub = self.machine.compiled.loader == "grub"
         self.machine.lay_out()
@@ -350,6 +371,8 @@ class Test:
             self.case(f"a candidate that {words}" if not words.startswith("its") else f"a candidate: {words}", self.fault(case))
         if grub:
             self.case("the other disk boots first", self.swapped)
+        else:
+            self.case("the firmware forgets what was armed", self.forgotten)
         self.case("a candidate with a failed unit, which nobody confirms", self.damaged)
 
 

@@ -53,6 +53,8 @@ def parts(kills):
         yield Part(f"from blank disks to a compiled fleet, OpenZFS {version}", ["probe.py", "--zfs", version, "--record"])
     for name, host in LOADERS:
         yield Part(name, ["boots.py", "--record", host])
+    yield Part("from blank disks to a host that comes back, and its update", ["installs.py", "--record", "install"])
+    yield Part("installed with a newer ZFS than what is deployed next", ["installs.py", "--record", "incident"])
     yield Part("every ZFS feature, predicted and imported", ["features.py", "--record"])
     for script in SCRIPTS:
         yield Part(f"{EXAMPLES[0]}, {script}.sh killed", killed(kills, script, EXAMPLES[0]))
@@ -69,8 +71,8 @@ def killed(kills, script, *host):
 
 
 WRITING = threading.Lock()
-# Its machines have the same names whatever the version.
-ALONE = {"probe.py": threading.Lock()}
+# Their machines have the same names whatever the version or the case.
+ALONE = {"probe.py": threading.Lock(), "installs.py": threading.Lock()}
 
 
 def run(part, hostwright, again):

@@ -52,7 +52,8 @@ def nix_string(text, key):
 
 
 def nix_list(text, key):
-    return re.findall(r'"([^"]*)"', re.search(rf"\b{key} = \[(.*?)\]", text, re.DOTALL)[1])
+    found = re.search(rf"\b{key} = \[(.*?)\]", text, re.DOTALL)
+    return re.findall(r'"([^"]*)"', found[1]) if found else []
 
 
 class Compiled:
@@ -68,7 +69,7 @@ class Compiled:
         self.pool = next(iter(self.toml["zfs"]["pools"]))
         # NixOS adds the first of these itself; the others make an emulated processor bearable.
         self.params = [*nix_list(boot, "kernelParams"), *nix_list(test, "kernelParams"), "loglevel=4", *EMULATED]
-        self.limit = re.search(r"configurationLimit = (\d+);", boot)[1]
+        self.limit = re.search(r"configurationLimit = (?:lib\.mkDefault )?(\d+);", boot)[1]
         self.stage_1 = nix_string(test, "preDeviceCommands")
         of_initrd = test[test.index("        services.hostwright-deadman"):]
         self.systemd_stage_1 = nix_string(of_initrd, "script")
@@ -97,7 +98,8 @@ def systemd_stage_1(compiled, case):
     """What a generation adds to an initrd whose stage 1 is systemd: the compiled dead-man, NixOS' panic, and the root."""
     text = f"[Service]\nType=oneshot\nRemainAfterExit=yes\nTimeoutStartSec=infinity\nExecStart={{}}\n"
     load = "/bin/busybox sh -c 'for one in $$(/bin/busybox cat /boot-modules); do /bin/busybox insmod $$one; done'"
-    mount = {"panics-in-stage-1": "/bin/busybox false", "hangs-in-stage-1": "/usr/bin/sleep infinity"}.get(
+    mount = {"panics-in-stage-1": "/bin/busybox false", "hangs-in-stage-1": "/usr/bin/sleep infinity",
+             "asks-for-a-key": "/bin/busybox sh -c 'read key < /dev/console'"}.get(
         case, "/bin/busybox sh -c 'until /bin/busybox mount -t ext4 -o rw /dev/vda /sysroot; do /bin/busybox sleep 1; done'")
     say = "/bin/busybox sh -c 'echo \"stage 1: $$(/bin/busybox cat /proc/cmdline)\" > /dev/console'"
     script = "#!/usr/bin/bash\nset -e\n\n{}\n"
@@ -136,10 +138,10 @@ def standin(name, **words):
 
 
 def archive(files):
-    """A cpio archive as the kernel unpacks it over another one: path -> (mode, text)."""
+    """A cpio archive as the kernel unpacks it over another one: path -> (mode, text or bytes)."""
     out = io.BytesIO()
     for number, (path, (mode, text)) in enumerate([*files.items(), ("TRAILER!!!", (0, ""))], 1):
-        data, name = text.encode(), path.encode() + b"\0"
+        data, name = text if isinstance(text, bytes) else text.encode(), path.encode() + b"\0"
         fields = [number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name), 0]
         out.write(b"070701" + b"".join(b"%08X" % field for field in fields) + name)
         out.write(b"\0" * (-out.tell() % 4) + data)
@@ -163,7 +165,7 @@ class Generations:
         with open(os.path.join(guests_folder(), f"modules-{self.guest.zfs}", "busybox"), "rb") as handle:
             self.guest.sh("cat > /nix/busybox; chmod 755 /nix/busybox", handle.read())
         self.guest.write("/nix/initrd", standin("initrd"), "0755")
-        self.guest.sh("/nix/initrd /nix/busybox /nix/initrd-systemd")
+        self.guest.sh("/nix/initrd systemd /nix/busybox /nix/initrd-systemd")
         for name in ("nix-env", "nix-store"):
             self.guest.write(f"{hashed('system-path')}/bin/{name}", standin(name), "0755")
 
@@ -192,23 +194,28 @@ class Generations:
             scripted = {"init": (stat.S_IFREG | 0o755, standin("stage-1", preDeviceCommands=compiled.stage_1)),
                         "case": (stat.S_IFREG | 0o644, case)}
             put(f"{initrd}/upper", archive(scripted if stage_1 == "scripted" else systemd_stage_1(compiled, case)))
-            link(f"{system}/kernel", f"{kernel}/bzImage")
             link(f"{system}/initrd", f"{initrd}/initrd")
-            link(f"{system}/sw", hashed("system-path"))
-            put(f"{system}/kernel-params", " ".join(compiled.params))
-            put(f"{system}/nixos-version", f"26.05.{number}")
-            put(f"{system}/init", standin("init", system=system), 0o755)
-            put(f"{system}/bin/switch-to-configuration", standin("switch-to-configuration", system=system), 0o755)
-            settings = {"kind": compiled.loader, "limit": compiled.limit, "menus": compiled.menus, "prepare": compiled.prepare,
-                        "extra-config": compiled.extra_config, "extra-entries": compiled.extra_entries,
-                        "install-commands": compiled.install_commands, "pre-switch-check": compiled.pre_switch_check}
-            for name, text in settings.items():
-                put(f"{system}/loader/{name}", text)
-            units(compiled, put, link, f"{system}/etc/systemd", case)
+            describe(compiled, put, link, system, kernel, f"26.05.{number}", case)
         self.guest.sh("tar -C / -x --no-same-owner", packed.getvalue())
         middle = "" if stage_1 == "scripted" else "/nix/initrd-systemd"
         self.guest.sh(f"cat /nix/initramfs {middle} {initrd}/upper > {initrd}/initrd")
         return system
+
+
+def describe(compiled, put, link, system, kernel, version, case=""):
+    """A system as it lies in the store, but for its initrd: what the scripts of a reboot test and the loader's installer read of it."""
+    link(f"{system}/kernel", f"{kernel}/bzImage")
+    link(f"{system}/sw", hashed("system-path"))
+    put(f"{system}/kernel-params", " ".join(compiled.params))
+    put(f"{system}/nixos-version", version)
+    put(f"{system}/init", standin("init", system=system), 0o755)
+    put(f"{system}/bin/switch-to-configuration", standin("switch-to-configuration", system=system), 0o755)
+    settings = {"kind": compiled.loader, "limit": compiled.limit, "menus": compiled.menus, "prepare": compiled.prepare,
+                "extra-config": compiled.extra_config, "extra-entries": compiled.extra_entries,
+                "install-commands": compiled.install_commands, "pre-switch-check": compiled.pre_switch_check}
+    for name, text in settings.items():
+        put(f"{system}/loader/{name}", text)
+    units(compiled, put, link, f"{system}/etc/systemd", case)
 
 
 def units(compiled, put, link, folder, case):

@@ -37,7 +37,12 @@ BOOTS = ("The reboot test on real loaders",
          "trial, and a few minutes for a trial that nobody can confirm. Stage 1 of the candidates that fail is a scripted one with GRUB and "
          "systemd with systemd-boot; good candidates have systemd. A case without a row has not run to its end.",
          [("loader", "loader"), ("case", "case"), ("verdict", "verdict"), ("seconds away", "away")])
-KINDS = {"boots": BOOTS, "layouts-2.1": LAYOUTS, "layouts-2.3": LAYOUTS, "kills": KILLS, "features": FEATURES, "probe": PROBE}
+INSTALLS = ("Plans carried out on a real machine",
+            "`tests/vm/installs.py`: `hostwright` over real ssh to a guest with two blank disks and real ZFS, from `probe` to a host whose root is "
+            "on the pool, booted by GRUB. The steps that need Nix are carried by stand-ins (closures.py, standin/). A processor of the guest is "
+            "emulated, so that a boot takes minutes.",
+            [("what", "subject"), ("commands", "what"), ("verdict", "verdict")])
+KINDS = {"boots": BOOTS, "installs": INSTALLS, "layouts-2.1": LAYOUTS, "layouts-2.3": LAYOUTS, "kills": KILLS, "features": FEATURES, "probe": PROBE}
 
 
 def commit():
