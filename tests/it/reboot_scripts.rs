@@ -77,7 +77,14 @@ if [ -z "$2" ]; then rm -f "$v"; else printf '\007\000\000\000%s' "$2" | sed 's/
         "tail",
         r#"[ -z "$3" ] || { echo "tail: $3: cannot seek to relative offset 4: Illegal seek" >&2; exit 1; }; command -p tail "$@""#,
     ),
-    ("nix-env", r#"[ "$1" = -p ] && [ "$3" = --set ] && ln -sfn "$4" "$2""#),
+    (
+        "nix-env",
+        r#"[ "$1" = -p ] && [ "$3" = --set ] || exit 1
+[ "$(readlink -f "$2")" != "$4" ] || exit 0
+number=1
+while [ -L "$2-$number-link" ]; do number=$((number + 1)); done
+ln -s "$4" "$2-$number-link" && ln -sfn "$(basename "$2")-$number-link" "$2""#,
+    ),
     ("nix-store", "exit 0"),
     ("systemd-run", r#"while [ "${1##*/}" != switch-to-configuration ]; do shift; done; exec "$@""#),
     (
