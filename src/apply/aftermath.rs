@@ -60,7 +60,11 @@ impl Executor<'_> {
             verdict = Verdict { why: verdict.why, ..self.verdict(step, Some(broke), judge.as_ref()) };
             // Where nothing was rebooted there is nothing to be known.
             if verdict.outcome != Outcome::Refused {
-                verdict.evidence = self.evidence(step, failed)?.into_iter().collect();
+                if let Some((path, findings)) = self.evidence(step, failed)? {
+                    verdict.evidence.push(path);
+                    failed.did.extend(findings.iter().cloned());
+                    verdict.findings = findings;
+                }
             }
             verdict.disarmed = self.way_back(step, &broke, &verdict, failed)?;
         }
@@ -108,10 +112,10 @@ impl Executor<'_> {
         })
     }
 
-    /// Keeps what the machine knows of a boot that failed; returns where, below the fleet's folder.
-    fn evidence(&mut self, step: &Step, failed: &mut Failed) -> Result<Option<String>, Refused> {
+    /// Keeps what the machine knows of a boot that failed; returns where, below the fleet's folder, and what of it explains the failure.
+    fn evidence(&mut self, step: &Step, failed: &mut Failed) -> Result<Option<(String, Vec<String>)>, Refused> {
         let Some(text) = step.way_back_for(Role::Evidence).map(str::to_owned) else { return Ok(None) };
-        let (ran, _) = self.aid(step, Aid::Evidence, &text)?;
+        let (ran, tail) = self.aid(step, Aid::Evidence, &text)?;
         if let Err(why) = ran {
             failed.did.push(format!("what the host knows of it could not be had: {why}"));
             return Ok(None);
@@ -119,7 +123,7 @@ impl Executor<'_> {
         let path = self.evidence_path(step);
         let shown = path.strip_prefix(self.fleet).unwrap_or(&path).display().to_string();
         failed.did.push(format!("what the host knows of it is kept in {shown}"));
-        Ok(Some(shown))
+        Ok(Some((shown, verdict::findings(&tail))))
     }
 
     fn evidence_path(&self, step: &Step) -> std::path::PathBuf {

@@ -28,6 +28,9 @@ pub fn human(verdict: &Verdict) -> String {
             let _ = writeln!(text, "  {word}: {}", printable(system));
         }
     }
+    for finding in &verdict.findings {
+        let _ = writeln!(text, "  because: {}", printable(finding));
+    }
     for file in &verdict.evidence {
         let _ = writeln!(text, "  evidence: {}", printable(file));
     }
@@ -97,6 +100,12 @@ pub fn junit(verdict: &Verdict) -> String {
     if verdict.outcome != Outcome::Passed && cases.iter().all(|case| case.failure.is_none()) {
         let why = verdict.why.clone().unwrap_or_default();
         cases.push(Case::new("the test".to_owned()).failing(verdict.outcome.words(), why));
+    }
+    if let Some((_, long)) = cases.iter_mut().filter_map(|case| case.failure.as_mut()).next_back() {
+        for finding in &verdict.findings {
+            long.push('\n');
+            long.push_str(finding);
+        }
     }
     if cases.is_empty() {
         cases.push(Case::new("on record".to_owned()));
@@ -204,6 +213,7 @@ mod tests {
             old: Some("/nix/store/old".into()),
             boots: vec![boot(BootKind::Trial), Boot { judged, confirmed: false, ..boot(BootKind::Default) }],
             evidence: vec!["state/a/evidence/x.txt".into()],
+            findings: vec!["the ZFS of the candidate knows no x".into()],
             disarmed: None,
         }
     }
@@ -218,6 +228,7 @@ mod tests {
             damage: failed units: a.service \u{1b}[2J
           tested: /nix/store/new
           before: /nix/store/old
+          because: the ZFS of the candidate knows no x
           evidence: state/a/evidence/x.txt
         ");
     }

@@ -117,6 +117,8 @@ pub struct Verdict {
     pub boots: Vec<Boot>,
     /// What is known of the boot that failed: files below the fleet's folder.
     pub evidence: Vec<String>,
+    /// What of that explains it, as phrases.
+    pub findings: Vec<String>,
     /// Whether the trial was taken away from every disk; none when nothing was armed.
     pub disarmed: Option<bool>,
 }
@@ -140,6 +142,11 @@ pub struct Away {
     pub seconds_away: Option<u64>,
     /// How long it may be away, in seconds.
     pub seconds_allowed: u64,
+}
+
+/// Returns what explains a failure, of what was printed as evidence.
+pub(super) fn findings(evidence: &str) -> Vec<String> {
+    Said::read(evidence).findings
 }
 
 impl Verdict {
@@ -202,6 +209,7 @@ pub(super) fn of(plan: &Plan, step: &Step, facts: Facts<'_>, at: String) -> Verd
         old: found.old,
         boots: found.boots,
         evidence: Vec::new(),
+        findings: Vec::new(),
         disarmed: None,
     }
 }

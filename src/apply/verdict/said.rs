@@ -1,13 +1,17 @@
 //! What the scripts of the reboot test print for programs, read back.
 //!
 //! A script ends with one line `hostwright-result: KEY=VALUE KEY=VALUE …`; no value holds white space, and an empty one says that it
-//! is not known. Damages stand before it, each as `damage: TEXT` on a line of its own. Everything else is for people.
+//! is not known. Damages stand before it, each as `damage: TEXT` on a line of its own, and what explains a failure as `finding: TEXT`.
+//! Everything else is for people.
 
 /// What the line for programs begins with.
 const RESULT: &str = "hostwright-result: ";
 
 /// What a damage begins with.
 const DAMAGE: &str = "damage: ";
+
+/// What an explanation begins with.
+const FINDING: &str = "finding: ";
 
 /// What a script printed for programs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +21,8 @@ pub(super) struct Said {
     pub(super) is_there: bool,
     /// Each damage, in its order.
     pub(super) damages: Vec<String>,
+    /// Each explanation of what failed, in its order.
+    pub(super) findings: Vec<String>,
 }
 
 impl Said {
@@ -24,15 +30,15 @@ impl Said {
     pub(super) fn read(text: &str) -> Self {
         let line = text.lines().rev().find_map(|line| line.trim_end().strip_prefix(RESULT));
         let pair = |word: &str| word.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let after = |start: &str| -> Vec<String> {
+            let rest = text.lines().filter_map(|line| line.trim_end().strip_prefix(start));
+            rest.map(|rest| rest.trim().to_owned()).collect()
+        };
         Self {
             is_there: line.is_some(),
             values: line.into_iter().flat_map(str::split_whitespace).filter_map(pair).collect(),
-            damages: text
-                .lines()
-                .filter_map(|line| line.trim_end().strip_prefix(DAMAGE))
-                .map(str::trim)
-                .map(str::to_owned)
-                .collect(),
+            damages: after(DAMAGE),
+            findings: after(FINDING),
         }
     }
 

@@ -3,6 +3,7 @@
 use super::access::{console_words, hook, hooks};
 use super::keys::opening;
 use super::watch::{watched, watches};
+use crate::fleet::schema::deploy::Watch;
 use crate::fleet::schema::machine::Method;
 use crate::plan::PlanCx;
 use crate::plan::gates::id;
