@@ -10,6 +10,7 @@ mod check;
 mod cluster;
 mod completions;
 mod context;
+mod drift;
 mod eval;
 mod explain;
 mod facts;
@@ -68,7 +69,7 @@ Examples:
   hostwright plan lufta                    the deploy plan of one host
   hostwright explain port-conflict         why a rule exists and how to mend what it reports
 
-Exit status: 0 nothing at error level; 1 findings at error level, or `build --check` found a difference;
+Exit status: 0 nothing at error level; 1 findings at error level, or `build --check` or `drift` found a difference;
 2 wrong usage, unreadable or invalid input, an altered plan; 3 a step of `apply` failed, waits for somebody or was stopped.")]
 struct Cli {
     /// The fleet's folder [default: the nearest one upwards with a fleet.toml]
@@ -110,6 +111,7 @@ enum Command {
     Pin(pin::Args),
     Probe(probe::Args),
     Apply(apply::Args),
+    Drift(drift::Args),
     Migrate(migrate::Args),
     LintNix(lint_nix::Args),
     Schema(schema::Args),
@@ -191,6 +193,7 @@ pub fn main() -> ExitCode {
             Command::Pin(args) => pin::run(&terminal, &fleet()?, args),
             Command::Probe(args) => probe::run(&terminal, &fleet, args),
             Command::Apply(args) => apply::run(&terminal, &fleet()?, args),
+            Command::Drift(args) => drift::run(&terminal, &fleet, args),
             Command::Migrate(args) => migrate::run(&terminal, &fleet, args),
             Command::LintNix(args) => lint_nix::run(&terminal, args),
             Command::Schema(args) => schema::run(&terminal, args),
