@@ -80,6 +80,3 @@ pub fn compare(host: &ResolvedHost<'_>, machine: &Machine, facts: &Facts, record
     services::compare(&cx, &mut out);
     out
 }
-
-#[cfg(test)]
-mod tests;

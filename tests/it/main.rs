@@ -21,6 +21,7 @@ mod compile_nix;
 mod compile_shell;
 mod cron;
 mod disko;
+mod drift;
 mod engines;
 mod eval;
 mod examples;
