@@ -21,14 +21,14 @@ pub(super) fn compare(cx: &Cx<'_>, out: &mut Comparison) {
     let servers = cx.host.def.network.iter().flat_map(|network| &network.nameservers);
     for server in servers {
         match &cx.machine.nameservers {
-            Some(live) => out.hold(live.iter().any(|one| is_address(one, server.value)), || {
+            Some(live) if !live.is_empty() => out.hold(live.iter().any(|one| is_address(one, server.value)), || {
                 Difference::new(GROUP, "name servers", format!("{} is not asked", server.value))
                     .defined(server.value.to_string(), server.place)
-                    .live(if live.is_empty() { "none".to_owned() } else { live.join(", ") })
+                    .live(live.join(", "))
                     .why("names may not resolve, or be asked of a server that nobody chose")
                     .help("`resolvectl` on the machine; something else than the definition wrote resolv.conf")
             }),
-            None => out.unknown(GROUP, "name servers", "resolv.conf could not be read"),
+            _ => out.unknown(GROUP, "name servers", "resolv.conf could not be read, or names none"),
         }
     }
 }
@@ -80,7 +80,7 @@ fn interfaces(cx: &Cx<'_>, live: &[Live], out: &mut Comparison) {
             (None, None) => None,
         };
         addresses(&subject, interface, of_device.as_deref(), there.and_then(|live| live.dhcp), out);
-        routers(&subject, interface, there, out);
+        routers(cx, &subject, &device, interface, there, out);
     }
 }
 
@@ -114,13 +114,31 @@ fn addresses(subject: &str, interface: &Interface, live: Option<&[&str]>, dhcp: 
     }
 }
 
-fn routers(subject: &str, interface: &Interface, there: Option<&Live>, out: &mut Comparison) {
+/// Returns the routers of an interface over one kind of IP. Facts that were written down do not tell none from not known.
+fn routers_of<'a>(cx: &'a Cx<'_>, device: &str, ipv6: bool, there: Option<&'a Live>) -> Option<Vec<&'a str>> {
+    if let Some(live) = &cx.machine.live {
+        let all = if ipv6 { &live.routers6 } else { &live.routers };
+        let pairs = all.as_ref()?.iter().filter_map(|line| line.split_once(' '));
+        return Some(pairs.filter(|(_, interface)| *interface == device).map(|(via, _)| via).collect());
+    }
+    let routers: Vec<&str> = there?.gateways.iter().map(|gateway| gateway.via.as_str()).collect();
+    let of_kind = routers.iter().any(|router| router.contains(':') == ipv6);
+    of_kind.then_some(routers)
+}
+
+fn routers(
+    cx: &Cx<'_>,
+    subject: &str,
+    device: &str,
+    interface: &Interface,
+    there: Option<&Live>,
+    out: &mut Comparison,
+) {
     for gateway in &interface.gateways {
-        let Some(live) = there else {
-            out.unknown(GROUP, format!("gateway {} of {subject}", gateway.via), "the interface was not found");
+        let Some(routers) = routers_of(cx, device, gateway.via.is_ipv6(), there) else {
+            out.unknown(GROUP, format!("gateway {} of {subject}", gateway.via), "no `ip route` told the default routes");
             continue;
         };
-        let routers: Vec<&str> = live.gateways.iter().map(|gateway| gateway.via.as_str()).collect();
         out.hold(routers.iter().any(|router| is_address(router, gateway.via)), || {
             Difference::new(GROUP, subject, format!("no default route leads through {}", gateway.via))
                 .defined(gateway.via.to_string(), gateway.place)

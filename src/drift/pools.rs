@@ -26,6 +26,12 @@ pub(super) fn compare(cx: &Cx<'_>, out: &mut Comparison) {
         out.unknown(GROUP, "pools", "there is no ZFS on the machine that could tell");
         return;
     };
+    // Labels on the disks do not say what is imported; where no module is loaded, nothing is.
+    let is_loaded = cx.machine.zfs.as_ref().is_some_and(|zfs| zfs.module.is_some());
+    if is_loaded && cx.machine.live.as_ref().is_some_and(|live| live.pools.is_none()) {
+        out.unknown(GROUP, "pools", "zpool get did not tell");
+        return;
+    }
     let imported = |name: &str| pools.iter().find(|pool| pool.name == name && pool.imported != Some(false));
     for pool in &cx.host.pools {
         let Some(live) = imported(pool.name) else {

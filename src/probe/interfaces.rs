@@ -90,6 +90,14 @@ pub(super) fn all_addresses(sections: &Sections) -> Option<BTreeMap<String, Vec<
     Some(all)
 }
 
+/// Returns the routers of the default routes of IPv4 and of IPv6; nothing of a family that no `ip` told of.
+pub(super) fn all_routers(sections: &Sections) -> [Option<Vec<String>>; 2] {
+    [("ip-route-json", "ip-route"), ("ip-route6-json", "ip-route6")].map(|(json, text)| {
+        let routes = sections.good(json).and_then(routes_json).or_else(|| sections.good(text).map(routes_text))?;
+        Some(routes.into_iter().map(|(interface, gateway)| format!("{} {interface}", gateway.via)).collect())
+    })
+}
+
 fn from_sysfs(text: &str) -> Vec<Interface> {
     let mut all: Vec<Interface> = Vec::new();
     let mut permanent = false;

@@ -36,6 +36,10 @@ pub struct Live {
     pub host_keys: Option<Vec<String>>,
     /// Addresses with their lengths, by interface, of global scope.
     pub addresses: Option<BTreeMap<String, Vec<String>>>,
+    /// Routers of default routes over IPv4, as `ADDRESS INTERFACE`.
+    pub routers: Option<Vec<String>>,
+    /// The same over IPv6.
+    pub routers6: Option<Vec<String>>,
     /// Pools that are imported, by name.
     pub pools: Option<BTreeMap<String, PoolState>>,
     /// Datasets, by name.
@@ -122,6 +126,7 @@ pub(super) fn live(sections: &Sections) -> Option<Live> {
         datasets: sections.good("zfs-get").map(datasets),
         ..Live::default()
     };
+    [live.routers, live.routers6] = super::interfaces::all_routers(sections);
     systems(sections, &mut live);
     let links = pairs(sections.ran("device-links").unwrap_or_default());
     live.links = links.map(|(real, name)| (name.to_owned(), real.to_owned())).collect();

@@ -220,7 +220,7 @@ fn a_configuration_written_by_hand_takes_the_module_alone() {
         for systemd in [true, false] {
             let expression = format!(
                 "let look = {SYSTEM}; hand = {{ {loader} boot.initrd.systemd.enable = {systemd}; \
-                 nixpkgs = {{ hostPlatform = \"x86_64-linux\"; overlays = {OVERLAYS}; }}; networking.hostId = \"2487cd1f\"; \
+                 nixpkgs = {{ hostPlatform = \"x86_64-linux\"; overlays = {OVERLAYS}; }}; networking.hostId = \"2487cd1f\"; boot.zfs.forceImportRoot = false; \
                  fileSystems.\"/\" = {{ device = \"rpool/root\"; fsType = \"zfs\"; }}; \
                  fileSystems.\"/boot\" = {{ device = \"/dev/sda2\"; fsType = \"vfat\"; }}; \
                  services.openssh.enable = true; system.stateVersion = \"26.05\"; }}; \

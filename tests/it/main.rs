@@ -61,5 +61,6 @@ mod readme;
 mod reboot_scripts;
 mod secrets;
 mod spread;
+mod sshd;
 mod structure;
 mod updates;
