@@ -164,8 +164,5 @@ fn recorded(folder: &Path, host: &ResolvedHost<'_>, facts: &Facts) -> Recorded {
         let limit = compile::for_pool(host, pool, facts);
         (pool.name.to_owned(), Contract { set: limit.set, features: limit.features })
     };
-    Recorded {
-        host_keys: way::recorded_keys(folder, host.name),
-        contracts: host.pools.iter().map(contract).collect(),
-    }
+    Recorded { host_keys: way::recorded_keys(folder, host.name), contracts: host.pools.iter().map(contract).collect() }
 }

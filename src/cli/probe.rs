@@ -200,9 +200,7 @@ pub(super) fn over_ssh(
             Ok(None) => {
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(
-                    failed(format!("no answer within {deadline} s")).help("`--deadline SECONDS` waits longer")
-                );
+                return Err(failed(format!("no answer within {deadline} s")).help("`--deadline SECONDS` waits longer"));
             }
             Err(why) => return Err(failed(why.to_string())),
         }

@@ -96,7 +96,11 @@ impl Way {
         for option in &self.options {
             ssh.args(["-o", option]);
         }
-        let known = if self.keys.is_empty() || self.recorded.is_some() { None } else { Some(KnownHosts::of(host, *port, &self.keys)?) };
+        let known = if self.keys.is_empty() || self.recorded.is_some() {
+            None
+        } else {
+            Some(KnownHosts::of(host, *port, &self.keys)?)
+        };
         if let Some(known) = &known {
             // The fleet's keys stand where the machine's administrator would put them; your own known_hosts stays as it is.
             ssh.arg("-o").arg(format!("GlobalKnownHostsFile=\"{}\" /etc/ssh/ssh_known_hosts", known.0.display()));

@@ -9,7 +9,8 @@ const GROUP: Group = Group::Access;
 
 pub(super) fn compare(cx: &Cx<'_>, out: &mut Comparison) {
     let place = cx.host.def.access.iter().flat_map(|access| &access.host_keys).map(|key| key.place).next();
-    let defined = cx.host.host_keys().into_iter().map(|(kind, blob)| (format!("{kind} {blob}"), place, "`[access] host-keys`"));
+    let defined =
+        cx.host.host_keys().into_iter().map(|(kind, blob)| (format!("{kind} {blob}"), place, "`[access] host-keys`"));
     let recorded = cx.recorded.host_keys.iter().map(|key| (key.clone(), None, "state/HOST/known_hosts"));
     let mut known: Vec<(String, Option<crate::source::Place>, &str)> = Vec::new();
     for (key, place, from) in defined.chain(recorded) {

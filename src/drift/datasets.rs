@@ -114,9 +114,12 @@ fn properties(dataset: &str, wanted: &[Wanted], live: &Dataset, out: &mut Compar
             Ok(bytes) if bytes >= 1024 => Size::human(bytes),
             _ => text.to_owned(),
         };
-        let from = if source.starts_with("inherited") || source == "default" { format!(" ({source})") } else { String::new() };
+        let from =
+            if source.starts_with("inherited") || source == "default" { format!(" ({source})") } else { String::new() };
         let why = match name.as_str() {
-            "mountpoint" | "canmount" => "it is mounted elsewhere or not at all: what is written to its place lands in another dataset",
+            "mountpoint" | "canmount" => {
+                "it is mounted elsewhere or not at all: what is written to its place lands in another dataset"
+            }
             "quota" | "refquota" => "it may fill the pool, or be full before it should",
             "reservation" | "refreservation" => "the space that it was promised is not kept",
             _ => "properties are set when a dataset is made, and nothing sets them again",
@@ -173,7 +176,11 @@ fn strangers<'a>(pool: &ResolvedPool<'_>, names: impl Iterator<Item = &'a String
     }
     let listed: Vec<&str> = all.iter().copied().take(LISTED).collect();
     let more = if all.len() > LISTED { format!(" and {} more", all.len() - LISTED) } else { String::new() };
-    let what = if all.len() == 1 { "a dataset that nothing defines".to_owned() } else { format!("{} datasets that nothing defines", all.len()) };
+    let what = if all.len() == 1 {
+        "a dataset that nothing defines".to_owned()
+    } else {
+        format!("{} datasets that nothing defines", all.len())
+    };
     out.note(
         Difference::new(GROUP, pool.name, what)
             .live(format!("{}{more}", listed.join(", ")))

@@ -79,7 +79,10 @@ fn missing(cx: &Cx<'_>, disk: &ResolvedDisk<'_>, disks: &[Disk]) -> Difference {
     match swapped {
         Some(live) => found
             .live(format!("in its place perhaps {}", about(live)))
-            .help(format!("`id = \"{}\"`, if the disk was replaced; then `zpool replace` or partition.sh for the new one", best_id(live)))
+            .help(format!(
+                "`id = \"{}\"`, if the disk was replaced; then `zpool replace` or partition.sh for the new one",
+                best_id(live)
+            ))
             .help("look at cables and at `journalctl -k`, if it was not"),
         None => found
             .live("no disk of that name")
@@ -123,14 +126,18 @@ fn partitions(disk: &ResolvedDisk<'_>, live: &Disk, out: &mut Comparison) {
                     .defined(format!("number {} on {}", part.number, disk.def.id.as_str()), part.place)
                     .live(format!("{} partitions on {}", partitions.len(), live.path.as_deref().unwrap_or("the disk")))
                     .why("what the definition keeps there is somewhere else or nowhere")
-                    .help("lay the disk out as defined, once nothing on it is needed any more; or define what is there"),
+                    .help(
+                        "lay the disk out as defined, once nothing on it is needed any more; or define what is there",
+                    ),
             );
             continue;
         };
         out.same();
         kind(disk, part, found, out);
         // A partition that is larger than wanted does no harm; one that is smaller may cut off what it holds.
-        if let (Some(wanted), Some(bytes)) = (part.bytes.filter(|_| disk.def.table.value == Table::Gpt), found.size_bytes) {
+        if let (Some(wanted), Some(bytes)) =
+            (part.bytes.filter(|_| disk.def.table.value == Table::Gpt), found.size_bytes)
+        {
             let fits = bytes >= wanted || !differ(wanted, bytes);
             out.hold(fits, || {
                 Difference::new(GROUP, of_disk(part), "the partition is smaller than defined")
@@ -171,11 +178,15 @@ fn kind(disk: &ResolvedDisk<'_>, part: &ResolvedPartition<'_>, live: &Partition,
     let shown = others.into_iter().map(marks).find(|(types, _)| types.contains(&kind.as_str()));
     let shown = shown.map_or(kind.as_str(), |(_, name)| name);
     let difference = || {
-        Difference::new(GROUP, format!("partition {}.{}", disk.name, part.name), format!("the partition is marked as {shown}"))
-            .defined(name, part.place)
-            .live(shown)
-            .why("firmware and boot loader find their partitions by this mark")
-            .help(format!("`sgdisk --typecode={}:…`, if it is the right partition", part.number))
+        Difference::new(
+            GROUP,
+            format!("partition {}.{}", disk.name, part.name),
+            format!("the partition is marked as {shown}"),
+        )
+        .defined(name, part.place)
+        .live(shown)
+        .why("firmware and boot loader find their partitions by this mark")
+        .help(format!("`sgdisk --typecode={}:…`, if it is the right partition", part.number))
     };
     if wanted.contains(&kind.as_str()) {
         out.same();

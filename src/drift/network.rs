@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
+use super::Cx;
 use super::machine::Interface as Live;
 use super::outcome::{Comparison, Difference, Group};
-use super::Cx;
 use crate::fleet::schema::network::{Dhcp, Interface, Match};
 use crate::resolve::DeviceName;
 use crate::units::Cidr;
@@ -73,7 +73,8 @@ fn interfaces(cx: &Cx<'_>, live: &[Live], out: &mut Comparison) {
                     .help("the address of the card that took its place, if it was changed")
             });
         }
-        let device = there.map_or_else(|| DeviceName::of(name, interface).as_str().to_owned(), |live| live.name.clone());
+        let device =
+            there.map_or_else(|| DeviceName::of(name, interface).as_str().to_owned(), |live| live.name.clone());
         let of_device: Option<Vec<&str>> = match (all, there) {
             (Some(all), _) => Some(all.get(&device).into_iter().flatten().map(String::as_str).collect()),
             (None, Some(live)) => live.addresses.as_ref().map(|list| list.iter().map(String::as_str).collect()),
@@ -103,8 +104,11 @@ fn addresses(subject: &str, interface: &Interface, live: Option<&[&str]>, dhcp: 
         });
     }
     let automatic = interface.dhcp.value != Dhcp::Both(false) || interface.accepts_ra() || dhcp == Some(true);
-    let strange: Vec<String> =
-        parsed.iter().filter(|live| !interface.addresses.iter().any(|address| address.value == **live)).map(ToString::to_string).collect();
+    let strange: Vec<String> = parsed
+        .iter()
+        .filter(|live| !interface.addresses.iter().any(|address| address.value == **live))
+        .map(ToString::to_string)
+        .collect();
     if !strange.is_empty() && !automatic {
         out.note(
             Difference::new(GROUP, subject, "it has addresses that nothing defines")
@@ -136,7 +140,11 @@ fn routers(
 ) {
     for gateway in &interface.gateways {
         let Some(routers) = routers_of(cx, device, gateway.via.is_ipv6(), there) else {
-            out.unknown(GROUP, format!("gateway {} of {subject}", gateway.via), "no `ip route` told the default routes");
+            out.unknown(
+                GROUP,
+                format!("gateway {} of {subject}", gateway.via),
+                "no `ip route` told the default routes",
+            );
             continue;
         };
         out.hold(routers.iter().any(|router| is_address(router, gateway.via)), || {

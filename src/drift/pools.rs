@@ -48,7 +48,9 @@ pub(super) fn compare(cx: &Cx<'_>, out: &mut Comparison) {
                 writable(pool.name, state, out);
                 contract(cx, pool, state, out);
             }
-            Some(None) => out.unknown(GROUP, format!("layout and properties of {}", pool.name), "zpool get did not tell"),
+            Some(None) => {
+                out.unknown(GROUP, format!("layout and properties of {}", pool.name), "zpool get did not tell")
+            }
             None => {
                 out.unknown(GROUP, format!("layout and properties of {}", pool.name), NOT_ASKED);
                 features(cx, pool, live, out);
@@ -70,7 +72,10 @@ pub(super) fn compare(cx: &Cx<'_>, out: &mut Comparison) {
                     .defined("imported when the facts were taken", None)
                     .live("not imported")
                     .why("what lies on it is not there")
-                    .help(format!("`zpool import` shows what is in the way; `hostwright probe {}`, if it is gone for good", cx.host.name)),
+                    .help(format!(
+                        "`zpool import` shows what is in the way; `hostwright probe {}`, if it is gone for good",
+                        cx.host.name
+                    )),
             ),
         }
     }
@@ -95,9 +100,13 @@ fn absent(pool: &ResolvedPool<'_>, pools: &[Pool], out: &mut Comparison) {
     let seen = pools.iter().find(|live| live.name == pool.name);
     if !pool.is_imported_at_boot() {
         out.note(
-            Difference::new(GROUP, format!("pool {}", pool.name), "the pool is not imported, and is not to be by itself")
-                .defined("import = \"manual\"", pool.def.key)
-                .live(if seen.is_some() { "on the disks" } else { "not seen" }),
+            Difference::new(
+                GROUP,
+                format!("pool {}", pool.name),
+                "the pool is not imported, and is not to be by itself",
+            )
+            .defined("import = \"manual\"", pool.def.key)
+            .live(if seen.is_some() { "on the disks" } else { "not seen" }),
         );
         return;
     }
@@ -208,7 +217,9 @@ fn layout(cx: &Cx<'_>, pool: &ResolvedPool<'_>, state: &PoolState, out: &mut Com
         Difference::new(GROUP, format!("pool {}", pool.name), "the pool is put together in another way")
             .defined(only(&defined, &live), pool.def.key)
             .live(only(&live, &defined))
-            .why("what the definition says of redundancy and space does not hold, and `recover` would make another pool")
+            .why(
+                "what the definition says of redundancy and space does not hold, and `recover` would make another pool",
+            )
             .help("define what is there, if it was changed on purpose")
             .help(format!("`zpool status {}`; `zpool replace`, `attach` or `remove`, if it was not", pool.name))
     });
@@ -219,7 +230,10 @@ fn layout(cx: &Cx<'_>, pool: &ResolvedPool<'_>, state: &PoolState, out: &mut Com
                     .defined("ONLINE", None)
                     .live(format!("{}: {}", member.path, member.state))
                     .why("the pool has lost redundancy, or is about to")
-                    .help(format!("`zpool status -v {}` counts its errors; `zpool replace {0} {}`", pool.name, member.path)),
+                    .help(format!(
+                        "`zpool status -v {}` counts its errors; `zpool replace {0} {}`",
+                        pool.name, member.path
+                    )),
             );
         }
     }
@@ -246,7 +260,9 @@ fn properties(pool: &ResolvedPool<'_>, state: &PoolState, out: &mut Comparison) 
 fn allowed(cx: &Cx<'_>, pool: &ResolvedPool<'_>) -> Option<(Contract, bool)> {
     let root = cx.machine.live.as_ref().and_then(|live| live.datasets.as_ref()?.get(pool.name));
     let said = |property: &str| {
-        root.and_then(|root| root.get(property)).map(|(value, _)| value.as_str()).filter(|value| !matches!(*value, "-" | ""))
+        root.and_then(|root| root.get(property))
+            .map(|(value, _)| value.as_str())
+            .filter(|value| !matches!(*value, "-" | ""))
     };
     if let Some(features) = said(FEATURES) {
         let features = features.split(',').map(str::to_owned).collect();
@@ -261,7 +277,8 @@ fn contract(cx: &Cx<'_>, pool: &ResolvedPool<'_>, state: &PoolState, out: &mut C
         out.unknown(GROUP, format!("contract of {}", pool.name), "nothing limits what the pool may have");
         return;
     };
-    let with = state.properties.iter().filter_map(|(name, value)| Some((name.strip_prefix("feature@")?, value.as_str())));
+    let with =
+        state.properties.iter().filter_map(|(name, value)| Some((name.strip_prefix("feature@")?, value.as_str())));
     broken(pool, &contract, recorded, with, out);
     let set = contract.set.as_deref().unwrap_or("off");
     let is_fixed = recorded || matches!(pool.def.compatibility.value, Compatibility::Set(_));
@@ -279,7 +296,11 @@ fn contract(cx: &Cx<'_>, pool: &ResolvedPool<'_>, state: &PoolState, out: &mut C
 /// The features alone, where nothing else is known.
 fn features(cx: &Cx<'_>, pool: &ResolvedPool<'_>, live: &Pool, out: &mut Comparison) {
     let (Some((contract, recorded)), Some(features)) = (allowed(cx, pool), &live.features) else {
-        out.unknown(GROUP, format!("contract of {}", pool.name), "nothing limits what the pool may have, or it did not tell its features");
+        out.unknown(
+            GROUP,
+            format!("contract of {}", pool.name),
+            "nothing limits what the pool may have, or it did not tell its features",
+        );
         return;
     };
     let with = features.iter().map(|(name, value)| (name.as_str(), value.as_str()));

@@ -83,7 +83,14 @@ fn one(service: &ResolvedService<'_>, units: &Units, out: &mut Comparison) {
         let has_kind = [".service", ".socket", ".timer", ".target", ".path"].iter().any(|end| name.ends_with(end));
         let whole = if has_kind { name.clone() } else { format!("{name}.service") };
         if scheduled {
-            unit(service.name, &format!("{}.timer", whole.trim_end_matches(".service")), Some(place), false, units, out);
+            unit(
+                service.name,
+                &format!("{}.timer", whole.trim_end_matches(".service")),
+                Some(place),
+                false,
+                units,
+                out,
+            );
             loaded(service.name, &whole, Some(place), units, out);
         } else {
             unit(service.name, &whole, Some(place), ends, units, out);
@@ -152,10 +159,17 @@ fn unit(service: &str, name: &str, place: Option<Place>, ends: bool, units: &Uni
 }
 
 fn failed(units: &Units, out: &mut Comparison) {
-    let failed: Vec<&str> =
-        units.iter().filter(|(_, unit)| unit.active.as_deref() == Some("failed")).map(|(name, _)| name.as_str()).collect();
+    let failed: Vec<&str> = units
+        .iter()
+        .filter(|(_, unit)| unit.active.as_deref() == Some("failed"))
+        .map(|(name, _)| name.as_str())
+        .collect();
     out.hold(failed.is_empty(), || {
-        let what = if failed.len() == 1 { "a unit has failed".to_owned() } else { format!("{} units have failed", failed.len()) };
+        let what = if failed.len() == 1 {
+            "a unit has failed".to_owned()
+        } else {
+            format!("{} units have failed", failed.len())
+        };
         Difference::new(GROUP, "failed units", what)
             .defined("none", None)
             .live(failed.join(", "))
@@ -192,7 +206,8 @@ fn ports(cx: &Cx<'_>, sockets: &[Socket], out: &mut Comparison) {
             }
         }
     }
-    let listens = |protocol: &str, port: u16| sockets.iter().any(|socket| socket.protocol == protocol && socket.port == port);
+    let listens =
+        |protocol: &str, port: u16| sockets.iter().any(|socket| socket.protocol == protocol && socket.port == port);
     for ((protocol, port), (who, place)) in &wanted {
         out.hold(listens(protocol, *port), || {
             Difference::new(GROUP, who.as_str(), format!("nothing listens on {protocol} {port}"))
@@ -219,11 +234,15 @@ fn ports(cx: &Cx<'_>, sockets: &[Socket], out: &mut Comparison) {
                 }
                 wanted.insert(key, (String::new(), None));
                 out.hold(listens(protocol, ports.first), || {
-                    Difference::new(GROUP, "firewall", format!("{protocol} {} is let in, and nothing listens there", ports.first))
-                        .defined(format!("{protocol} {}", ports.first), ports.place)
-                        .live("no socket")
-                        .why("what should answer does not run; or a door stands open for whatever comes to listen there")
-                        .help("take it out of the firewall, or see why its program does not run")
+                    Difference::new(
+                        GROUP,
+                        "firewall",
+                        format!("{protocol} {} is let in, and nothing listens there", ports.first),
+                    )
+                    .defined(format!("{protocol} {}", ports.first), ports.place)
+                    .live("no socket")
+                    .why("what should answer does not run; or a door stands open for whatever comes to listen there")
+                    .help("take it out of the firewall, or see why its program does not run")
                 });
             }
         }

@@ -68,7 +68,8 @@ pub(super) fn compare(cx: &Cx<'_>, out: &mut Comparison) {
     let wanted = cx.host.def.nixos.as_ref().and_then(|nixos| nixos.at(&automatic));
     let is_wanted = wanted.is_some_and(|node| node.kind == Kind::Bool(true));
     let upgrade = units.get(UPGRADE);
-    let runs = upgrade.is_some_and(|unit| unit.active.as_deref() == Some("active") || unit.file.as_deref() == Some("enabled"));
+    let runs =
+        upgrade.is_some_and(|unit| unit.active.as_deref() == Some("active") || unit.file.as_deref() == Some("enabled"));
     out.hold(!runs || is_wanted, || {
         Difference::new(GROUP, "automatic upgrades", "the machine upgrades itself")
             .defined("not in the definition", None)
@@ -85,7 +86,11 @@ fn short(path: &str) -> &str {
 
 /// Two systems of one version differ only by their hash.
 fn pair(one: &str, two: &str) -> (String, String) {
-    if short(one) == short(two) { (one.to_owned(), two.to_owned()) } else { (short(one).to_owned(), short(two).to_owned()) }
+    if short(one) == short(two) {
+        (one.to_owned(), two.to_owned())
+    } else {
+        (short(one).to_owned(), short(two).to_owned())
+    }
 }
 
 fn generations(live: &Live, out: &mut Comparison) {
@@ -103,7 +108,11 @@ fn generations(live: &Live, out: &mut Comparison) {
             .help("`/run/booted-system/bin/switch-to-configuration switch` goes back to what was booted")
     });
     let Some(profile) = &live.profile else {
-        out.unknown(GROUP, "generation that boots next", "the current generation of the system's profile could not be read");
+        out.unknown(
+            GROUP,
+            "generation that boots next",
+            "the current generation of the system's profile could not be read",
+        );
         return;
     };
     out.hold(profile == booted, || {
@@ -112,7 +121,9 @@ fn generations(live: &Live, out: &mut Comparison) {
             .defined(format!("what was booted: {booted}"), None)
             .live(format!("current generation of the profile: {profile}"))
             .why("whatever makes the machine boot makes it boot that one, which no reboot test has seen")
-            .help("an update of hostwright tests it; `nix-env -p /nix/var/nix/profiles/system --rollback` takes it back")
+            .help(
+                "an update of hostwright tests it; `nix-env -p /nix/var/nix/profiles/system --rollback` takes it back",
+            )
     });
 }
 
@@ -163,12 +174,16 @@ fn menus(cx: &Cx<'_>, live: &Live, out: &mut Comparison) {
     for menu in menus {
         if let Some(armed) = &menu.armed {
             out.differ(
-                Difference::new(GROUP, format!("boot menu on {}", menu.path), "the loader is armed for one boot of something else")
-                    .defined("nothing armed", None)
-                    .live(armed.as_str())
-                    .why("a trial was begun and not ended: the next boot is of its candidate")
-                    .help(format!("`hostwright apply {} --status` says where it stands", cx.host.name))
-                    .help("`sh disarm.sh` of its reboot scripts, on the machine"),
+                Difference::new(
+                    GROUP,
+                    format!("boot menu on {}", menu.path),
+                    "the loader is armed for one boot of something else",
+                )
+                .defined("nothing armed", None)
+                .live(armed.as_str())
+                .why("a trial was begun and not ended: the next boot is of its candidate")
+                .help(format!("`hostwright apply {} --status` says where it stands", cx.host.name))
+                .help("`sh disarm.sh` of its reboot scripts, on the machine"),
             );
         }
     }
@@ -255,10 +270,8 @@ fn kernel(cx: &Cx<'_>, live: Option<&str>, out: &mut Comparison) {
 fn zfs(cx: &Cx<'_>, out: &mut Comparison) {
     let what = "OpenZFS";
     let versions = cx.machine.zfs.as_ref();
-    let (module, userland) = (
-        versions.and_then(|zfs| zfs.module.as_deref()),
-        versions.and_then(|zfs| zfs.userland.as_deref()),
-    );
+    let (module, userland) =
+        (versions.and_then(|zfs| zfs.module.as_deref()), versions.and_then(|zfs| zfs.userland.as_deref()));
     if cx.host.pools.is_empty() && module.is_none() {
         return;
     }

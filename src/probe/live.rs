@@ -282,7 +282,8 @@ mod tests {
         let units = units(&sections).unwrap();
         assert_eq!(units["a.service"].active.as_deref(), Some("failed"));
         assert_eq!(units["b.timer"], Unit { file: Some("disabled".to_owned()), ..Unit::default() });
-        let menus = menus("grub /boot\ndefault /nix/store/a\narmed hostwright-trial\nfirmware LoaderEntryOneShot\narmed x\n");
+        let menus =
+            menus("grub /boot\ndefault /nix/store/a\narmed hostwright-trial\nfirmware LoaderEntryOneShot\narmed x\n");
         assert_eq!((menus.len(), menus[0].armed.as_deref()), (2, Some("hostwright-trial")));
     }
 

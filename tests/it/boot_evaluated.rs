@@ -173,7 +173,9 @@ fn judge(name: &str, read: &Value, said: &str, systemd: bool, grub: bool) {
     assert!(text(read, "system").ends_with(".drv"), "{name}: {read}");
     assert_eq!(read["failed"], serde_json::json!([]), "{name}");
     // Of the scripted stage 1 nixpkgs itself says that it goes.
-    let own = |warning: &Value| !systemd && warning.as_str().is_some_and(|text| text.contains("Scripted initrd is deprecated"));
+    let own = |warning: &Value| {
+        !systemd && warning.as_str().is_some_and(|text| text.contains("Scripted initrd is deprecated"))
+    };
     let warnings: Vec<&Value> = read["warnings"].as_array().unwrap().iter().filter(|warning| !own(warning)).collect();
     assert!(warnings.is_empty(), "{name}: {warnings:?}");
     let said: Vec<&str> = said.lines().filter(|line| line.contains("evaluation warning")).collect();
@@ -186,15 +188,24 @@ fn judge(name: &str, read: &Value, said: &str, systemd: bool, grub: bool) {
         assert!(!text(read, "scripted").contains("hostwright.trial"), "{name}: {}", read["scripted"]);
     } else {
         let scripted = text(read, "scripted");
-        assert!(scripted.contains("*' hostwright.trial'*)") && scripted.contains("sysrq-trigger"), "{name}: {scripted}");
+        assert!(
+            scripted.contains("*' hostwright.trial'*)") && scripted.contains("sysrq-trigger"),
+            "{name}: {scripted}"
+        );
     }
-    assert_eq!(text(read, "grub").contains("hostwright.cfg") && text(read, "grub").contains("set fallback=0"), grub, "{name}");
+    assert_eq!(
+        text(read, "grub").contains("hostwright.cfg") && text(read, "grub").contains("set fallback=0"),
+        grub,
+        "{name}"
+    );
     assert_eq!(read["preSwitch"], true, "{name}");
 }
 
 #[test]
 fn both_kinds_of_stage_1_under_both_loaders_make_a_system_that_gives_up() {
-    let Some((nix, tree)) = nixpkgs("both_kinds_of_stage_1_under_both_loaders_make_a_system_that_gives_up") else { return };
+    let Some((nix, tree)) = nixpkgs("both_kinds_of_stage_1_under_both_loaders_make_a_system_that_gives_up") else {
+        return;
+    };
     let compiled = compile_files(&mut load(&root()).unwrap(), &Facts::embedded()).unwrap();
     for (host, grub) in [("lufta", true), ("attic", false)] {
         for systemd in [true, false] {

@@ -382,7 +382,8 @@ fn a_pool_that_breaks_the_contract_it_was_made_with_stops_what_comes_and_is_dama
     assert!(said.contains("rpool was made with compatibility=openzfs-2.1-linux and has openzfs-2.3 now"), "{said}");
     // Every system knows it; the pool was promised not to have it all the same.
     zpool("new");
-    let broken = "the contract of rpool is broken: new is active, and rpool was made to stay importable by openzfs-2.1-linux";
+    let broken =
+        "the contract of rpool is broken: new is active, and rpool was made to stay importable by openzfs-2.1-linux";
     machine.fails("contract", &["lz4 zstd new", "lz4 zstd new"], 1, broken);
     // A pool without a contract is held against the systems alone.
     machine.prints("old", "zfs", "echo -");

@@ -149,8 +149,8 @@ impl<'a> PoolPlan<'a> {
     }
 }
 
-/// The most bytes of a user property's value that every OpenZFS takes (zfsprops(7)).
-const LONGEST_PROPERTY: usize = 8191;
+/// The most bytes of a property's value that the commands of every OpenZFS take (`ZFS_MAXPROPLEN`).
+const LONGEST_PROPERTY: usize = 4095;
 
 /// Tells whether the installer is known to have the property `compatibility`, which came with OpenZFS 2.1.
 fn makes_sets(cx: &HostCx<'_>) -> bool {

@@ -211,7 +211,8 @@ mod tests {
         assert_eq!(of("nixos.system.activationScripts.pools.text = 'zpool upgrade -a'\n").len(), 1);
         assert_eq!(of("nixos.systemd.services.up.serviceConfig.ExecStart = ['/bin/zpool upgrade -a']\n").len(), 1);
         assert_eq!(of("machine.hooks.unlock = 'ssh root@192.0.2.1 zpool upgrade -a'\n").len(), 1);
-        let command = "[services.up]\nkind = 'command'\nexec = '/run/current-system/sw/bin/zpool set compatibility=off tank'\n";
+        let command =
+            "[services.up]\nkind = 'command'\nexec = '/run/current-system/sw/bin/zpool set compatibility=off tank'\n";
         assert_eq!(of(command).len(), 1);
         assert!(of("nixos.environment.shellAliases.up = 'zpool upgrade -a'\n").is_empty());
         assert!(of("nixos.systemd.services.up.description = 'zpool upgrade -a'\n").is_empty());
