@@ -133,7 +133,12 @@ fn machine(folder: &Path, host: &ResolvedHost<'_>, args: &Args) -> Result<Machin
         None => {
             let way = Way::to_host(folder, host.name)?.bound(folder, host.name);
             let script = probe::live_script();
-            let text = asking::over_ssh(&way, &script, args.ssh_config.as_deref(), args.deadline)?;
+            let asked = asking::over_ssh(&way, &script, args.ssh_config.as_deref(), args.deadline);
+            // The other command's script asks for less.
+            let text = asked.map_err(|failure| Failure {
+                message: failure.message,
+                help: failure.help.iter().map(|help| help.replace("hostwright probe", "hostwright drift")).collect(),
+            })?;
             (format!("answer of {}", way.target), text)
         }
     };

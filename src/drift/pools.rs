@@ -49,7 +49,7 @@ pub(super) fn compare(cx: &Cx<'_>, out: &mut Comparison) {
                 contract(cx, pool, state, out);
             }
             Some(None) => {
-                out.unknown(GROUP, format!("layout and properties of {}", pool.name), "zpool get did not tell")
+                out.unknown(GROUP, format!("layout and properties of {}", pool.name), "zpool get did not tell");
             }
             None => {
                 out.unknown(GROUP, format!("layout and properties of {}", pool.name), NOT_ASKED);
@@ -175,7 +175,7 @@ fn writable(name: &str, state: &PoolState, out: &mut Comparison) {
 }
 
 /// A vdev as text that equals where the vdevs do.
-fn form(class: &str, kind: &str, members: &mut Vec<String>) -> String {
+fn form(class: &str, kind: &str, mut members: Vec<String>) -> String {
     members.sort();
     let class = if class == "data" { String::new() } else { format!("{class} ") };
     format!("{class}{kind} of {}", members.join(", "))
@@ -197,16 +197,16 @@ fn layout(cx: &Cx<'_>, pool: &ResolvedPool<'_>, state: &PoolState, out: &mut Com
         };
         let members = vdev.members.iter().map(|member| real(&member.device));
         match vdev.def.word() {
-            Some(kind) => drop(defined.insert(form(class, &kind, &mut members.collect()))),
-            None => defined.extend(members.map(|member| form(class, "disk", &mut vec![member]))),
+            Some(kind) => drop(defined.insert(form(class, &kind, members.collect()))),
+            None => defined.extend(members.map(|member| form(class, "disk", vec![member]))),
         }
     }
     for (class, members) in [("cache", &pool.cache), ("spare", &pool.spares)] {
-        defined.extend(members.iter().map(|member| form(class, "disk", &mut vec![real(&member.device)])));
+        defined.extend(members.iter().map(|member| form(class, "disk", vec![real(&member.device)])));
     }
     let of_live = |vdev: &Vdev| {
-        let mut members: Vec<String> = vdev.members.iter().map(|member| real(&member.path)).collect();
-        form(&vdev.class, &vdev.kind, &mut members)
+        let members = vdev.members.iter().map(|member| real(&member.path)).collect();
+        form(&vdev.class, &vdev.kind, members)
     };
     let live: BTreeSet<String> = layout.iter().map(of_live).collect();
     out.hold(defined == live, || {

@@ -86,36 +86,28 @@ struct Summary {
     not_compared: usize,
 }
 
+fn rows<'a>(sources: &'a Sources, all: &'a [Difference]) -> Vec<Row<'a>> {
+    let one = |difference: &'a Difference| {
+        let place = difference.defined.as_ref().and_then(|defined| defined.place);
+        let position = place.map(|place| sources.position(place));
+        Row {
+            group: difference.group,
+            subject: &difference.subject,
+            message: &difference.message,
+            defined: difference.defined.as_ref().map(|defined| defined.text.as_str()),
+            file: place.map(|place| sources.file(place.file).path()),
+            line: position.map(|position| position.line),
+            column: position.map(|position| position.column),
+            live: &difference.live,
+            why: &difference.why,
+            help: &difference.help,
+        }
+    };
+    all.iter().map(one).collect()
+}
+
 /// Returns the document that docs/schemas/drift.json describes.
 pub fn json(report: &DriftReport<'_>) -> String {
-    let row = |difference: &'_ Difference| -> (Option<u32>, Option<u32>) {
-        let place = difference.defined.as_ref().and_then(|defined| defined.place);
-        let position = place.map(|place| report.sources.position(place));
-        (position.map(|position| position.line), position.map(|position| position.column))
-    };
-    fn rows<'a>(
-        report: &DriftReport<'a>,
-        all: &'a [Difference],
-        position: impl Fn(&Difference) -> (Option<u32>, Option<u32>),
-    ) -> Vec<Row<'a>> {
-        let one = |difference: &'a Difference| {
-            let (line, column) = position(difference);
-            let place = difference.defined.as_ref().and_then(|defined| defined.place);
-            Row {
-                group: difference.group,
-                subject: &difference.subject,
-                message: &difference.message,
-                defined: difference.defined.as_ref().map(|defined| defined.text.as_str()),
-                file: place.map(|place| report.sources.file(place.file).path()),
-                line,
-                column,
-                live: &difference.live,
-                why: &difference.why,
-                help: &difference.help,
-            }
-        };
-        all.iter().map(one).collect()
-    }
     let mut summary = Summary { hosts: report.hosts.len(), ..Summary::default() };
     let mut hosts = Vec::new();
     for host in report.hosts {
@@ -133,8 +125,8 @@ pub fn json(report: &DriftReport<'_>) -> String {
             Ok((taken, comparison)) => {
                 document.taken = taken.as_deref().filter(|taken| !taken.is_empty());
                 document.compared = comparison.compared;
-                document.differences = rows(report, &comparison.differences, row);
-                document.notes = rows(report, &comparison.notes, row);
+                document.differences = rows(report.sources, &comparison.differences);
+                document.notes = rows(report.sources, &comparison.notes);
                 document.not_compared = &comparison.not_compared;
                 summary.compared += comparison.compared;
                 summary.differences += comparison.differences.len();
