@@ -9,7 +9,7 @@ use crate::fleet::schema::zfs::Dataset as Definition;
 use crate::probe::Dataset;
 use crate::resolve::ResolvedPool;
 use crate::source::Place;
-use crate::units::Size;
+use crate::units::{Size, Version};
 
 const GROUP: Group = Group::Datasets;
 
@@ -39,13 +39,13 @@ pub(super) fn compare(cx: &Cx<'_>, out: &mut Comparison) {
         };
         let of_root = pool.def.root_properties.iter();
         let wanted = of_root.map(|(name, value)| (name.clone(), value.as_str().to_owned(), value.value.place));
-        properties(pool.name, &wanted.collect::<Vec<_>>(), root, out);
+        properties(cx, pool.name, &wanted.collect::<Vec<_>>(), root, out);
         for (name, def) in pool.def.datasets.iter() {
             let whole = format!("{}/{name}", pool.name);
             match datasets.get(&whole) {
                 Some(live) => {
                     out.same();
-                    properties(&whole, &defined(cx, &whole, &def.value, def.key), live, out);
+                    properties(cx, &whole, &defined(cx, &whole, &def.value, def.key), live, out);
                 }
                 None => out.differ(
                     Difference::new(GROUP, whole.as_str(), "the dataset is not there")
@@ -100,13 +100,19 @@ fn defined(cx: &Cx<'_>, whole: &str, def: &Definition, key: Place) -> Vec<Wanted
     wanted
 }
 
-fn properties(dataset: &str, wanted: &[Wanted], live: &Dataset, out: &mut Comparison) {
+/// The release since which `xattr=sa` is shown as `on`, whose meaning it became.
+const SA_IS_ON: &str = "2.3";
+
+fn properties(cx: &Cx<'_>, dataset: &str, wanted: &[Wanted], live: &Dataset, out: &mut Comparison) {
+    let module = cx.machine.zfs.as_ref().and_then(|zfs| zfs.module.as_deref()?.parse::<Version>().ok());
+    let sa_is_on = module.zip(SA_IS_ON.parse().ok()).is_some_and(|(module, since): (Version, Version)| module >= since);
     for (name, value, place) in wanted {
         let Some((found, source)) = live.get(name) else {
             out.unknown(GROUP, format!("{name} of {dataset}"), "this ZFS did not tell the property");
             continue;
         };
-        if is_value(name, value, found) {
+        let same_xattr = name == "xattr" && sa_is_on && value == "sa" && found == "on";
+        if same_xattr || is_value(name, value, found) {
             out.same();
             continue;
         }

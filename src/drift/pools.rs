@@ -338,7 +338,7 @@ fn broken<'a>(
             make("the contract of the pool is broken: features are active that it must not have", &active)
                 .why("a system that does not know them imports the pool read-only or not at all: the way back may be closed")
                 .help("keep every system that may boot at an OpenZFS that knows them: generations in the menu, rescue system, installer")
-                .help(format!("then write the new contract down: docs/zfs.md; a pool that is upgraded does not go back: {}", pool.name)),
+                .help("then write the new contract down (docs/zfs.md): a pool that is upgraded does not go back"),
         );
     }
     if !enabled.is_empty() {

@@ -70,7 +70,8 @@ fn server(cx: &Cx<'_>, units: &Units, out: &mut Comparison) {
     if let Some(vhost) = cx.host.running().flat_map(|service| &service.def.vhost.0).next() {
         let caddy = cx.host.def.web.as_ref().is_some_and(|web| web.server.value == WebServer::Caddy);
         let name = if caddy { "caddy.service" } else { "nginx.service" };
-        unit(name, name, Some(vhost.name.place), false, units, out);
+        let wanted = Wanted { service: name, place: Some(vhost.name.place), ends: false, is_main: true };
+        unit(wanted, name, units, out);
     }
 }
 
@@ -79,21 +80,16 @@ fn one(service: &ResolvedService<'_>, units: &Units, out: &mut Comparison) {
     let scheduled = run.is_some_and(|run| !run.schedule.is_empty());
     let ends = run.is_some_and(|run| run.start() == StartType::Oneshot);
     let place = service.def.key;
-    for name in &service.units {
+    for (at, name) in service.units.iter().enumerate() {
         let has_kind = [".service", ".socket", ".timer", ".target", ".path"].iter().any(|end| name.ends_with(end));
         let whole = if has_kind { name.clone() } else { format!("{name}.service") };
+        let wanted = Wanted { service: service.name, place: Some(place), ends, is_main: at == 0 };
         if scheduled {
-            unit(
-                service.name,
-                &format!("{}.timer", whole.trim_end_matches(".service")),
-                Some(place),
-                false,
-                units,
-                out,
-            );
+            let timer = format!("{}.timer", whole.trim_end_matches(".service"));
+            unit(Wanted { ends: false, ..wanted }, &timer, units, out);
             loaded(service.name, &whole, Some(place), units, out);
         } else {
-            unit(service.name, &whole, Some(place), ends, units, out);
+            unit(wanted, &whole, units, out);
         }
     }
     if let (Work::Site(_), None) = (&service.def.work, service.def.vhost.0.first()) {
@@ -126,7 +122,19 @@ fn loaded(service: &str, name: &str, place: Option<Place>, units: &Units, out: &
     is_there
 }
 
-fn unit(service: &str, name: &str, place: Option<Place>, ends: bool, units: &Units, out: &mut Comparison) {
+/// How a unit is compared.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    service: &'a str,
+    place: Option<Place>,
+    /// Whether it runs to its end.
+    ends: bool,
+    /// Whether it is the service itself, and not one of those that help it.
+    is_main: bool,
+}
+
+fn unit(wanted: Wanted<'_>, name: &str, units: &Units, out: &mut Comparison) {
+    let Wanted { service, place, ends, is_main } = wanted;
     if !loaded(service, name, place, units, out) {
         return;
     }
@@ -135,7 +143,14 @@ fn unit(service: &str, name: &str, place: Option<Place>, ends: bool, units: &Uni
     // What a socket, a timer or a path starts need not run now.
     let waits = || ["socket", "timer", "path"].iter().any(|kind| is_active(units, &format!("{stem}.{kind}")));
     let active = found.and_then(|unit| unit.active.as_deref());
+    let ends = ends || found.is_some_and(|unit| unit.kind.as_deref() == Some("oneshot"));
     let over = ends && matches!(active, Some("inactive") | None);
+    // One that is not loaded, and is not the service's first, may have come to its end.
+    let is_known = is_main || found.is_some_and(|unit| unit.kind.is_some());
+    if active != Some("active") && !over && !waits() && !is_known {
+        out.unknown(GROUP, name, "it is not loaded, and nothing says whether it keeps running");
+        return;
+    }
     out.hold(active == Some("active") || over || waits(), || {
         Difference::new(GROUP, service, format!("{name} does not run"))
             .defined("runs", place)

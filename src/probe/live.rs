@@ -68,6 +68,9 @@ pub struct Unit {
     pub load: Option<String>,
     /// Its state: `active`, `inactive`, `failed`, `activating`.
     pub active: Option<String>,
+    /// How a service counts as started: `simple`, `oneshot`, `notify`; absent of other units, and of one that is not loaded.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
     /// The state of its file: `enabled`, `disabled`, `static`, `linked`, `masked`.
     pub file: Option<String>,
 }
@@ -183,6 +186,14 @@ fn units(sections: &Sections) -> Option<BTreeMap<String, Unit>> {
             unit.active = Some(active.to_owned());
         }
     }
+    // A block of lines for each unit, in an order that is systemd's own.
+    for block in sections.good("unit-types").unwrap_or_default().split("\n\n") {
+        let value = |key: &str| block.lines().find_map(|line| line.strip_prefix(key));
+        let kind = value("Type=").filter(|kind| !kind.is_empty());
+        if let Some(unit) = value("Id=").and_then(|name| units.get_mut(name)) {
+            unit.kind = kind.map(str::to_owned);
+        }
+    }
     Some(units)
 }
 
@@ -278,9 +289,11 @@ mod tests {
         assert_eq!(mounts("rpool/a\\040b /a\\040b zfs rw 0 0\n")[0].path, "/a b");
         let sections = Sections::default()
             .with("units", 0, "sshd.service loaded active running SSH\n● a.service loaded failed failed A\n")
+            .with("unit-types", 0, "Type=simple\nId=x\n\nType=oneshot\nId=a.service\n\n")
             .with("unit-files", 0, "sshd.service enabled enabled\nb.timer disabled -\n");
         let units = units(&sections).unwrap();
-        assert_eq!(units["a.service"].active.as_deref(), Some("failed"));
+        let failed = &units["a.service"];
+        assert_eq!((failed.active.as_deref(), failed.kind.as_deref()), (Some("failed"), Some("oneshot")));
         assert_eq!(units["b.timer"], Unit { file: Some("disabled".to_owned()), ..Unit::default() });
         let menus =
             menus("grub /boot\ndefault /nix/store/a\narmed hostwright-trial\nfirmware LoaderEntryOneShot\narmed x\n");

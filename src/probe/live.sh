@@ -1,9 +1,9 @@
 # What only a comparison with the machine as it runs needs: it changes from one moment to the next, so facts.json holds none of it.
 
-# Prints device nodes with the names that link to them: those of the mapper, and those that pools call their members.
+# Prints device nodes with the names that link to them: of the mapper, of arrays, and those that pools call their members.
 device_links() {
-  for link in /dev/mapper/*; do
-    case $link in */control | '/dev/mapper/*') continue ;; esac
+  for link in /dev/mapper/* /dev/disk/by-id/md-name-*; do
+    if ! [ -e "$link" ] || [ "$link" = /dev/mapper/control ]; then continue; fi
     printf '%s %s\n' "$(readlink -f "$link")" "$link"
   done
   if [ -d /sys/module/zfs ] && command -v zpool >/dev/null 2>&1; then
@@ -61,6 +61,7 @@ live() {
   section host-keys host_keys
   section menus menus
   tool units systemctl list-units --all --no-legend --no-pager --full --plain
+  tool unit-types systemctl show --no-pager --property=Id --property=Type '*.service'
   tool unit-files systemctl list-unit-files --no-legend --no-pager --full
   tool sockets ss -Hltun
   if [ -d /sys/module/zfs ]; then

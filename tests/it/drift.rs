@@ -109,6 +109,12 @@ fn each_thing_that_differs_is_told_by_itself() {
             "datasets rpool: the property atime has another value",
         ),
         (
+            "|navidrome-ready.service loaded active running navidrome-ready\n",
+            "|navidrome-ready.service loaded failed failed navidrome-ready\n|other.mount loaded failed failed x\n",
+            "services failed units: 2 units have failed",
+        ),
+        ("|zfs_module 2.3.5-1", "|zfs_module 2.1.5-1", "datasets rpool: the property xattr has another value"),
+        (
             "|rpool/safe/gitea\tquota\t214748364800",
             "|rpool/safe/gitea\tquota\t0",
             "datasets rpool/safe/gitea: the property quota has another value",
@@ -220,6 +226,7 @@ fn what_the_machine_does_not_tell_is_listed_and_never_a_difference() {
         assert_eq!(differences, Vec::<String>::new(), "{section}");
         let seen = [
             "boot-id",
+            "unit-types",
             "machine-id",
             "swaps",
             "zfs-version",
