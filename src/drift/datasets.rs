@@ -111,7 +111,16 @@ fn properties(cx: &Cx<'_>, dataset: &str, wanted: &[Wanted], live: &Dataset, out
             out.unknown(GROUP, format!("{name} of {dataset}"), "this ZFS did not tell the property");
             continue;
         };
-        let same_xattr = name == "xattr" && sa_is_on && value == "sa" && found == "on";
+        let is_xattr = name == "xattr" && value == "sa" && found == "on";
+        if is_xattr && module.is_none() {
+            out.unknown(
+                GROUP,
+                format!("{name} of {dataset}"),
+                "what `on` means depends on the module of ZFS, which did not tell its version",
+            );
+            continue;
+        }
+        let same_xattr = is_xattr && sa_is_on;
         if same_xattr || is_value(name, value, found) {
             out.same();
             continue;

@@ -37,6 +37,9 @@ pub(super) fn another_system(cx: &Cx<'_>) -> Option<Difference> {
 }
 
 pub(super) fn compare(cx: &Cx<'_>, out: &mut Comparison) {
+    if !cx.machine.os_release.contains_key("ID") {
+        out.unknown(GROUP, "which system answers", "/etc/os-release could not be read");
+    }
     versions(cx, out);
     let Some(live) = &cx.machine.live else {
         for what in ["generations", "boot menu", DEAD_MAN, UPGRADE] {
@@ -190,7 +193,9 @@ fn menus(cx: &Cx<'_>, live: &Live, out: &mut Comparison) {
 }
 
 fn trial(live: &Live, out: &mut Comparison) {
-    let Some(cmdline) = &live.cmdline else { return };
+    let Some(cmdline) = &live.cmdline else {
+        return out.unknown(GROUP, "trial", "/proc/cmdline could not be read");
+    };
     if cmdline.iter().any(|word| word.starts_with("hostwright.trial=")) {
         out.note(
             Difference::new(GROUP, "trial", "the machine runs a trial boot")
@@ -283,6 +288,8 @@ fn zfs(cx: &Cx<'_>, out: &mut Comparison) {
                 .why("the commands may ask for what the module does not know; somebody switched without a reboot")
                 .help("an update boots both of one version")
         });
+    } else {
+        out.unknown(GROUP, "OpenZFS's commands against its module", "one of them did not tell its version");
     }
     let new = cx.host.systems.iter().find(|system| system.role == SystemRole::New);
     let Some(wanted) = new.and_then(|system| system.zfs).filter(|_| cx.is_compiled()) else {
