@@ -73,6 +73,18 @@ pub struct Watch {
     pub kind: WatchKind,
 }
 
+impl Watch {
+    /// Returns the name or address that is asked; none where it is the deployment's own target.
+    pub fn asked(&self) -> Option<&str> {
+        match &self.kind {
+            WatchKind::Ping(host) => Some(host),
+            WatchKind::Tcp(address) => Some(&address.host),
+            WatchKind::Http { url, .. } => Some(url.host()),
+            WatchKind::Ssh => None,
+        }
+    }
+}
+
 /// The kinds of watch.
 #[derive(Debug, Clone, PartialEq)]
 pub enum WatchKind {

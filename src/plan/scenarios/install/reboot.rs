@@ -157,19 +157,9 @@ pub(in crate::plan::scenarios) fn watches(cx: &PlanCx<'_>) -> Vec<ShellCommand> 
     watched(cx, &[])
 }
 
-/// Returns the name or address that is asked; none where it is the deployment's own target.
-fn asked_host(watch: &Watch) -> Option<&str> {
-    match &watch.kind {
-        WatchKind::Ping(host) => Some(host),
-        WatchKind::Tcp(address) => Some(&address.host),
-        WatchKind::Http { url, .. } => Some(url.host()),
-        WatchKind::Ssh => None,
-    }
-}
-
 /// Returns what is watched from outside, without what goes by one of these names.
 fn watched(cx: &PlanCx<'_>, elsewhere: &[&str]) -> Vec<ShellCommand> {
-    let leads_here = |watch: &&Watch| asked_host(watch).is_none_or(|host| !elsewhere.contains(&host));
+    let leads_here = |watch: &&Watch| watch.asked().is_none_or(|host| !elsewhere.contains(&host));
     let watches = cx.host.def.deploy.iter().flat_map(|deploy| &deploy.watch).filter(leads_here);
     let mut commands: Vec<ShellCommand> = Vec::new();
     for watch in watches {
@@ -392,7 +382,7 @@ pub(in crate::plan::scenarios) fn test(cx: &PlanCx<'_>, tested: &Tested<'_>) -> 
         // A name that still leads to the old place would answer whatever this machine does.
         let elsewhere = names_to_come(cx.host);
         let asked: Vec<&str> =
-            cx.host.def.deploy.iter().flat_map(|deploy| &deploy.watch).filter_map(asked_host).collect();
+            cx.host.def.deploy.iter().flat_map(|deploy| &deploy.watch).filter_map(Watch::asked).collect();
         let unasked: Vec<String> =
             elsewhere.iter().filter(|name| asked.contains(name)).map(|name| format!("`{name}`")).collect();
         let unasked = if unasked.is_empty() {
