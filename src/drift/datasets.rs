@@ -183,7 +183,7 @@ fn strangers<'a>(pool: &ResolvedPool<'_>, names: impl Iterator<Item = &'a String
     let defined: BTreeSet<&str> = pool.def.datasets.keys().map(String::as_str).collect();
     let is_known = |name: &str| {
         let above = |known: &&str| known.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
-        name == "reserved" || defined.contains(name) || defined.iter().any(|known| above(known))
+        name == "reserved" || defined.contains(name) || defined.iter().any(above)
     };
     let all: Vec<&str> = names.filter_map(|name| name.strip_prefix(&prefix)).filter(|name| !is_known(name)).collect();
     if all.is_empty() {
