@@ -8,6 +8,7 @@ pub mod apply;
 pub mod check;
 pub mod cli;
 pub mod compile;
+pub mod drift;
 pub mod evaluate;
 pub mod facts;
 pub mod fleet;

@@ -11,6 +11,7 @@ mod check;
 mod cluster;
 mod completions;
 mod context;
+mod drift;
 mod eval;
 mod explain;
 mod facts;
@@ -70,7 +71,7 @@ Examples:
   hostwright plan lufta                    the deploy plan of one host
   hostwright explain port-conflict         why a rule exists and how to mend what it reports
 
-Exit status: 0 nothing at error level; 1 findings at error level, or `build --check` found a difference;
+Exit status: 0 nothing at error level; 1 findings at error level, or `build --check` or `drift` found a difference;
 2 wrong usage, unreadable or invalid input, an altered plan; 3 a step of `apply` failed, waits for somebody or was stopped, or the reboot test did not pass.")]
 struct Cli {
     /// The fleet's folder [default: the nearest one upwards with a fleet.toml]
@@ -113,6 +114,7 @@ enum Command {
     Probe(probe::Args),
     Apply(apply::Args),
     RebootTest(reboot_test::Args),
+    Drift(drift::Args),
     Migrate(migrate::Args),
     LintNix(lint_nix::Args),
     Schema(schema::Args),
@@ -195,6 +197,7 @@ pub fn main() -> ExitCode {
             Command::Probe(args) => probe::run(&terminal, &fleet, args),
             Command::Apply(args) => apply::run(&terminal, &fleet()?, args),
             Command::RebootTest(args) => reboot_test::run(&terminal, &fleet()?, args),
+            Command::Drift(args) => drift::run(&terminal, &fleet, args),
             Command::Migrate(args) => migrate::run(&terminal, &fleet, args),
             Command::LintNix(args) => lint_nix::run(&terminal, args),
             Command::Schema(args) => schema::run(&terminal, args),

@@ -77,7 +77,8 @@ pub(super) fn run(
         (Some(file), _) => (shown(file), output::read_text(file)?, args.host.clone()),
         (None, Some(target)) => {
             let (way, own) = way_to(target, fleet)?;
-            (format!("answer of {}", way.target), over_ssh(&way, args)?, args.host.clone().or(own))
+            let text = over_ssh(&way, probe::SCRIPT, args.ssh_config.as_deref(), args.deadline)?;
+            (format!("answer of {}", way.target), text, args.host.clone().or(own))
         }
         (None, None) => return Err(Failure::new("a target, `--script` or `--from FILE` is wanted")),
     };
@@ -139,7 +140,7 @@ fn lacks(sources: &Sources, file: crate::source::FileId, what: &str, why: &str) 
     if blind.is_empty() { finding } else { finding.why(format!("cannot check without them: {}", blind.join(", "))) }
 }
 
-fn from_stdin() -> Result<String, Failure> {
+pub(super) fn from_stdin() -> Result<String, Failure> {
     let mut bytes = Vec::new();
     std::io::stdin()
         .lock()
@@ -163,11 +164,16 @@ fn way_to(word: &str, fleet: &dyn Fn() -> Result<PathBuf, Failure>) -> Result<(W
     Ok((Way::to(target), None))
 }
 
-/// Runs the script on a machine and returns what it printed. ssh asks for what it needs: a password, an unknown host key.
+/// Runs a script on a machine and returns what it printed. ssh asks for what it needs: a password, an unknown host key.
 #[expect(clippy::disallowed_methods, reason = "what does not answer is given up after a time")]
-fn over_ssh(way: &Way, args: &Args) -> Result<String, Failure> {
+pub(super) fn over_ssh(
+    way: &Way,
+    script: &str,
+    config: Option<&std::path::Path>,
+    deadline: u64,
+) -> Result<String, Failure> {
     let target = &way.target;
-    let (mut command, _known) = way.command(args.ssh_config.as_deref())?;
+    let (mut command, _known) = way.command(config)?;
     let failed = |what: String| {
         Failure::new(format!("cannot probe {target}: {what}"))
             .help("`hostwright probe --script` prints the script, to be run by hand on the machine")
@@ -179,13 +185,14 @@ fn over_ssh(way: &Way, args: &Args) -> Result<String, Failure> {
         .map_err(|why| failed(format!("ssh cannot be started: {why}")))?;
     let (mut input, mut out) = (child.stdin.take(), child.stdout.take());
     // A machine that goes away closes the pipe; what it said until then tells more than that error.
-    let writer = std::thread::spawn(move || input.take().map(|mut input| input.write_all(probe::SCRIPT.as_bytes())));
+    let script = script.as_bytes().to_vec();
+    let writer = std::thread::spawn(move || input.take().map(|mut input| input.write_all(&script)));
     let reader = std::thread::spawn(move || {
         let mut bytes = Vec::new();
         let _ = out.take().map(|out| out.take(64 << 20).read_to_end(&mut bytes));
         bytes
     });
-    let end = Instant::now() + Duration::from_secs(args.deadline);
+    let end = Instant::now() + Duration::from_secs(deadline);
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break status,
@@ -193,9 +200,7 @@ fn over_ssh(way: &Way, args: &Args) -> Result<String, Failure> {
             Ok(None) => {
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(
-                    failed(format!("no answer within {} s", args.deadline)).help("`--deadline SECONDS` waits longer")
-                );
+                return Err(failed(format!("no answer within {deadline} s")).help("`--deadline SECONDS` waits longer"));
             }
             Err(why) => return Err(failed(why.to_string())),
         }

@@ -38,6 +38,8 @@ enum Name {
     Plan,
     /// The output of `migrate --format json`
     Migrate,
+    /// The output of `drift --format json`
+    Drift,
     /// The output of `rules --format json`
     Rules,
     /// state/HOST/reboot-test.json, and the output of `reboot-test --format json`
@@ -68,6 +70,7 @@ pub(super) fn run(terminal: &Terminal, args: &Args) -> Result<ExitStatus, Failur
         Some(Name::Check) => include_str!("../../docs/schemas/check.json").to_owned(),
         Some(Name::Plan) => include_str!("../../docs/schemas/plan.json").to_owned(),
         Some(Name::Migrate) => include_str!("../../docs/schemas/migrate.json").to_owned(),
+        Some(Name::Drift) => include_str!("../../docs/schemas/drift.json").to_owned(),
         Some(Name::Rules) => include_str!("../../docs/schemas/rules.json").to_owned(),
         Some(Name::RebootTest) => include_str!("../../docs/schemas/reboot-test.json").to_owned(),
         None => return Err(Failure::new("a schema's name is wanted").help("`hostwright schema --help` lists them")),

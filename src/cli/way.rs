@@ -24,12 +24,14 @@ pub(super) struct Way {
     options: Vec<String>,
     /// The public keys that the machine is known by.
     keys: Vec<String>,
+    /// The file of keys that the plan recorded, and the host's name in it.
+    recorded: Option<(PathBuf, String)>,
 }
 
 impl Way {
     /// Returns the way to a target of which nothing else is known: your ssh_config decides.
     pub(super) fn to(target: Target) -> Self {
-        Self { target, jump: Vec::new(), options: Vec::new(), keys: Vec::new() }
+        Self { target, jump: Vec::new(), options: Vec::new(), keys: Vec::new(), recorded: None }
     }
 
     /// Returns the way to a host of a fleet. Only its host.toml and the fleet's defaults are read: a host whose definition has
@@ -63,6 +65,15 @@ impl Way {
         Ok(way)
     }
 
+    /// Binds the way to the keys that a plan recorded for a host, where there are any: nothing else is believed then.
+    pub(super) fn bound(mut self, folder: &Path, host: &str) -> Self {
+        let path = known_hosts(folder, host);
+        if !recorded_keys(folder, host).is_empty() {
+            self.recorded = Some((path, host.to_owned()));
+        }
+        self
+    }
+
     /// Returns the command that runs a script from its standard input on the machine, and what must live as long as it runs.
     #[expect(clippy::disallowed_methods, reason = "probing a target is what starts ssh, and is given up after a time")]
     pub(super) fn command(&self, config: Option<&Path>) -> Result<(Command, Option<KnownHosts>), Failure> {
@@ -76,10 +87,20 @@ impl Way {
             ssh.arg("-F").arg(config);
         }
         ssh.args(["-T", "-o", "ConnectTimeout=20", "-o", "ServerAliveInterval=15"]);
+        if let Some((path, host)) = &self.recorded {
+            // ssh takes the first that it is told.
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            ssh.args(["-o", "StrictHostKeyChecking=yes", "-o", &format!("HostKeyAlias={host}")]);
+            ssh.arg("-o").arg(format!("UserKnownHostsFile=\"{}\"", path.display()));
+        }
         for option in &self.options {
             ssh.args(["-o", option]);
         }
-        let known = if self.keys.is_empty() { None } else { Some(KnownHosts::of(host, *port, &self.keys)?) };
+        let known = if self.keys.is_empty() || self.recorded.is_some() {
+            None
+        } else {
+            Some(KnownHosts::of(host, *port, &self.keys)?)
+        };
         if let Some(known) = &known {
             // The fleet's keys stand where the machine's administrator would put them; your own known_hosts stays as it is.
             ssh.arg("-o").arg(format!("GlobalKnownHostsFile=\"{}\" /etc/ssh/ssh_known_hosts", known.0.display()));
@@ -97,6 +118,20 @@ impl Way {
         ssh.args(["--", host, if is_root { "sh" } else { ROOTED }]);
         Ok((ssh, known))
     }
+}
+
+fn known_hosts(folder: &Path, host: &str) -> PathBuf {
+    folder.join("state").join(host).join("known_hosts")
+}
+
+/// Returns the keys that a plan recorded for the system of a host, as `TYPE BASE64`.
+pub(super) fn recorded_keys(folder: &Path, host: &str) -> Vec<String> {
+    let Ok(text) = output::read_text(&known_hosts(folder, host)) else { return Vec::new() };
+    let own = |line: &str| {
+        let (names, key) = line.split_once(' ')?;
+        names.split(',').any(|name| name == host).then(|| public_key(key)).flatten()
+    };
+    text.lines().filter_map(own).collect()
 }
 
 /// Returns a file as a tree, whatever is wrong with it: `check` tells that.

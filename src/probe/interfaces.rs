@@ -80,6 +80,24 @@ pub(super) fn interfaces(sections: &Sections, missing: &mut Vec<(&'static str, S
     Some(kept)
 }
 
+/// Returns the addresses of global scope by interface, those of pure software among them; nothing where there is no `ip`.
+pub(super) fn all_addresses(sections: &Sections) -> Option<BTreeMap<String, Vec<String>>> {
+    let json = sections.good("ip-addr-json").and_then(addresses_json);
+    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for address in json.or_else(|| sections.good("ip-addr").map(addresses_text))? {
+        all.entry(address.interface).or_default().push(address.cidr);
+    }
+    Some(all)
+}
+
+/// Returns the routers of the default routes of IPv4 and of IPv6; nothing of a family that no `ip` told of.
+pub(super) fn all_routers(sections: &Sections) -> [Option<Vec<String>>; 2] {
+    [("ip-route-json", "ip-route"), ("ip-route6-json", "ip-route6")].map(|(json, text)| {
+        let routes = sections.good(json).and_then(routes_json).or_else(|| sections.good(text).map(routes_text))?;
+        Some(routes.into_iter().map(|(interface, gateway)| format!("{} {interface}", gateway.via)).collect())
+    })
+}
+
 fn from_sysfs(text: &str) -> Vec<Interface> {
     let mut all: Vec<Interface> = Vec::new();
     let mut permanent = false;

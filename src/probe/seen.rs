@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::live::Live;
 use super::sections::Sections;
 use super::{blocks, interfaces, machine, nixos, pci, pools};
 
@@ -33,6 +34,8 @@ pub struct Seen {
     pub(super) os_release: BTreeMap<String, String>,
     /// Public names of the host and where they point, as the deployer sees them.
     pub dns: BTreeMap<String, Vec<String>>,
+    /// What it is like at this moment; only where the script asked.
+    pub(super) live: Option<Live>,
     /// What could not be seen, as (what, why).
     #[serde(skip)]
     pub missing: Vec<(&'static str, String)>,
@@ -99,6 +102,7 @@ pub fn see(sections: &Sections, taken: &str, host: Option<&str>) -> Seen {
         system: nixos::system(sections, &about),
         os_release: machine::os_release(sections),
         dns: BTreeMap::new(),
+        live: super::live::live(sections),
         missing,
     }
 }

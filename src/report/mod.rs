@@ -9,6 +9,7 @@
 
 pub mod apply;
 mod check;
+pub mod drift;
 mod excerpt;
 mod github;
 mod human;

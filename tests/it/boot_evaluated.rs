@@ -7,7 +7,7 @@ use hostwright::source::load;
 use serde_json::Value;
 
 use super::compile::{compile_files, root};
-use super::compile_nix::{evaluate_over, nixpkgs};
+use super::compile_nix::{OVERLAYS, evaluate_over, nixpkgs};
 
 /// What is looked up of each configuration `c`; units and files as their text.
 const LOOKED_UP: &str = r#"c: {
@@ -152,4 +152,93 @@ fn every_loader_keeps_the_good_generation_first_and_each_mirror_in_step() {
     assert_eq!(arm["microcode"], serde_json::json!([false, false]));
     assert!(has(&arm["params"], "console=ttyAMA0,115200n8"));
     assert_eq!(text(&arm["systemdBoot"], "extraInstallCommands"), "", "one disk has no mirror");
+}
+
+/// What is looked up of a configuration that must be a system: that it is one, what it warns of, and what gives a trial up.
+const SYSTEM: &str = r#"c: {
+  system = c.system.build.toplevel.drvPath;
+  warnings = c.warnings;
+  failed = map (a: a.message) (builtins.filter (a: !a.assertion) c.assertions);
+  systemd = c.boot.initrd.systemd.enable;
+  params = c.boot.kernelParams;
+  timer = c.systemd.units."hostwright-deadman.timer".text;
+  unit = if c.boot.initrd.systemd.enable then c.boot.initrd.systemd.units."hostwright-deadman.service".text else "";
+  scripted = c.boot.initrd.preDeviceCommands;
+  grub = if c.boot.loader.grub.enable then c.boot.loader.grub.extraEntries + c.boot.loader.grub.extraConfig else "";
+  preSwitch = c.system.preSwitchChecks ? hostwright;
+}"#;
+
+/// Asserts that a configuration is a system whose trials give up in stage 1 of either kind.
+fn judge(name: &str, read: &Value, said: &str, systemd: bool, grub: bool) {
+    assert!(text(read, "system").ends_with(".drv"), "{name}: {read}");
+    assert_eq!(read["failed"], serde_json::json!([]), "{name}");
+    // Of the scripted stage 1 nixpkgs itself says that it goes.
+    let own = |warning: &Value| {
+        !systemd && warning.as_str().is_some_and(|text| text.contains("Scripted initrd is deprecated"))
+    };
+    let warnings: Vec<&Value> = read["warnings"].as_array().unwrap().iter().filter(|warning| !own(warning)).collect();
+    assert!(warnings.is_empty(), "{name}: {warnings:?}");
+    let said: Vec<&str> = said.lines().filter(|line| line.contains("evaluation warning")).collect();
+    assert!(said.len() <= usize::from(!systemd), "{name}: {said:?}");
+    assert_eq!(read["systemd"], systemd, "{name}");
+    assert!(has(&read["params"], "panic=30") && has(&read["params"], "boot.panic_on_fail"), "{name}");
+    assert!(text(read, "timer").contains("OnBootSec=600s"), "{name}");
+    if systemd {
+        assert!(text(read, "unit").contains("ConditionKernelCommandLine=hostwright.trial"), "{name}");
+        assert!(!text(read, "scripted").contains("hostwright.trial"), "{name}: {}", read["scripted"]);
+    } else {
+        let scripted = text(read, "scripted");
+        assert!(
+            scripted.contains("*' hostwright.trial'*)") && scripted.contains("sysrq-trigger"),
+            "{name}: {scripted}"
+        );
+    }
+    assert_eq!(
+        text(read, "grub").contains("hostwright.cfg") && text(read, "grub").contains("set fallback=0"),
+        grub,
+        "{name}"
+    );
+    assert_eq!(read["preSwitch"], true, "{name}");
+}
+
+#[test]
+fn both_kinds_of_stage_1_under_both_loaders_make_a_system_that_gives_up() {
+    let Some((nix, tree)) = nixpkgs("both_kinds_of_stage_1_under_both_loaders_make_a_system_that_gives_up") else {
+        return;
+    };
+    let compiled = compile_files(&mut load(&root()).unwrap(), &Facts::embedded()).unwrap();
+    for (host, grub) in [("lufta", true), ("attic", false)] {
+        for systemd in [true, false] {
+            let expression = format!(
+                "let look = {SYSTEM}; in look (out.nixosConfigurations.{host}.extendModules {{ modules = [ ({{ lib, ... }}: {{ \
+                 boot.initrd.systemd.enable = lib.mkForce {systemd}; }}) ]; }}).config"
+            );
+            let (read, said) = evaluate_over(&compiled, &nix, &tree, &expression);
+            judge(&format!("{host}, systemd in stage 1: {systemd}"), &read, &said, systemd, grub);
+        }
+    }
+}
+
+#[test]
+fn a_configuration_written_by_hand_takes_the_module_alone() {
+    let Some((nix, tree)) = nixpkgs("a_configuration_written_by_hand_takes_the_module_alone") else { return };
+    let compiled = compile_files(&mut load(&root()).unwrap(), &Facts::embedded()).unwrap();
+    let loaders = [
+        ("boot.loader.grub.device = \"/dev/sda\";", true),
+        ("boot.loader.systemd-boot.enable = true; boot.loader.efi.canTouchEfiVariables = true;", false),
+    ];
+    for (loader, grub) in loaders {
+        for systemd in [true, false] {
+            let expression = format!(
+                "let look = {SYSTEM}; hand = {{ {loader} boot.initrd.systemd.enable = {systemd}; \
+                 nixpkgs = {{ hostPlatform = \"x86_64-linux\"; overlays = {OVERLAYS}; }}; networking.hostId = \"2487cd1f\"; boot.zfs.forceImportRoot = false; \
+                 fileSystems.\"/\" = {{ device = \"rpool/root\"; fsType = \"zfs\"; }}; \
+                 fileSystems.\"/boot\" = {{ device = \"/dev/sda2\"; fsType = \"vfat\"; }}; \
+                 services.openssh.enable = true; system.stateVersion = \"26.05\"; }}; \
+                 in look (import \"{tree}/nixos/lib/eval-config.nix\" {{ system = null; modules = [ out.nixosModules.hostwright hand ]; }}).config"
+            );
+            let (read, said) = evaluate_over(&compiled, &nix, &tree, &expression);
+            judge(&format!("by hand, {loader} systemd in stage 1: {systemd}"), &read, &said, systemd, grub);
+        }
+    }
 }

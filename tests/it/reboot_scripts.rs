@@ -370,6 +370,61 @@ fn a_candidate_that_cannot_read_a_pool_or_could_close_it_is_refused() {
 }
 
 #[test]
+fn a_pool_that_breaks_the_contract_it_was_made_with_stops_what_comes_and_is_damage_after_a_boot() {
+    let machine = Machine::new("attic");
+    let zpool = |feature: &str| {
+        let of_all = format!("printf 'active\\tfeature@lz4\\trpool\\nactive\\tfeature@{feature}\\trpool\\n'");
+        machine.prints(
+            "old",
+            "zpool",
+            &format!("case \"$*\" in *compatibility*) echo openzfs-2.3 ;; list*) echo rpool ;; *) {of_all} ;; esac"),
+        );
+    };
+    let zfs = r#"case "$*" in *features*) echo lz4,zstd ;; *importable*) echo openzfs-2.1-linux ;; *) echo x ;; esac"#;
+    machine.prints("old", "zfs", zfs);
+    zpool("zstd");
+    let run = machine.run("contract", &["lz4 zstd new", "lz4 zstd new"]);
+    let said = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert!(run.status.success(), "{said}");
+    assert!(said.contains("rpool was made with compatibility=openzfs-2.1-linux and has openzfs-2.3 now"), "{said}");
+    // Every system knows it; the pool was promised not to have it all the same.
+    zpool("new");
+    let broken =
+        "the contract of rpool is broken: new is active, and rpool was made to stay importable by openzfs-2.1-linux";
+    machine.fails("contract", &["lz4 zstd new", "lz4 zstd new"], 1, broken);
+    // A pool without a contract is held against the systems alone.
+    machine.prints("old", "zfs", "echo -");
+    machine.succeeds("contract", &["lz4 zstd new", "lz4 zstd new"]);
+}
+
+#[test]
+fn a_candidate_that_upgrades_pools_by_itself_is_not_armed() {
+    let machine = Machine::new("attic");
+    let unit = |text: &str| machine.write(&format!("{}/etc/systemd/system/up.service", Machine::store("new")), text);
+    let script = |text: &str| machine.write("nix/store/x-up/bin/up", text);
+    let start = format!("[Service]\nExecStart=-{}\n", machine.path("nix/store/x-up/bin/up").display());
+    let store = machine.path(&Machine::store("new"));
+    let ready = || {
+        let run = machine.run("ready", &[store.to_str().unwrap()]);
+        String::from_utf8_lossy(&run.stderr).contains("upgrades pools by itself")
+    };
+    for (text, found) in [
+        ("#!/bin/sh\nzpool status\n/nix/store/y-zfs/bin/zpool upgrade -a\n", true),
+        ("#!/bin/sh\nzpool upgrade \"$1\"\n", true),
+        ("#!/bin/sh\nzpool set compatibility=off rpool\n", true),
+        ("#!/bin/sh\nzpool set feature@new=enabled rpool\n", true),
+        ("#!/bin/sh\nzpool upgrade -v\nzpool upgrade\n# zpool upgrade -a\nzpool set autotrim=on rpool\n", false),
+        ("\u{7f}ELF zpool upgrade -a", false),
+    ] {
+        unit(&start);
+        script(text);
+        assert_eq!(ready(), found, "{text}");
+    }
+    unit("[Service]\nExecStart=/run/current-system/sw/bin/zpool upgrade -a\n");
+    assert!(ready());
+}
+
+#[test]
 fn snapshots_get_a_name_of_now_that_is_kept() {
     let machine = Machine::new("attic");
     machine.prints("old", "zfs", r#"printf '%s\n' "$*" >> T/calls"#);

@@ -21,8 +21,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("kubernetes", &["source", "fleet", "facts", "modules", "text", "units"]),
     ("probe", &["source", "units"]),
     ("propose", &["source", "units"]),
+    ("drift", &["source", "fleet", "facts", "resolve", "probe", "units"]),
     ("apply", &["source", "plan", "text", "units"]),
-    ("report", &["source", "plan", "apply", "kubernetes", "text", "units"]),
+    ("report", &["source", "plan", "apply", "drift", "kubernetes", "text", "units"]),
     (
         "cli",
         &[
@@ -39,6 +40,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "apply",
             "probe",
             "propose",
+            "drift",
             "kubernetes",
             "report",
             "text",

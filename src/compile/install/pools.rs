@@ -117,6 +117,14 @@ impl<'a> PoolPlan<'a> {
         root_options.extend(def.root_properties.iter().map(|(name, value)| (name.clone(), value.as_str().to_owned())));
         // Lets a second run know its own pool.
         root_options.push(("hostwright:host".to_owned(), cx.host.name.to_owned()));
+        // What the pool must stay importable by, for whoever looks at it later without its definition.
+        if let Some(set) = &compatibility.set {
+            root_options.push(("hostwright:importable-by".to_owned(), set.clone()));
+            let features = compatibility.features.join(",");
+            if !features.is_empty() && features.len() <= LONGEST_PROPERTY {
+                root_options.push(("hostwright:features".to_owned(), features));
+            }
+        }
         let mut datasets: Vec<DatasetPlan> =
             def.datasets.iter().map(|(name, dataset)| DatasetPlan::of(cx, pool, name, dataset)).collect();
         // `zfs create -p` makes parents without their options: those that are defined come first.
@@ -140,6 +148,9 @@ impl<'a> PoolPlan<'a> {
         }
     }
 }
+
+/// The most bytes of a property's value that the commands of every OpenZFS take (`ZFS_MAXPROPLEN`).
+const LONGEST_PROPERTY: usize = 4095;
 
 /// Tells whether the installer is known to have the property `compatibility`, which came with OpenZFS 2.1.
 fn makes_sets(cx: &HostCx<'_>) -> bool {

@@ -19,6 +19,9 @@ pub(super) static RULE: Rule = Rule {
 /// Namespaces of options whose text is run without anybody asking for it; in others (aliases, packages) it waits to be called.
 const RUN: [&str; 6] = ["boot", "networking", "powerManagement", "services", "system", "systemd"];
 
+/// What of a service is run, or is an option whose text may be.
+const SERVICE: [&str; 6] = ["after-start", "args", "before-stop", "command", "exec", "options"];
+
 /// Commands that only print the words behind them.
 const PRINTS: [&str; 5] = ["echo", "printf", "logger", "cat", ":"];
 
@@ -31,8 +34,10 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
     if let Some(nixos) = &cx.host.def.nixos {
         run_texts(nixos, &mut places);
     }
-    for (_, service) in cx.host.def.services.iter() {
-        service.value.options().iter().for_each(|options| texts(options, &mut places));
+    for (_, service) in cx.host.source.tree.at(&["services"]).and_then(Node::as_table).into_iter().flatten() {
+        for part in SERVICE {
+            service.node.at(&[part]).iter().for_each(|node| texts(node, &mut places));
+        }
     }
     let hooks = cx.host.def.machine.hooks.iter();
     let hooks = hooks.flat_map(|hooks| [&hooks.power_cycle, &hooks.rescue, &hooks.console, &hooks.unlock]);
@@ -109,7 +114,7 @@ fn command(cx: &HostCx<'_>, place: Place) -> Option<(Place, String)> {
     Some((cx.sources.place(place.file, start + from, start + to), quoted(text.get(from..to)?)))
 }
 
-/// Finds a command that upgrades a pool, or that switches a feature of one on: where it begins and ends. `zpool upgrade` without a
+/// Finds a command that upgrades a pool, that switches a feature of one on or changes what it may have: where it begins and ends. `zpool upgrade` without a
 /// pool, and with `-v`, only lists (zpool-upgrade(8)).
 fn upgrade(text: &str) -> Option<(usize, usize)> {
     let mut at = 0;
@@ -142,7 +147,8 @@ fn upgrade_in(part: &str) -> Option<(usize, usize)> {
     let upgrades = match behind {
         [(_, "upgrade"), rest @ ..] => rest.iter().find(|(_, word)| !word.is_empty()).filter(|(_, word)| *word != "-v"),
         [(_, "set"), rest @ ..] => {
-            rest.iter().find(|(_, word)| word.starts_with("feature@") && word.ends_with("=enabled"))
+            let lifts = |word: &str| word.starts_with("feature@") && word.ends_with("=enabled");
+            rest.iter().find(|(_, word)| lifts(word) || word.starts_with("compatibility="))
         }
         _ => None,
     };
@@ -185,6 +191,7 @@ mod tests {
             ("zpool status && zpool upgrade -V 5000 tank;", Some("zpool upgrade -V")),
             ("for p in $(zpool list -H -o name); do zpool upgrade \"$p\"; done", Some("zpool upgrade \"$p")),
             ("zpool set feature@block_cloning=enabled tank", Some("zpool set feature@block_cloning=enabled")),
+            ("zpool set compatibility=off tank", Some("zpool set compatibility=off")),
             ("ssh root@192.0.2.1 zpool upgrade -a", Some("zpool upgrade -a")),
             ("zpool upgrade", None),
             ("zpool upgrade -v", None),
@@ -204,6 +211,9 @@ mod tests {
         assert_eq!(of("nixos.system.activationScripts.pools.text = 'zpool upgrade -a'\n").len(), 1);
         assert_eq!(of("nixos.systemd.services.up.serviceConfig.ExecStart = ['/bin/zpool upgrade -a']\n").len(), 1);
         assert_eq!(of("machine.hooks.unlock = 'ssh root@192.0.2.1 zpool upgrade -a'\n").len(), 1);
+        let command =
+            "[services.up]\nkind = 'command'\nexec = '/run/current-system/sw/bin/zpool set compatibility=off tank'\n";
+        assert_eq!(of(command).len(), 1);
         assert!(of("nixos.environment.shellAliases.up = 'zpool upgrade -a'\n").is_empty());
         assert!(of("nixos.systemd.services.up.description = 'zpool upgrade -a'\n").is_empty());
         assert!(of("boot.generations = 1\nnixos.boot.postBootCommands = 'zpool upgrade -a'\n").is_empty());

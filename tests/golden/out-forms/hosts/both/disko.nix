@@ -134,6 +134,9 @@
       rootFsOptions = {
         mountpoint = "none";
         "hostwright:host" = "both";
+        "hostwright:importable-by" = "openzfs-2.1-linux";
+        "hostwright:features" =
+          "allocation_classes,async_destroy,bookmark_v2,bookmark_written,bookmarks,device_rebuild,device_removal,draid,edonr,embedded_data,empty_bpobj,enabled_txg,encryption,extensible_dataset,filesystem_limits,hole_birth,large_blocks,large_dnode,livelist,log_spacemap,lz4_compress,multi_vdev_crash_dump,obsolete_counts,project_quota,redacted_datasets,redaction_bookmarks,resilver_defer,sha512,skein,spacemap_histogram,spacemap_v2,userobj_accounting,zpool_checkpoint,zstd_compress";
       };
       datasets = {
         films = {

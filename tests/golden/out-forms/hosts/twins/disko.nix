@@ -177,6 +177,9 @@
         mountpoint = "none";
         compression = "lz4";
         "hostwright:host" = "twins";
+        "hostwright:importable-by" = "zol-0.8";
+        "hostwright:features" =
+          "allocation_classes,async_destroy,bookmark_v2,bookmarks,device_removal,edonr,embedded_data,empty_bpobj,enabled_txg,encryption,extensible_dataset,filesystem_limits,hole_birth,large_blocks,large_dnode,lz4_compress,multi_vdev_crash_dump,obsolete_counts,project_quota,resilver_defer,sha512,skein,spacemap_histogram,spacemap_v2,userobj_accounting,zpool_checkpoint";
       };
       datasets = {
         root = {

@@ -127,6 +127,9 @@
         xattr = "sa";
         atime = "off";
         "hostwright:host" = "lufta";
+        "hostwright:importable-by" = "openzfs-2.3";
+        "hostwright:features" =
+          "allocation_classes,async_destroy,blake3,block_cloning,bookmark_v2,bookmark_written,bookmarks,device_rebuild,device_removal,draid,edonr,embedded_data,empty_bpobj,enabled_txg,encryption,extensible_dataset,fast_dedup,filesystem_limits,head_errlog,hole_birth,large_blocks,large_dnode,large_microzap,livelist,log_spacemap,longname,lz4_compress,multi_vdev_crash_dump,obsolete_counts,project_quota,raidz_expansion,redacted_datasets,redaction_bookmarks,redaction_list_spill,resilver_defer,sha512,skein,spacemap_histogram,spacemap_v2,userobj_accounting,vdev_zaps_v2,zilsaxattr,zpool_checkpoint,zstd_compress";
       };
       datasets = {
         "local/root" = {

@@ -219,6 +219,8 @@ if is_to_be_made shelf /dev/disk/by-id /dev/disk/by-id/usb-Samsung_T7_S2-part4; 
     -R "$target" \
     -O 'mountpoint=none' \
     -O 'hostwright:host=both' \
+    -O 'hostwright:importable-by=openzfs-2.1-linux' \
+    -O 'hostwright:features=allocation_classes,async_destroy,bookmark_v2,bookmark_written,bookmarks,device_rebuild,device_removal,draid,edonr,embedded_data,empty_bpobj,enabled_txg,encryption,extensible_dataset,filesystem_limits,hole_birth,large_blocks,large_dnode,livelist,log_spacemap,lz4_compress,multi_vdev_crash_dump,obsolete_counts,project_quota,redacted_datasets,redaction_bookmarks,resilver_defer,sha512,skein,spacemap_histogram,spacemap_v2,userobj_accounting,zpool_checkpoint,zstd_compress' \
     shelf /dev/disk/by-id/usb-Samsung_T7_S2-part4
 fi
 reserve shelf 9983492096

@@ -221,6 +221,8 @@ if is_to_be_made tank /dev/disk/by-id /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_W
     -O 'mountpoint=none' \
     -O 'compression=lz4' \
     -O 'hostwright:host=twins' \
+    -O 'hostwright:importable-by=zol-0.8' \
+    -O 'hostwright:features=allocation_classes,async_destroy,bookmark_v2,bookmarks,device_removal,edonr,embedded_data,empty_bpobj,enabled_txg,encryption,extensible_dataset,filesystem_limits,hole_birth,large_blocks,large_dnode,lz4_compress,multi_vdev_crash_dump,obsolete_counts,project_quota,resilver_defer,sha512,skein,spacemap_histogram,spacemap_v2,userobj_accounting,zpool_checkpoint' \
     tank mirror /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0AAAAAA-part4 /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0BBBBBB-part4 special mirror /dev/disk/by-id/nvme-INTEL_SSDPEK1A058GA_PHOC1-part1 /dev/disk/by-id/nvme-INTEL_SSDPEK1A058GA_PHOC2-part1 spare /dev/disk/by-id/ata-WDC_WD40EFRX-68N32N0_WD-WCC7K0EEEEEE-part1
 fi
 reserve tank 10737418240

@@ -224,6 +224,8 @@ if is_to_be_made rpool /dev/disk/by-id /dev/disk/by-id/nvme-WD_Red_SN700_1000GB_
     -O 'xattr=sa' \
     -O 'atime=off' \
     -O 'hostwright:host=attic' \
+    -O 'hostwright:importable-by=openzfs-2.3' \
+    -O 'hostwright:features=allocation_classes,async_destroy,blake3,block_cloning,bookmark_v2,bookmark_written,bookmarks,device_rebuild,device_removal,draid,edonr,embedded_data,empty_bpobj,enabled_txg,encryption,extensible_dataset,fast_dedup,filesystem_limits,head_errlog,hole_birth,large_blocks,large_dnode,large_microzap,livelist,log_spacemap,longname,lz4_compress,multi_vdev_crash_dump,obsolete_counts,project_quota,raidz_expansion,redacted_datasets,redaction_bookmarks,redaction_list_spill,resilver_defer,sha512,skein,spacemap_histogram,spacemap_v2,userobj_accounting,vdev_zaps_v2,zilsaxattr,zpool_checkpoint,zstd_compress' \
     rpool mirror /dev/disk/by-id/nvme-WD_Red_SN700_1000GB_22104D800321-part2 /dev/disk/by-id/nvme-WD_Red_SN700_1000GB_22104D800377-part2
 fi
 reserve rpool 9978249216
