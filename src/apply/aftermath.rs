@@ -59,12 +59,12 @@ impl Executor<'_> {
             let judge = self.ask_judge(step, &broke)?;
             verdict = Verdict { why: verdict.why, ..self.verdict(step, Some(broke), judge.as_ref()) };
             // Where nothing was rebooted there is nothing to be known.
-            if verdict.outcome != Outcome::Refused {
-                if let Some((path, findings)) = self.evidence(step, failed)? {
-                    verdict.evidence.push(path);
-                    failed.did.extend(findings.iter().cloned());
-                    verdict.findings = findings;
-                }
+            if verdict.outcome != Outcome::Refused
+                && let Some((path, findings)) = self.evidence(step, failed)?
+            {
+                verdict.evidence.push(path);
+                failed.did.extend(findings.iter().cloned());
+                verdict.findings = findings;
             }
             verdict.disarmed = self.way_back(step, &broke, &verdict, failed)?;
         }
