@@ -187,6 +187,12 @@ impl Executor<'_> {
     }
 
     fn begin(&mut self, step: &Step, attempt: u32) -> Result<Flow, Refused> {
+        if step.is_parting() {
+            self.journal.add(Event::Began { step: step.id().to_owned(), attempt })?;
+            let flow = self.done(step, How::Told);
+            self.front.hear(Said::Left { why: step.reason() });
+            return flow;
+        }
         if destroys(step)
             && let Some(end) = self.give_up(step, step.destroyed().iter().map(String::as_str).collect())?
         {
@@ -287,6 +293,7 @@ impl Executor<'_> {
             How::Ran => None,
             How::Checked => Some("a run before had done it: its checks hold"),
             How::Answered => Some("confirmed"),
+            How::Told => Some("left to you"),
         };
         self.front.hear(Said::Ended { seconds: took.as_secs(), how });
         Ok(Flow::On)

@@ -32,6 +32,11 @@ pub enum Said<'a> {
         /// How it came to be done, where its lines did not run.
         how: Option<&'a str>,
     },
+    /// The step at hand is left to a person, who does it once the plan is over.
+    Left {
+        /// What the person does.
+        why: &'a str,
+    },
     /// A verdict was given; it stands in state/HOST/reboot-test.json.
     Judged(&'a Verdict),
 }

@@ -21,6 +21,8 @@ pub(super) enum How {
     Checked,
     /// A person said so, and its checks held.
     Answered,
+    /// A person was told: it is done once the plan is over, and nothing waits for it.
+    Told,
 }
 
 /// Who answered a question.

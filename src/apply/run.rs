@@ -143,7 +143,10 @@ pub(super) fn run_with(
         front.hear(Said::Remark(&format!("the old journal lies in {}", old.display())));
     }
     let mut journal = Journal::open(&path)?;
-    if options.anew && journal.state.is_finished() {
+    // A plan that is over makes room for the next one, unless that one destroys what the last one has made.
+    let is_another = journal.state.about.as_ref().is_some_and(|about| about.plan != plan.plan_sha256());
+    let is_over = journal.state.closed && is_another && !plan.steps().iter().any(bounds::destroys);
+    if is_over || (options.anew && journal.state.is_finished()) {
         drop(journal);
         let _ = Journal::aside(&path)?;
         journal = Journal::open(&path)?;

@@ -31,6 +31,7 @@ impl Front for Somebody {
             Said::Began { id, .. } => self.heard.push(format!("began {id}")),
             Said::Ended { how, .. } => self.heard.push(format!("ended {}", how.unwrap_or_default())),
             Said::Remark(text) => self.heard.push(text.to_owned()),
+            Said::Left { why } => self.heard.push(format!("left {why}")),
             Said::Judged(verdict) => self.heard.push(format!("judged {}", verdict.outcome.as_str())),
             Said::Goes { .. } => {}
         }
@@ -213,6 +214,29 @@ fn a_person_is_asked_once_and_without_one_the_run_says_how_to_answer() {
     let mut again = Somebody { there: true, answers: vec!["yes"], ..Somebody::default() };
     assert_eq!(scripted(&plan, folder.path(), &Options::default(), &mut again, &mut machine), Ok(Ending::Complete));
     assert_eq!(again.heard.iter().filter(|heard| heard.starts_with("asked")).count(), 1);
+}
+
+#[test]
+fn what_a_person_does_once_the_plan_is_over_is_told_and_nothing_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let steps = vec![command("go", "true"), Sketch::new("record", StepKind::Instruction).needs("go").parting()];
+    let (plan, mut nobody) = (plan(steps), Somebody::default());
+    let ending = scripted(&plan, folder.path(), &Options::default(), &mut nobody, &mut Scripted::default());
+    assert_eq!(ending, Ok(Ending::Complete));
+    assert_eq!(nobody.heard.iter().filter(|heard| *heard == "left Since a test wants it.").count(), 1);
+}
+
+#[test]
+fn a_plan_that_is_over_makes_room_for_the_next_one_unless_that_destroys_something() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = |text: &str| plan(vec![command("go", text)]);
+    assert_eq!(here(&one("true"), folder.path(), &Options::default()), Ok(Ending::Complete));
+    // Of a plan that is not over another one is refused.
+    assert_eq!(failed(here(&one("false"), folder.path(), &Options::default())).step, "go");
+    assert!(here(&one("true"), folder.path(), &Options::default()).unwrap_err().what.contains("has changed"));
+    let restart = Options { restart: true, ..Options::default() };
+    assert_eq!(here(&one("true"), folder.path(), &restart), Ok(Ending::Complete));
+    assert!(here(&disks(), folder.path(), &Options::default()).unwrap_err().what.contains("has changed"));
 }
 
 fn disks() -> Plan {

@@ -71,6 +71,7 @@ impl Front for Seat<'_> {
         match said {
             Said::Remark(text) => self.print(&words::remark(text)),
             Said::Judged(verdict) => self.judged(verdict),
+            Said::Left { why } => self.print(&words::left(why)),
             Said::Began { number, of, id, title, expected } => {
                 let line = words::began(number, of, id, title);
                 if self.terminal.shows_progress() {

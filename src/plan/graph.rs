@@ -36,7 +36,7 @@ fn path(ids: &[String]) -> String {
 
 /// Puts steps into an order in which each comes after what it needs (Kahn's algorithm with an ordered queue).
 ///
-/// Steps that nothing forces apart keep the order in which they were declared.
+/// Steps that nothing forces apart keep the order in which they were declared; those that a person does once the plan is over come last.
 pub(super) fn order(steps: Vec<Step>) -> Result<Vec<Step>, Vec<GraphError>> {
     let errors = faults(&steps);
     if !errors.is_empty() {
@@ -52,16 +52,17 @@ pub(super) fn order(steps: Vec<Step>) -> Result<Vec<Step>, Vec<GraphError>> {
             followers.entry(need).or_default().push(at);
         }
     }
-    let mut ready: BTreeSet<usize> =
-        waiting.iter().enumerate().filter(|(_, count)| **count == 0).map(|(at, _)| at).collect();
+    let turn = |at: usize| (steps.get(at).is_some_and(|step| step.parting), at);
+    let mut ready: BTreeSet<(bool, usize)> =
+        waiting.iter().enumerate().filter(|(_, count)| **count == 0).map(|(at, _)| turn(at)).collect();
     let mut ordered = Vec::with_capacity(steps.len());
-    while let Some(at) = ready.pop_first() {
+    while let Some((_, at)) = ready.pop_first() {
         ordered.push(at);
         for follower in followers.remove(&at).into_iter().flatten() {
             if let Some(count) = waiting.get_mut(follower) {
                 *count -= 1;
                 if *count == 0 {
-                    ready.insert(follower);
+                    ready.insert(turn(follower));
                 }
             }
         }
@@ -176,6 +177,14 @@ mod tests {
 
     use super::*;
     use crate::plan::step::{RunsOn, StepKind};
+
+    #[test]
+    fn what_is_done_once_the_plan_is_over_comes_last() {
+        let step = |id: &str| Step::new(id, StepKind::Command, RunsOn::Deployer, id);
+        let steps = vec![step("a"), step("told").needs("a").parting(), step("b").needs("a"), step("c").needs("b")];
+        let ids: Vec<String> = order(steps).unwrap().into_iter().map(|step| step.id).collect();
+        assert_eq!(ids, ["a", "b", "c", "told"]);
+    }
 
     fn step(id: &str, needs: &[&str]) -> Step {
         needs.iter().fold(Step::new(id, StepKind::Command, RunsOn::Deployer, id), |step, need| step.needs(*need))

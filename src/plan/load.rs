@@ -297,6 +297,7 @@ impl Reader<'_> {
             destroys: destroys?,
             expected_seconds: seconds?,
             phase: None,
+            parting: false,
             roles: std::collections::BTreeMap::new(),
         };
         Some(Read { step, node })

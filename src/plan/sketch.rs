@@ -22,6 +22,10 @@ impl Sketch {
         self
     }
 
+    pub(crate) fn parting(self) -> Self {
+        Self(self.0.parting())
+    }
+
     pub(crate) fn needs(self, id: &str) -> Self {
         Self(self.0.needs(id))
     }

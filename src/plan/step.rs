@@ -99,6 +99,9 @@ pub struct Step {
     /// The heading; no part of the JSON form.
     #[serde(skip)]
     pub(super) phase: Option<String>,
+    /// Whether a person does it once the plan is over, since it changes what the plan is made from; no part of the JSON form.
+    #[serde(skip)]
+    pub(super) parting: bool,
     /// What lines are for, where more than their exit status hangs on them; no part of the JSON form.
     #[serde(skip)]
     pub(super) roles: BTreeMap<(Part, usize), Role>,
@@ -129,6 +132,7 @@ impl Step {
             destroys: Vec::new(),
             expected_seconds: 0,
             phase: None,
+            parting: false,
             roles: BTreeMap::new(),
         }
     }
@@ -187,6 +191,13 @@ impl Step {
     #[must_use]
     pub(super) fn phase(mut self, phase: impl Into<String>) -> Self {
         self.phase = Some(phase.into());
+        self
+    }
+
+    /// Says that a person does it once the plan is over, since it changes what the plan is made from.
+    #[must_use]
+    pub(super) fn parting(mut self) -> Self {
+        self.parting = true;
         self
     }
 
@@ -252,6 +263,11 @@ impl Step {
     /// Returns what it is called: a short phrase.
     pub fn title(&self) -> &str {
         &self.title
+    }
+
+    /// Tells whether a person does it once the plan is over.
+    pub fn is_parting(&self) -> bool {
+        self.parting
     }
 
     /// Returns why it is there.

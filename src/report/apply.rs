@@ -49,6 +49,11 @@ pub fn question(ask: &Ask) -> String {
     format!("{}\n{}{}", printable(&ask.title), paragraph(&ask.why), printable(&ask.prompt))
 }
 
+/// Returns what a person does once the plan is over.
+pub fn left(why: &str) -> String {
+    paragraph(why)
+}
+
 /// Returns how a run ended. `again` are the words that the command was called with, without options for single steps.
 pub fn ending(ending: &Ending, again: &[String], total: usize) -> String {
     let command = |more: &[String]| {

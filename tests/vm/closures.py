@@ -3,8 +3,10 @@
 Run as a program this is the deployer's `nix`, as far as a plan calls it: `build` makes the closure of a host from out/, `copy` sends
 what the other side lacks over the ssh that it is told. Kernel, modules and ZFS are those of a guest (`take`); the rest is standin/.
 """
+import glob
 import io
 import json
+import lzma
 import os
 import shlex
 import stat
@@ -87,6 +89,11 @@ def make(settings, out, name):
     version = hashed("".join(read(path) for path in inputs) + zfs)[11:19]
     system = hashed(f"nixos-system-{name}-26.05.{version}")
     kernel, initrd, commands = (hashed(part) for part in (f"linux-{zfs}", f"initrd-{name}-{version}", read(kept, "zfs-version").strip().replace("zfs-", "zfs-user-")))
+    # What says which features this ZFS knows; the guest has no program that unpacks it.
+    for module in glob.glob(os.path.join(guests_folder(), f"modules-{zfs}", "updates", "zfs.ko*")):
+        content = read(module, mode="rb")
+        store.put(f"{kernel}-modules/lib/modules/{zfs}/extra/zfs.ko", lzma.decompress(content) if module.endswith(".xz") else content)
+    store.link(f"{system}/kernel-modules", f"{kernel}-modules")
     store.put(f"{kernel}/bzImage", read(guest_path(guests_folder(), zfs), "vmlinuz", mode="rb"))
     with tarfile.open(os.path.join(kept, "commands.tar")) as tar:
         for entry in tar.getmembers():

@@ -181,6 +181,11 @@ class Deployer:
         key = lab.sh("cat /etc/ssh/ssh_host_ed25519_key.pub").split()
         self.write("../ssh/known_hosts", f"{ADDRESS} {key[0]} {key[1]}\n")
 
+    def learn(self, lab):
+        """What the last step of an installation leaves to the person."""
+        self.knows(lab)
+        self.well("probe", HOST, "--host", HOST)
+
     def status(self, *words):
         return json.loads(self.run("apply", HOST, "--status", "--format", "json", *words, *TODAY)[1])
 
@@ -234,9 +239,6 @@ def carry_out(deployer, lab, *words):
             shown = deployer.well("apply", HOST, "--log", "scan-installer-key", *TODAY)
             own = lab.sh("ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub").split()[1]
             deployer.checks.that("the fingerprint that apply shows is the machine's", own in shown, f"{shown}\n{own}")
-        if row["id"] == "record-in-definition":
-            deployer.knows(lab)
-            deployer.well("probe", HOST, "--host", HOST)
         # As somebody who types what apply proposes.
         given = re.search(r"^then: hostwright apply \S+ (?:--scenario \S+ )?--non-interactive (.*)$", said, re.MULTILINE)[1].split()
     raise Broken("apply asks for ever")
@@ -277,6 +279,8 @@ def install(options, checks):
         checks.that("the deployer built and copied once each", [line.split()[1] for line in deployer.calls()] == ["build", "copy"], deployer.calls())
         status, said = deployer.apply()
         checks.that("once more, there is nothing to do", status == 0, said)
+        checks.same("the verdict has passed", json.loads(deployer.read(f"state/{HOST}/reboot-test.json"))["outcome"], "passed")
+        deployer.learn(lab)
         record(options, checks, "install onto blank disks", "probe, new, check, build, plan, apply", "passed", seconds)
         update(options, checks, deployer, lab, first)
 
@@ -334,8 +338,7 @@ def incident(options, checks):
                 zfs create -p -o mountpoint=legacy rpool/safe/home; zfs create -o mountpoint=legacy rpool/safe/var""")
             carried_out(deployer, lab, "the host is installed, and its way back is proven", "--until", "baseline-boot-default")
             old = booted(lab)
-            deployer.knows(lab)
-            deployer.well("probe", HOST, "--host", HOST)
+            deployer.learn(lab)
             deployer.settings["zfs"] = "2.1"
             deployer.edit("fleet.toml", r'^release = "26.05"$', 'release = "26.05"\nzfs = "2.1"')
             deployer.edit(TOML, r"^\[boot\]$", '[boot]\nkernel = "linuxPackages_6_6"')

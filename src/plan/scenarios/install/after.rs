@@ -172,6 +172,7 @@ pub(in crate::plan::scenarios) fn learn(cx: &PlanCx<'_>, runs_already: bool) -> 
         words.push("Commit both: from now on the fitting scenario is an update, not an install.".to_owned());
     }
     Step::new("record-in-definition", StepKind::Instruction, RunsOn::Person, "Record keys and facts in the definition")
+        .parting()
         .why(words.join(" "))
         .takes(seconds::PERSON)
 }

@@ -266,6 +266,7 @@ pub(super) fn steps(
                 .join("; ")
         };
         let end = Step::new(id::END_OF_MOVE, StepKind::Instruction, RunsOn::Person, "Say in the definition that the move is done")
+            .parting()
             .why(format!(
                 "Take `migrates-from` out of the services, and the cluster out of fleet.toml when nothing comes from it any more. Set the time to \
                  live of the names back to what is usual. What is left in the cluster shows in\n{}",
