@@ -90,9 +90,9 @@ def make(settings, out, name):
     system = hashed(f"nixos-system-{name}-26.05.{version}")
     kernel, initrd, commands = (hashed(part) for part in (f"linux-{zfs}", f"initrd-{name}-{version}", read(kept, "zfs-version").strip().replace("zfs-", "zfs-user-")))
     # What says which features this ZFS knows; the guest has no program that unpacks it.
-    for module in glob.glob(os.path.join(guests_folder(), f"modules-{zfs}", "updates", "zfs.ko*")):
-        content = read(module, mode="rb")
-        store.put(f"{kernel}-modules/lib/modules/{zfs}/extra/zfs.ko", lzma.decompress(content) if module.endswith(".xz") else content)
+    for module in glob.glob(os.path.join(guests_folder(), f"modules-{zfs}", "updates", "z*.ko*")):
+        content, name = read(module, mode="rb"), os.path.basename(module).removesuffix(".xz")
+        store.put(f"{kernel}-modules/lib/modules/{zfs}/extra/{name}", lzma.decompress(content) if module.endswith(".xz") else content)
     store.link(f"{system}/kernel-modules", f"{kernel}-modules")
     store.put(f"{kernel}/bzImage", read(guest_path(guests_folder(), zfs), "vmlinuz", mode="rb"))
     with tarfile.open(os.path.join(kept, "commands.tar")) as tar:
