@@ -41,6 +41,12 @@ BACK = "came back on the old generation"
 VARIABLES = "uefi-variables.fd"
 
 
+def last(said):
+    """The last line that is for people."""
+    lines = [line for line in said.splitlines() if line.strip() and not line.startswith("hostwright-result:")]
+    return lines[-1].strip() if lines else ""
+
+
 class Machine(Guest):
     """A guest with the disks of a host, two of which boot."""
 
@@ -185,7 +191,7 @@ class Test:
     def well(self, name, *words):
         status, said = self.machine.script(name, *words)
         self.checks.that(f"{name}.sh {' '.join(words[:1])}: all is well", status == 0, f"status {status}\n{said}")
-        return said.strip().splitlines()[-1] if said.strip() else ""
+        return last(said)
 
     def arm(self, kind, path):
         """Records and arms; the nonce of the trial."""
@@ -258,7 +264,7 @@ class Test:
             self.well("disarm")
             self.checks.same("nothing is armed on any disk", set(self.machine.armed()), {""})
             self.well("ready")
-            return said.strip().splitlines()[-1].split(":")[0], away
+            return last(said).split(":")[0], away
         return body
 
     def damaged(self):
@@ -358,7 +364,7 @@ class Test:
         self.checks.that("judge.sh says that the one-shot was not honoured", status == 3 and "was not honoured" in said, f"status {status}\n{said}")
         self.well("disarm")
         self.well("ready")
-        return said.strip().splitlines()[-1], away
+        return last(said), away
 
     def run(self):
         grub = self.machine.compiled.loader == "grub"
