@@ -14,6 +14,7 @@ mod graph;
 mod installer_image;
 mod line;
 mod load;
+mod memory;
 mod parts;
 mod places;
 mod reach;

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::PlanError;
+use super::memory::Memory;
 use super::places::BootPlaces;
 use super::reach::{Reach, Who};
 use crate::fleet::cluster::ClusterFacts;
@@ -70,6 +71,7 @@ struct Values<'a> {
     /// Prints the settings of ssh for the host; none where the machine is the deployer itself.
     control: Vec<String>,
     certificates: Vec<&'a str>,
+    memory: Option<Memory>,
 }
 
 #[derive(serde::Serialize)]
@@ -133,6 +135,7 @@ pub(super) fn scripts(host: &ResolvedHost<'_>) -> Result<Vec<Script>, PlanError>
         udp,
         boot_id: reach.state("boot-id"),
         certificates: certificates_to_come(host),
+        memory: Memory::of(host),
         ssh,
         control,
     };

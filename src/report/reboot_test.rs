@@ -247,7 +247,8 @@ mod tests {
             <testcase classname="a.reboot-test" name="boot 2 (default): curl -sS 'https://a.example/?a=1&amp;b=&lt;2&gt;'"/>
             <testcase classname="a.reboot-test" name="boot 2 (default): is as it should be">
               <failure type="came-back-with-damage" message="the pool tank is not healthy (and 1 more)">the pool tank is not healthy
-        failed units: a.service \u{1b}[2J</failure>
+        failed units: a.service \u{1b}[2J
+        the ZFS of the candidate knows no x</failure>
             </testcase>
           </testsuite>
         </testsuites>

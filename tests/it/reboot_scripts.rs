@@ -138,6 +138,7 @@ impl Machine {
             }
         }
         machine.write("proc/sys/kernel/random/uuid", "0123-4567\n");
+        machine.write("proc/meminfo", "MemTotal:       128000000 kB\n");
         machine.write("sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f", "x");
         machine.generation(1, "old");
         symlink("system-1-link", machine.path("nix/var/nix/profiles/system")).unwrap();
@@ -494,6 +495,14 @@ fn a_kernel_that_is_not_what_the_store_holds_is_never_armed() {
     machine.write(&format!("boot-right/{name}"), "cut sho");
     let new = machine.path(&Machine::store("new"));
     machine.fails("arm", &["trial", new.to_str().unwrap()], 1, "is not what the store holds");
+    assert!(!machine.is_armed());
+}
+
+#[test]
+fn a_machine_with_less_memory_than_defined_is_not_armed() {
+    let machine = Machine::new("lufta");
+    machine.write("proc/meminfo", "MemTotal:       32000000 kB\nMemFree:  1 kB\n");
+    machine.fails("ready", &[], 1, "the machine has 31250 MiB of memory, the definition says 64 GiB");
     assert!(!machine.is_armed());
 }
 

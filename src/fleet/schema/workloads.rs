@@ -242,6 +242,15 @@ choice! {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimeZone(pub String);
 
+impl TimeZone {
+    /// Tells whether a text has the form of such a name.
+    pub fn has_form(text: &str) -> bool {
+        let part =
+            |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+-".contains(&b));
+        text.starts_with(|c: char| c.is_ascii_uppercase()) && text.len() <= 64 && text.split('/').all(part)
+    }
+}
+
 impl Decode for TimeZone {
     fn shape() -> Shape {
         Shape::Scalar(Scalar { form: "time zone", json: "string", pattern: None, wanted: "a time zone, in quotes" })
@@ -250,9 +259,6 @@ impl Decode for TimeZone {
     fn decode(node: &Node, cx: &mut Cx<'_>) -> Option<Self> {
         let wanted = "a time zone is wanted, such as `UTC` or `Europe/Berlin`";
         let Some(text) = node.as_str() else { return cx.invalid(node, wanted) };
-        let part =
-            |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+-".contains(&b));
-        let fits = text.starts_with(|c: char| c.is_ascii_uppercase()) && text.len() <= 64 && text.split('/').all(part);
-        if fits { Some(Self(text.to_owned())) } else { cx.refused(node.place, text, wanted) }
+        if Self::has_form(text) { Some(Self(text.to_owned())) } else { cx.refused(node.place, text, wanted) }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::pod::{self, Running, Workload};
 use super::{Stage, Translator, job};
+use crate::fleet::schema::workloads::TimeZone;
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::object::Object;
 use crate::kubernetes::tree::Node;
@@ -97,7 +98,16 @@ fn schedule<'w, 's>(
     };
     let time_zone = match zone {
         _ if own => None,
-        Some(zone) => Some(zone.to_owned()),
+        Some(zone) if TimeZone::has_form(zone) => Some(zone.to_owned()),
+        Some(zone) => {
+            let text = format!("`{zone}` is no time zone that a cluster takes: which one is meant, such as `Europe/Berlin`?");
+            let answer = cx.ask(object, zone_node.unwrap_or(node), "time-zone", text, true);
+            let Some(answer) = answer.filter(|zone| TimeZone::has_form(zone)) else {
+                cx.books.translated(node, key);
+                return None;
+            };
+            Some(answer.to_owned())
+        }
         None => Some(ZONE.to_owned()),
     };
     if let Some(zone_node) = zone_node {

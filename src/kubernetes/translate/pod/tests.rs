@@ -385,6 +385,9 @@ fn a_job_runs_to_its_end_and_a_cron_job_at_times() {
         shown(&both),
         "[backup]\nenable = false\nimage = docker.io/library/restic:1\noneshot = true\nschedule = [\"*-*-01 00:00:00\", \"Fri *-*-* 00:00:00\"]\ntime-zone = UTC\n"
     );
+    let nowhere = translated(&cron("  schedule: 30 4 * * mon\n  timeZone: \"0x10\"\n"));
+    assert!(shown(&nowhere).contains("enable = false"));
+    assert_eq!(asked(&nowhere), ["apps/CronJob/backup#time-zone"]);
     let nonsense = translated(&cron("  schedule: soon\n"));
     assert!(shown(&nonsense).contains("enable = false"));
     assert_eq!(asked(&nonsense), ["apps/CronJob/backup#schedule"]);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::installer::script;
 use super::keys::{Asks, asking};
+use crate::plan::memory::Memory;
 use crate::plan::parts::{
     CheckDisks, ConfirmDisks, CreatePools, Disks, ExportPools, MountTarget, PartitionDisks, Pools, SetHostId,
 };
@@ -30,11 +31,13 @@ pub(super) fn disks(cx: &PlanCx<'_>) -> Disks {
     let count = cut(cx).count() as u64;
     let dry = script(cx, "partition").arg("--dry-run");
     let look = ShellCommand::new("lsblk").args(["-o", "NAME,SIZE,MODEL,SERIAL,FSTYPE,LABEL,MOUNTPOINTS"]);
+    let memory = Memory::of(cx.host);
     let check = CheckDisks::new("Compare the disks with the definition", |step| {
         step.why(
             "Each disk must be there under its id, of the size that is defined, in use by nothing, and empty unless the \
-             definition calls it disposable.",
+             definition calls it disposable. A machine with less memory than defined is another one, or lacks a bank.",
         )
+        .run_all(memory.map(|memory| on(cx, &memory.check())).as_ref())
         .run(&on(cx, &look))
         .run(&on(cx, &dry))
         .takes(seconds::LOOK)
