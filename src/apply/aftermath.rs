@@ -63,7 +63,6 @@ impl Executor<'_> {
                 && let Some((path, findings)) = self.evidence(step, failed)?
             {
                 verdict.evidence.push(path);
-                failed.did.extend(findings.iter().cloned());
                 verdict.findings = findings;
             }
             verdict.disarmed = self.way_back(step, &broke, &verdict, failed)?;
@@ -123,6 +122,8 @@ impl Executor<'_> {
         let path = self.evidence_path(step);
         let shown = path.strip_prefix(self.fleet).unwrap_or(&path).display().to_string();
         failed.did.push(format!("what the host knows of it is kept in {shown}"));
+        // What has run is no way back that is left.
+        failed.undo.retain(|line| *line != text);
         Ok(Some((shown, verdict::findings(&tail))))
     }
 

@@ -100,7 +100,8 @@ fn schedule<'w, 's>(
         _ if own => None,
         Some(zone) if TimeZone::has_form(zone) => Some(zone.to_owned()),
         Some(zone) => {
-            let text = format!("`{zone}` is no time zone that a cluster takes: which one is meant, such as `Europe/Berlin`?");
+            let text =
+                format!("`{zone}` is no time zone that a cluster takes: which one is meant, such as `Europe/Berlin`?");
             let answer = cx.ask(object, zone_node.unwrap_or(node), "time-zone", text, true);
             let Some(answer) = answer.filter(|zone| TimeZone::has_form(zone)) else {
                 cx.books.translated(node, key);
