@@ -309,7 +309,7 @@ def second_deployer(deployer, lab):
     def begin():
         while not said and not over.is_set():
             if lab.run("test -e /var/lib/hostwright/deploy")[0] == 0:
-                shutil.copytree(deployer.fleet, other, ignore=shutil.ignore_patterns("deployer-id", "lock", "journal-*", "logs"))
+                shutil.copytree(deployer.fleet, other, symlinks=True, ignore=shutil.ignore_patterns("deployer-id", "lock", "journal-*", "logs"))
                 said.extend(deployer.run("apply", HOST, "--non-interactive", *TODAY, folder=other))
             time.sleep(1)
     over = threading.Event()
