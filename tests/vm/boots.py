@@ -19,7 +19,7 @@ import time
 sys.dont_write_bytecode = True
 from definition import build  # noqa: E402
 from generations import Compiled, Generations, hashed  # noqa: E402
-from guest import HERE, MACHINES, PATIENCE, Broken, Checks, Guest  # noqa: E402
+from guest import HERE, MACHINES, PATIENCE, Broken, Checks, Guest, drive  # noqa: E402
 from records import keep  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -406,24 +406,15 @@ def main():
     parser.add_argument("--only", default="", help="the cases whose name this expression finds")
     parser.add_argument("host", nargs="*", default=list(HOSTS))
     options = parser.parse_args()
-    passed, failed = 0, 0
-    for name in options.host:
-        checks = Checks(name)
-        print(f"== {name}", flush=True)
-        try:
-            with tempfile.TemporaryDirectory() as folder:
-                out, deployer = os.path.join(folder, "out"), os.path.join(folder, "deployer")
-                os.makedirs(os.path.join(deployer, "bin"))
-                build(options.hostwright, FLEET, out, name)
-                with Machine(Compiled(FLEET, out, name), hasty(options, folder, name), options.zfs, deployer) as machine:
-                    Test(machine, options, checks).run()
-        except Broken as error:
-            checks.failures.append(f"it went on to its end: {error}")
-            print(f"  BROKEN   {name}: {error}", flush=True)
-        passed, failed = passed + checks.passed, failed + len(checks.failures)
-        print(f"{name}: {checks.passed} passed, {len(checks.failures)} failed, {checks.seconds()} s", flush=True)
-    print(f"boots: {passed} passed, {failed} failed")
-    return 1 if failed else 0
+
+    def run(name, checks):
+        with tempfile.TemporaryDirectory() as folder:
+            out, deployer = os.path.join(folder, "out"), os.path.join(folder, "deployer")
+            os.makedirs(os.path.join(deployer, "bin"))
+            build(options.hostwright, FLEET, out, name)
+            with Machine(Compiled(FLEET, out, name), hasty(options, folder, name), options.zfs, deployer) as machine:
+                Test(machine, options, checks).run()
+    return drive("boots", options.host, run)
 
 
 if __name__ == "__main__":

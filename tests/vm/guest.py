@@ -50,6 +50,23 @@ class Checks:
         return round(time.monotonic() - self.began)
 
 
+def drive(driver, cases, run):
+    """Runs the cases of a driver, each with checks of its own: an exit status, with a line a case and one in all."""
+    passed, failed = 0, 0
+    for name in cases:
+        checks = Checks(name)
+        print(f"== {name}", flush=True)
+        try:
+            run(name, checks)
+        except Broken as error:
+            checks.failures.append(f"it went on to its end: {error}")
+            print(f"  BROKEN   {name}: {error}", flush=True)
+        passed, failed = passed + checks.passed, failed + len(checks.failures)
+        print(f"{name}: {checks.passed} passed, {len(checks.failures)} failed, {checks.seconds()} s", flush=True)
+    print(f"{driver}: {passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
 class Guest:
     """A machine, from power-on to destruction."""
 

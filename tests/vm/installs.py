@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A machine from blank disks to a host that comes back by itself: probe, new, check, build, plan and apply over real ssh.
 
-  installs.py [--record] [--only TEXT] [CASE...]
+  installs.py [--record] [CASE...]
 
   install   two blank disks in a rescue system; at the end the host boots from them through GRUB, its root on ZFS, baseline boots and
             reboot test passed
@@ -29,7 +29,7 @@ import time
 
 sys.dont_write_bytecode = True
 import closures  # noqa: E402
-from guest import HERE, MACHINES, PATIENCE, Broken, Checks, Guest  # noqa: E402
+from guest import HERE, MACHINES, PATIENCE, Broken, Guest, drive  # noqa: E402
 from generations import standin  # noqa: E402
 from images import guests_folder  # noqa: E402
 from probe import FLEET  # noqa: E402
@@ -388,19 +388,7 @@ def main():
     options = parser.parse_args()
     options.hostwright = os.path.abspath(options.hostwright)
     alone()
-    passed, failed = 0, 0
-    for name in options.case:
-        checks = Checks(name)
-        print(f"== {name}", flush=True)
-        try:
-            CASES[name](options, checks)
-        except Broken as error:
-            checks.failures.append(f"it went on to its end: {error}")
-            print(f"  BROKEN   {name}: {error}", flush=True)
-        passed, failed = passed + checks.passed, failed + len(checks.failures)
-        print(f"{name}: {checks.passed} passed, {len(checks.failures)} failed, {checks.seconds()} s", flush=True)
-    print(f"installs: {passed} passed, {failed} failed")
-    return 1 if failed else 0
+    return drive("installs", options.case, lambda name, checks: CASES[name](options, checks))
 
 
 if __name__ == "__main__":
