@@ -4,7 +4,7 @@
 use std::io::Read as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use super::run::Stop;
@@ -15,6 +15,9 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// How long what is left of an output is waited for once its process has ended.
 const DRAIN: Duration = Duration::from_millis(500);
+
+/// How many pieces of output wait to be heard: whoever prints faster than it is heard waits, or its output would fill our memory.
+pub(super) const WAITING: usize = 16;
 
 /// How often a process is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -47,7 +50,7 @@ pub(super) fn shell(line: &str, folder: &Path, until: Instant, stop: &Stop, hear
         Ok(spawned) => spawned,
         Err(why) => return Ran::NotStarted(Trouble::new(format!("a shell cannot be started: {why}"))),
     };
-    let (send, receive) = channel();
+    let (send, receive) = sync_channel(WAITING);
     std::thread::spawn(move || {
         let mut piece = vec![0; 64 << 10];
         while let Ok(count) = reader.read(&mut piece)
@@ -137,7 +140,10 @@ fn signal(_: &Child, _: bool) {}
 /// Hears what is left once the process has ended; what it left running may hold the pipe open for ever.
 fn drain(receive: &Receiver<Vec<u8>>, heard: &mut dyn FnMut(Heard<'_>)) {
     let given = Instant::now() + DRAIN;
-    while let Ok(bytes) = receive.recv_timeout(given.saturating_duration_since(Instant::now())) {
+    // By the clock, too: what was left running may print for ever.
+    while Instant::now() < given
+        && let Ok(bytes) = receive.recv_timeout(given.saturating_duration_since(Instant::now()))
+    {
         heard(Heard::Bytes(&bytes));
     }
 }
@@ -194,6 +200,8 @@ mod tests {
     fn what_a_line_leaves_running_does_not_hold_the_run() {
         let start = Instant::now();
         assert_eq!(run("sleep 30 & echo done", 60_000), (Ran::Exit(0), "done\n".to_owned()));
+        let (ran, out) = run("(trap '' TERM; timeout 30 yes) & echo done", 60_000);
+        assert_eq!((ran, out.contains("done")), (Ran::Exit(0), true));
         assert!(start.elapsed() < Duration::from_secs(15));
     }
 }

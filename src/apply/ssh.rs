@@ -9,11 +9,12 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use super::complaint::{Answer, is_final, never_connected, trouble};
 use super::frames::{Frame, Frames};
+use super::local::WAITING;
 use super::run::Stop;
 use super::transport::{Contact, Heard, Ran, Trouble};
 use crate::plan::{Remote, System};
@@ -417,7 +418,7 @@ fn feed(mut input: ChildStdin, script: &str) {
 }
 
 fn listen(child: &mut Child) -> Receiver<Vec<u8>> {
-    let (send, receive) = channel();
+    let (send, receive) = sync_channel(WAITING);
     if let Some(mut out) = child.stdout.take() {
         std::thread::spawn(move || {
             let mut piece = vec![0; 64 << 10];
