@@ -91,6 +91,7 @@ pub fn files(
 ) -> Result<Vec<Script>, PlanError> {
     let mut files = scripts(host)?;
     files.extend(super::scenarios::migrate::files(fleet, host, clusters)?);
+    files.extend(super::scenarios::recover::files(host)?);
     files.extend(super::installer_image::file(host)?);
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)

@@ -38,6 +38,7 @@ use crate::fleet::{Fleet, Host};
 use crate::source::{Diagnostic, Diagnostics, Place, Spanned, nearest, quoted, sha256};
 use crate::units::lies_in;
 
+pub use backup::{ACCOUNTS, Dump};
 pub use boot::{NoWayBack, Obstacle};
 pub use boot_files::{BootFile, BootFileKind, boot_files};
 pub use boot_places::{BootPlaces, Mirror, grub_disks};

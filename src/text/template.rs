@@ -74,6 +74,7 @@ pub static EMBEDDED: &[(&str, &str)] = &[
     ("reboot/snapshot.sh.tera", include_str!("../../templates/reboot/snapshot.sh.tera")),
     ("reboot/take.sh.tera", include_str!("../../templates/reboot/take.sh.tera")),
     ("reboot/wait.sh.tera", include_str!("../../templates/reboot/wait.sh.tera")),
+    ("recover/backup.sh.tera", include_str!("../../templates/recover/backup.sh.tera")),
     ("services/drill.sh.tera", include_str!("../../templates/services/drill.sh.tera")),
     ("services/dump.sh.tera", include_str!("../../templates/services/dump.sh.tera")),
     ("services/health.sh.tera", include_str!("../../templates/services/health.sh.tera")),

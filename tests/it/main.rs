@@ -60,6 +60,7 @@ mod quoting;
 mod readme;
 mod reboot_scripts;
 mod reboot_verdicts;
+mod recover;
 mod secrets;
 mod spread;
 mod sshd;

@@ -6,18 +6,13 @@ use super::BackupCx;
 use crate::compile::settings::Settings;
 use crate::fleet::schema::backup::{Before, Database};
 use crate::nix::{Attrs, Expr, Value};
+use crate::resolve::Dump as ResolvedDump;
 use crate::source::{Diagnostic, Diagnostics};
 use crate::text::ShellCommand;
 
-/// Where dumps go that do not say where.
-fn folder(backup: &BackupCx<'_>, before: &Before) -> String {
-    before.to.as_ref().map_or_else(|| format!("/var/backup/{}", backup.name), |to| to.to_string())
-}
-
 /// Returns the folders that hold dumps.
 pub(super) fn folders(backup: &BackupCx<'_>) -> Vec<String> {
-    let dumps = backup.def.before.iter().filter(|before| before.dump.is_some());
-    let mut folders: Vec<String> = dumps.map(|before| folder(backup, before)).collect();
+    let mut folders: Vec<String> = backup.def.dumps(backup.name).into_iter().map(|dump| dump.folder).collect();
     folders.dedup();
     folders
 }
@@ -42,7 +37,7 @@ pub(super) fn settings(backup: &BackupCx<'_>, unit: &str, out: &mut Settings, fo
     let mut packages: Vec<Value> = Vec::new();
     for (number, before) in backup.def.before.iter().enumerate() {
         match (&before.dump, &before.command) {
-            (Some(dump), None) => steps.extend(step(backup, before, dump.value, number, &mut packages, found)),
+            (Some(_), None) => steps.extend(step(backup, before, number, &mut packages, found)),
             (None, Some(command)) => {
                 let command = ShellCommand::of_words(&command.value.0);
                 steps.extend(command.map(|command| Dump { folder: None, file: String::new(), command }));
@@ -76,55 +71,47 @@ pub(super) fn settings(backup: &BackupCx<'_>, unit: &str, out: &mut Settings, fo
 fn step(
     backup: &BackupCx<'_>,
     before: &Before,
-    database: Database,
     number: usize,
     packages: &mut Vec<Value>,
     found: &mut Diagnostics,
 ) -> Option<Dump> {
-    let named = before.database.as_ref().map(|name| name.value.0.as_str());
+    let Some(made) = ResolvedDump::of(backup.name, number, before) else {
+        let place = before.database.as_ref().map_or(before.place, |name| name.place);
+        found.push(
+            Diagnostic::error("value-invalid", place, "a dump of sqlite wants the path of its file")
+                .help("`database = \"/var/lib/NAME/NAME.sqlite\"`"),
+        );
+        return None;
+    };
+    let named = made.database;
     let as_postgres = || ShellCommand::new("runuser").args(["-u", "postgres", "--"]);
-    let (file, command) = match database {
+    let command = match made.kind {
         Database::Postgresql => {
             packages.push(Expr::select("config", "services.postgresql.package").into());
             packages.push(Expr::select("pkgs", "util-linux").into());
             match named {
-                Some(name) => (format!("{name}.dump"), as_postgres().args(["pg_dump", "--format=custom", "--", name])),
-                None => ("postgresql.sql".to_owned(), as_postgres().arg("pg_dumpall")),
+                Some(name) => as_postgres().args(["pg_dump", "--format=custom", "--", name]),
+                None => as_postgres().arg("pg_dumpall"),
             }
         }
         Database::Mysql => {
             packages.push(Expr::select("config", "services.mysql.package").into());
             let dump = ShellCommand::new("mysqldump").args(["--single-transaction", "--routines", "--events"]);
             match named {
-                Some(name) => (format!("{name}.sql"), dump.args(["--databases", name])),
-                None => ("mysql.sql".to_owned(), dump.arg("--all-databases")),
+                Some(name) => dump.args(["--databases", name]),
+                None => dump.arg("--all-databases"),
             }
         }
         Database::Mongodb => {
             packages.push(Expr::select("pkgs", "mongodb-tools").into());
             let dump = ShellCommand::new("mongodump").args(["--quiet", "--archive"]);
-            match named {
-                Some(name) => (format!("{name}.mongodump"), dump.arg(format!("--db={name}"))),
-                None => ("mongodb.mongodump".to_owned(), dump),
-            }
+            named.map_or_else(|| dump.clone(), |name| dump.clone().arg(format!("--db={name}")))
         }
         Database::Sqlite => {
             packages.push(Expr::select("pkgs", "sqlite").into());
-            let Some(path) = named.filter(|name| name.starts_with('/')) else {
-                let place = before.database.as_ref().map_or(before.place, |name| name.place);
-                found.push(
-                    Diagnostic::error("value-invalid", place, "a dump of sqlite wants the path of its file")
-                        .help("`database = \"/var/lib/NAME/NAME.sqlite\"`"),
-                );
-                return None;
-            };
-            let last = path.rsplit('/').next().unwrap_or(path);
-            let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-            let name: String = last.chars().map(|c| if fits(c) { c } else { '_' }).collect();
-            // Several files may be called alike. A consistent copy is made even while somebody writes.
-            let file = format!("{number}-{name}");
-            (file, ShellCommand::new("sqlite3").args(["-readonly", path, ".dump"]))
+            // A consistent copy is made even while somebody writes.
+            ShellCommand::new("sqlite3").args(["-readonly", named.unwrap_or_default(), ".dump"])
         }
     };
-    Some(Dump { folder: Some(folder(backup, before)), file, command })
+    Some(Dump { folder: Some(made.folder), file: made.file, command })
 }

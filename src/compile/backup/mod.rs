@@ -13,6 +13,7 @@ mod zrepl;
 use super::HostCx;
 use super::settings::Settings;
 use crate::fleet::schema::backup::{Backup, BackupKind};
+use crate::resolve::ACCOUNTS;
 use crate::source::{Diagnostic, Diagnostics, Place};
 
 /// When a backup is made that does not say when.
@@ -42,6 +43,9 @@ impl BackupCx<'_> {
     fn paths(&self) -> Vec<String> {
         let mut all = self.cx.host.backed_up_paths(self.def);
         all.extend(dump::folders(self));
+        if !all.is_empty() {
+            all.push(ACCOUNTS.to_owned());
+        }
         all.sort();
         let mut kept: Vec<String> = Vec::new();
         for path in all {

@@ -4,6 +4,7 @@
 
 use super::{Reserved, Violation, gate, id, reserved};
 use crate::plan::graph::Ancestors;
+use crate::plan::scenario::Scenario;
 use crate::plan::step::{Step, StepKind};
 use crate::source::quoted;
 
@@ -66,7 +67,7 @@ pub(super) static ONCE: &[Reserved] = &[
 ];
 
 /// Steps of a migration of which there is one for each thing. Of two that fit the longer one counts.
-static FAMILIES: &[Family] = &[
+pub(super) static FAMILIES: &[Family] = &[
     Family::new(
         family::CHECK_CONTEXT,
         &[StepKind::Verify],
@@ -131,7 +132,7 @@ pub(super) struct Family {
 }
 
 impl Family {
-    const fn new(
+    pub(super) const fn new(
         beginning: &'static str,
         kinds: &'static [StepKind],
         mark: Option<&'static str>,
@@ -139,16 +140,16 @@ impl Family {
     ) -> Self {
         Self { beginning, kinds, mark, prepares }
     }
+
+    /// Returns how the ids begin.
+    pub(super) fn beginning(&self) -> &'static str {
+        self.beginning
+    }
 }
 
 /// Returns the family of a step of a migration; none of what is reserved for one step.
-pub(super) fn family_of(id: &str) -> Option<&'static Family> {
-    if super::RESERVED.iter().chain(ONCE).any(|reserved| reserved.id == id) {
-        return None;
-    }
-    let fitting =
-        FAMILIES.iter().filter(|family| id.len() > family.beginning.len() && id.starts_with(family.beginning));
-    fitting.max_by_key(|family| family.beginning.len())
+fn family_of(id: &str) -> Option<&'static Family> {
+    super::family_in(Scenario::Migrate, id)
 }
 
 const KEPT: &str = "volumes are kept before anything is scaled down";

@@ -8,12 +8,14 @@
 //! the last reboot test; a step with a reserved id is of the kind that belongs to it.
 
 mod migration;
+mod recovery;
 pub(super) mod update;
 
 use std::collections::BTreeSet;
 
+use migration::Family;
 pub use migration::family;
-use migration::family_of;
+pub use recovery::restore;
 
 use super::document::Plan;
 use super::graph::{self, Ancestors};
@@ -101,6 +103,12 @@ pub mod id {
     pub const SOAK: &str = "soak";
     /// A person has read what is deleted in the cluster.
     pub const CONFIRM_DECOMMISSION: &str = "confirm-decommission";
+    /// A person knows what does not come back.
+    pub const ACCOUNT_UNSAVED: &str = "account-unsaved";
+    /// What restores lies on the host.
+    pub const COPY_RECOVER_SCRIPTS: &str = "copy-recover-scripts";
+    /// Backups are made again.
+    pub const RELEASE_BACKUPS: &str = "release-backups";
     /// The definition says that the move is done.
     pub const END_OF_MOVE: &str = "record-end-of-move";
 }
@@ -164,7 +172,27 @@ static RESERVED: &[Reserved] = &[
 
 /// Returns the ids that have a meaning of their own, which no step about something else may get.
 pub(super) fn reserved_ids() -> impl Iterator<Item = &'static str> {
-    RESERVED.iter().chain(migration::ONCE).map(|reserved| reserved.id)
+    all_reserved().map(|reserved| reserved.id)
+}
+
+fn all_reserved() -> impl Iterator<Item = &'static Reserved> {
+    RESERVED.iter().chain(migration::ONCE).chain(recovery::ONCE)
+}
+
+/// Returns the family of a step in plans of a scenario; none of what is reserved for one step.
+fn family_in(scenario: Scenario, id: &str) -> Option<&'static Family> {
+    let families = match scenario {
+        Scenario::Migrate => migration::FAMILIES,
+        Scenario::Recover => recovery::FAMILIES,
+        Scenario::Install | Scenario::Update | Scenario::Decommission | Scenario::RebootTest => return None,
+    };
+    if all_reserved().any(|reserved| reserved.id == id) { None } else { longest(families, id) }
+}
+
+/// Returns the family whose ids begin as this one does: of two the one with the longer beginning.
+fn longest(families: &'static [Family], id: &str) -> Option<&'static Family> {
+    let fitting = families.iter().filter(|family| id.len() > family.beginning().len() && id.starts_with(family.beginning()));
+    fitting.max_by_key(|family| family.beginning().len())
 }
 
 /// What must come before what when both are there.
@@ -290,7 +318,7 @@ impl Violation {
 
 /// Returns what a step holds back as long as it has not passed.
 pub(super) fn mark(scenario: Scenario, step: &Step) -> Option<&'static str> {
-    let known = RESERVED.iter().chain(migration::ONCE).find(|reserved| reserved.id == step.id);
+    let known = all_reserved().find(|reserved| reserved.id == step.id);
     match known {
         Some(reserved) if reserved.id == id::REBOOT_TEST && scenario == Scenario::Update => {
             Some("nothing new is the default before this passes")
@@ -299,8 +327,7 @@ pub(super) fn mark(scenario: Scenario, step: &Step) -> Option<&'static str> {
             Some("what is known to come back is what passed this")
         }
         Some(reserved) => reserved.mark,
-        None if scenario == Scenario::Migrate => family_of(&step.id).and_then(|family| family.mark),
-        None => None,
+        None => family_in(scenario, &step.id).and_then(|family| family.mark),
     }
 }
 
@@ -321,9 +348,13 @@ pub(super) fn verify_steps(scenario: Scenario, steps: &[Step]) -> Vec<Violation>
     in_order(steps, &mut found);
     kinds(scenario, steps, &mut found);
     match scenario {
-        Scenario::Install => install(steps, &mut found),
+        Scenario::Install => install(scenario, steps, &mut found),
+        Scenario::Recover => {
+            install(scenario, steps, &mut found);
+            recovery::verify(steps, &mut found);
+        }
         Scenario::Migrate => {
-            install(steps, &mut found);
+            install(scenario, steps, &mut found);
             migration::verify(steps, &mut found);
         }
         Scenario::Update => update::verify(steps, &mut found),
@@ -353,11 +384,10 @@ fn in_order(steps: &[Step], found: &mut Vec<Violation>) {
 /// Steps with a reserved id are of their kind, and no other step is a boot or a test.
 fn kinds(scenario: Scenario, steps: &[Step], found: &mut Vec<Violation>) {
     for step in steps {
-        let reserved = RESERVED.iter().chain(migration::ONCE).find(|reserved| reserved.id == step.id);
+        let reserved = all_reserved().find(|reserved| reserved.id == step.id);
         let kinds = match reserved {
             Some(reserved) => Some(reserved.kinds),
-            None if scenario == Scenario::Migrate => family_of(&step.id).map(|family| family.kinds),
-            None => None,
+            None => family_in(scenario, &step.id).map(|family| family.kinds),
         };
         if let Some(kinds) = kinds.filter(|kinds| !kinds.contains(&step.kind)) {
             let wanted: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
@@ -372,7 +402,7 @@ fn kinds(scenario: Scenario, steps: &[Step], found: &mut Vec<Violation>) {
     }
 }
 
-fn install(steps: &[Step], found: &mut Vec<Violation>) {
+fn install(scenario: Scenario, steps: &[Step], found: &mut Vec<Violation>) {
     let has = |id: &str| steps.iter().any(|step| step.id == id);
     for choice in ALWAYS {
         if !choice.iter().any(|id| has(id)) {
@@ -398,7 +428,7 @@ fn install(steps: &[Step], found: &mut Vec<Violation>) {
     }
     let ancestors = Ancestors::of(steps);
     between(INSTALL, steps, &ancestors, found);
-    behind_the_test(steps, &ancestors, found);
+    behind_the_test(scenario, steps, &ancestors, found);
 }
 
 /// Of two steps that are both there, the later needs the earlier.
@@ -413,13 +443,14 @@ fn between(gates: &[Gate], steps: &[Step], ancestors: &Ancestors<'_>, found: &mu
 }
 
 /// What is no preparation comes after the reboot test.
-fn behind_the_test(steps: &[Step], ancestors: &Ancestors<'_>, found: &mut Vec<Violation>) {
+fn behind_the_test(scenario: Scenario, steps: &[Step], ancestors: &Ancestors<'_>, found: &mut Vec<Violation>) {
     let is_tested = steps.iter().any(|step| step.id == id::REBOOT_TEST);
     for step in steps {
-        let early = [id::CHECK_SUSPENDED, id::LOWER_TTL, id::WAIT_TTL].contains(&step.id.as_str());
+        let early =
+            [id::CHECK_SUSPENDED, id::LOWER_TTL, id::WAIT_TTL, id::ACCOUNT_UNSAVED].contains(&step.id.as_str());
         let prepares = RESERVED.iter().any(|reserved| reserved.id == step.id)
             || early
-            || family_of(&step.id).is_some_and(|family| family.prepares);
+            || family_in(scenario, &step.id).is_some_and(|family| family.prepares);
         if !prepares && is_tested && !ancestors.before(&step.id).contains(id::REBOOT_TEST) {
             let what = format!("the step {} does not come after the reboot test", quoted(&step.id));
             found.push(Violation::at(&step.id, what, "the reboot test passes before any data moves"));

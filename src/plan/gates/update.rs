@@ -5,6 +5,7 @@
 
 use super::{ACCESS, BASELINE, DESTROY, Gate, INSTALLING, KNOWN, ORDERLY, RESERVED, Violation, before, id};
 use crate::plan::graph::Ancestors;
+use crate::plan::scenario::Scenario;
 use crate::plan::step::Step;
 use crate::source::quoted;
 
@@ -95,5 +96,5 @@ fn running(always: &[&[&str]], shared: &[&str], steps: &[Step], found: &mut Vec<
     let ancestors = Ancestors::of(steps);
     super::between(BETWEEN, steps, &ancestors, found);
     super::between(super::INSTALL, steps, &ancestors, found);
-    super::behind_the_test(steps, &ancestors, found);
+    super::behind_the_test(Scenario::Update, steps, &ancestors, found);
 }

@@ -4,6 +4,7 @@
 //! needs is fixed here and in the gates. What comes after the reboot test is attached to a [`Proven`], which only
 //! assembling gives out.
 
+mod recovery;
 mod running;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 use super::downtime::Span;
 use super::gates::{self, id};
 use super::step::{RunsOn, Step, StepKind};
+pub(super) use recovery::Recovery;
 pub(super) use running::{AloneParts, Candidate, UpdateParts};
 
 /// Declares a part: a step with a reserved id and kind.

@@ -5,6 +5,7 @@
 mod install;
 pub(super) mod migrate;
 pub(super) mod reboot_test;
+pub(super) mod recover;
 mod running;
 mod update;
 
@@ -21,8 +22,12 @@ use crate::units::lies_in;
 pub(super) type StepsOf = fn(&PlanCx<'_>) -> Proven;
 
 /// The scenarios that there are, in the order in which help names them.
-static SCENARIOS: &[(Scenario, StepsOf)] =
-    &[(Scenario::Install, install::steps), (Scenario::Migrate, migrate::steps), (Scenario::Update, update::steps)];
+static SCENARIOS: &[(Scenario, StepsOf)] = &[
+    (Scenario::Install, install::steps),
+    (Scenario::Migrate, migrate::steps),
+    (Scenario::Update, update::steps),
+    (Scenario::Recover, recover::steps),
+];
 
 /// Returns a command that runs another as root on the host's own system.
 fn on(cx: &PlanCx<'_>, command: &ShellCommand) -> ShellCommand {

@@ -19,48 +19,62 @@ fn units(service: &ResolvedService<'_>) -> Vec<String> {
     service.units.iter().map(|unit| if unit.contains('.') { unit.clone() } else { format!("{unit}.service") }).collect()
 }
 
-fn drop_ins(service: &ResolvedService<'_>) -> Vec<String> {
-    units(service).into_iter().map(|unit| format!("/run/systemd/system/{unit}.d")).collect()
+fn drop_ins(units: &[String]) -> Vec<String> {
+    units.iter().map(|unit| format!("/run/systemd/system/{unit}.d")).collect()
 }
 
 /// Returns a check that nothing of a service runs on the host.
-pub(super) fn is_held(cx: &PlanCx<'_>, service: &ResolvedService<'_>) -> ShellCommand {
-    let active =
-        units(service).into_iter().fold(ShellCommand::from_raw("! systemctl is-active --quiet --"), ShellCommand::arg);
+pub(in crate::plan::scenarios) fn is_held(cx: &PlanCx<'_>, service: &ResolvedService<'_>) -> ShellCommand {
+    are_held(cx, &units(service))
+}
+
+/// Returns a check that none of the units runs on the host.
+pub(in crate::plan::scenarios) fn are_held(cx: &PlanCx<'_>, units: &[String]) -> ShellCommand {
+    let active = units.iter().fold(ShellCommand::from_raw("! systemctl is-active --quiet --"), ShellCommand::arg);
     on(cx, &active)
 }
 
-/// Tells whether a service has units that could be held.
-pub(super) fn can_be_held(service: &ResolvedService<'_>) -> bool {
-    !service.units.is_empty() && service.runs()
-}
-
-/// Makes the step that keeps a service from running.
-pub(super) fn hold(cx: &PlanCx<'_>, service: &ResolvedService<'_>, id: &str) -> Step {
-    let mut line = ShellCommand::new("mkdir").args(["-p", "--"]).args(drop_ins(service));
-    for folder in drop_ins(service) {
+/// Returns a command that stops units and keeps everything from starting them.
+pub(in crate::plan::scenarios) fn holding(cx: &PlanCx<'_>, units: &[String]) -> ShellCommand {
+    let mut line = ShellCommand::new("mkdir").args(["-p", "--"]).args(drop_ins(units));
+    for folder in drop_ins(units) {
         let text = ShellCommand::new("printf").args(["[Unit]\\nConditionPathExists=%s\\n", NEVER]);
         let write = text.then("|", &ShellCommand::new("tee").args(["--", &format!("{folder}/hostwright-hold.conf")]));
         line = line.then("&&", &write);
     }
     let reload = ShellCommand::new("systemctl").arg("daemon-reload");
-    let stop = ShellCommand::new("systemctl").args(["stop", "--"]).args(units(service));
+    let stop = ShellCommand::new("systemctl").args(["stop", "--"]).args(units);
+    on(cx, &line.then("&&", &reload).then("&&", &stop))
+}
+
+/// Returns a command that lets units start again.
+pub(in crate::plan::scenarios) fn releasing(cx: &PlanCx<'_>, units: &[String]) -> ShellCommand {
+    let files = drop_ins(units).into_iter().map(|folder| format!("{folder}/hostwright-hold.conf"));
+    let remove = ShellCommand::new("rm").args(["-f", "--"]).args(files);
+    on(cx, &remove.then("&&", &ShellCommand::new("systemctl").arg("daemon-reload")))
+}
+
+/// Tells whether a service has units that could be held.
+pub(in crate::plan::scenarios) fn can_be_held(service: &ResolvedService<'_>) -> bool {
+    !service.units.is_empty() && service.runs()
+}
+
+/// Makes the step that keeps a service from running.
+pub(in crate::plan::scenarios) fn hold(cx: &PlanCx<'_>, service: &ResolvedService<'_>, id: &str) -> Step {
     Step::new(id, StepKind::Command, RunsOn::Target, format!("Hold {} on {}", service.name, cx.host.name))
         .why(
             "It has run empty since the host came up, to show that it starts. From here on it waits for its data: it is stopped, and a \
              condition that is never met keeps everything from starting it, until its start further down. A reboot lifts \
              that: run this step again after one.",
         )
-        .run(&on(cx, &line.then("&&", &reload).then("&&", &stop)))
+        .run(&holding(cx, &units(service)))
         .after(&is_held(cx, service))
         .undo(&release(cx, service))
         .takes(seconds::LOOK)
 }
 
 fn release(cx: &PlanCx<'_>, service: &ResolvedService<'_>) -> ShellCommand {
-    let files = drop_ins(service).into_iter().map(|folder| format!("{folder}/hostwright-hold.conf"));
-    let remove = ShellCommand::new("rm").args(["-f", "--"]).args(files);
-    on(cx, &remove.then("&&", &ShellCommand::new("systemctl").arg("daemon-reload")))
+    releasing(cx, &units(service))
 }
 
 /// Tells whether the compiled units ask a probe: a path wants a port.
@@ -91,8 +105,29 @@ fn patience(service: &ResolvedService<'_>) -> u64 {
     service.def.ready.as_ref().map_or(30, |probe| probe.timeout.value.seconds().min(600))
 }
 
-/// Makes the step that starts a service on the host.
+/// Makes the step that starts a service that moves.
 pub(super) fn start(cx: &PlanCx<'_>, service: &ResolvedService<'_>, id: &str, held: bool) -> Step {
+    let moves = service.def.migrates_from.as_ref().is_some_and(|from| !from.volumes.is_empty());
+    let why = if !service.runs() {
+        "It is switched off here: there is nothing to start. What it did in the cluster is over, or something else does it."
+    } else if moves {
+        "Its data is there and verified, and what it needs has started. Until traffic is switched nobody outside \
+         uses it; what it writes from here on is not in the cluster."
+    } else {
+        "No volume of it moves, and what it needs has started. Until traffic is switched nobody outside uses it; what it writes from here \
+         on is not in the cluster."
+    };
+    started(cx, service, id, held, why)
+}
+
+/// Makes the step that starts a service on the host.
+pub(in crate::plan::scenarios) fn started(
+    cx: &PlanCx<'_>,
+    service: &ResolvedService<'_>,
+    id: &str,
+    held: bool,
+    why: &str,
+) -> Step {
     let title = format!("Start {} on {}", service.name, cx.host.name);
     let mut step = Step::new(id, StepKind::Command, RunsOn::Target, title);
     if held {
@@ -110,21 +145,11 @@ pub(super) fn start(cx: &PlanCx<'_>, service: &ResolvedService<'_>, id: &str, he
         let stop = ShellCommand::new("systemctl").args(["stop", "--"]).args(&units);
         step = step.undo(&on(cx, &stop));
     }
-    let moves = service.def.migrates_from.as_ref().is_some_and(|from| !from.volumes.is_empty());
-    step.why(if !service.runs() {
-        "It is switched off here: there is nothing to start. What it did in the cluster is over, or something else does it."
-    } else if moves {
-        "Its data is there and verified, and what it needs has started. Until traffic is switched nobody outside \
-         uses it; what it writes from here on is not in the cluster."
-    } else {
-        "No volume of it moves, and what it needs has started. Until traffic is switched nobody outside uses it; what it writes from here \
-         on is not in the cluster."
-    })
-    .takes(patience(service))
+    step.why(why).takes(patience(service))
 }
 
 /// Returns the commands on the host that ask whether a service answers, as its manifest's probes did.
-pub(super) fn questions(cx: &PlanCx<'_>, service: &ResolvedService<'_>) -> Vec<ShellCommand> {
+pub(in crate::plan::scenarios) fn questions(cx: &PlanCx<'_>, service: &ResolvedService<'_>) -> Vec<ShellCommand> {
     let (ready, health) = asking(service);
     let mut all: Vec<ShellCommand> = Vec::new();
     if let Some(ready) = ready {

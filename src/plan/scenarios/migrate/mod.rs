@@ -14,7 +14,7 @@
 mod context;
 mod data;
 mod decommission;
-mod hold;
+pub(super) mod hold;
 mod ids;
 mod kubectl;
 mod prove;
