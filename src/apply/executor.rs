@@ -52,7 +52,7 @@ impl Limits {
             StepKind::Copy | StepKind::Command => self.least_long,
             StepKind::Verify | StepKind::Instruction | StepKind::Destroy | StepKind::Soak => self.least,
         };
-        Duration::from_secs(step.expected_seconds().saturating_mul(3).max(least))
+        Duration::from_secs(step.expected_seconds().saturating_mul(3).max(least).max(step.patience()))
     }
 }
 

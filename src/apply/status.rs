@@ -95,6 +95,11 @@ pub fn status(plan: &Plan, folder: &Path) -> Result<Status, Refused> {
     Ok(of(plan, &state))
 }
 
+/// Says that a plan has no such step, and which is near.
+pub fn unknown_step(plan: &Plan, id: &str) -> Refused {
+    super::bounds::unknown(plan, id)
+}
+
 /// Returns what a step printed; of none named, what every step that has run printed, under headings.
 pub fn log(plan: &Plan, folder: &Path, step: Option<&str>) -> Result<String, Refused> {
     let state_folder = folder.join("state").join(plan.host());

@@ -45,6 +45,12 @@ pub(super) struct Args {
     /// What the plan is for [default: what the definition and the facts call for]
     #[arg(long, value_name = "SCENARIO")]
     scenario: Option<ScenarioArg>,
+    /// With `--scenario decommission`: retire the host itself and wipe its disks
+    #[arg(long, requires = "scenario")]
+    retire: bool,
+    /// Tell by the exit status whether these steps are done: 0 all are, 1 one is not; only reads
+    #[arg(long, value_name = "STEP", conflicts_with_all = ["from", "until", "yes_destroy", "confirm", "take_over", "restart", "status", "log", "dry_run"])]
+    done: Vec<String>,
     /// Verify and print only
     #[arg(long, conflicts_with_all = ["from", "until", "yes_destroy", "confirm", "take_over", "restart", "status", "log"])]
     dry_run: bool,
@@ -74,13 +80,17 @@ enum StatusFormat {
 }
 
 pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<ExitStatus, Failure> {
-    let wanted = context::Wanted::Scenario(args.scenario.map(Scenario::from));
+    let scenario = super::plan::scenario_of(args.scenario, args.retire)?;
+    let wanted = context::Wanted::Scenario(scenario);
     if args.hosts.len() > 1 {
         only_for_one(args)?;
     }
     context::with_plans(terminal, folder, &args.hosts, wanted, args.shared.today, |made| {
         if args.shared.status {
             return status(terminal, folder, args.format, &made);
+        }
+        if !args.done.is_empty() {
+            return done(terminal, folder, args, &made);
         }
         if let Some(step) = &args.shared.log {
             let plan = made.first().ok_or_else(|| Failure::new("there is no plan"))?;
@@ -114,6 +124,7 @@ fn only_for_one(args: &Args) -> Result<(), Failure> {
         ("--until", args.until.is_some()),
         ("--yes-destroy", !args.yes_destroy.is_empty()),
         ("--log", args.shared.log.is_some()),
+        ("--done", !args.done.is_empty()),
     ];
     match named.into_iter().find(|(_, is_there)| *is_there) {
         Some((option, _)) => {
@@ -134,6 +145,29 @@ fn status(terminal: &Terminal, folder: &Path, format: StatusFormat, plans: &[Pla
         (StatusFormat::Json, all) => report::apply::statuses_json(all),
     })?;
     Ok(ExitStatus::Success)
+}
+
+/// Tells whether steps of a plan are done, by its journal.
+fn done(terminal: &Terminal, folder: &Path, args: &Args, plans: &[Plan]) -> Result<ExitStatus, Failure> {
+    let plan = plans.first().ok_or_else(|| Failure::new("there is no plan"))?;
+    let status = apply::status(plan, folder).map_err(carry::refused)?;
+    if !status.same_plan {
+        terminal.error(&format!(
+            "error: the journal of {} is of another plan than the definition makes today: what it says is not of these steps\n",
+            printable(plan.host())
+        ));
+        return Ok(ExitStatus::Findings);
+    }
+    let mut open = false;
+    for id in &args.done {
+        let row = status.steps.iter().find(|row| row.id == *id);
+        let row = row.ok_or_else(|| carry::refused(apply::unknown_step(plan, id)))?;
+        if row.state != apply::Standing::Done {
+            open = true;
+            terminal.error(&format!("open     {}: {}\n", printable(id), printable(&row.title)));
+        }
+    }
+    Ok(if open { ExitStatus::Findings } else { ExitStatus::Success })
 }
 
 /// Returns the plan of the file, verified.
@@ -174,6 +208,9 @@ fn carry_out(terminal: &Terminal, folder: &Path, args: &Args, plan: &Plan, stop:
     let mut again = vec!["hostwright".to_owned(), "apply".to_owned(), plan.host().to_owned()];
     if let Some(scenario) = args.scenario {
         again.extend(["--scenario".to_owned(), Scenario::from(scenario).as_str().to_owned()]);
+        if args.retire {
+            again.push("--retire".to_owned());
+        }
     }
     if let Some(path) = &args.plan {
         again.extend(["--plan".to_owned(), path.display().to_string()]);

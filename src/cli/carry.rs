@@ -6,7 +6,7 @@ use super::context::{self, shown};
 use super::front::Seat;
 use super::terminal::Terminal;
 use super::{ExitStatus, Failure, output};
-use crate::apply::{self, Ending, Options, Refused, Stop, Verdict};
+use crate::apply::{self, Ending, Options, Refused, Status, Stop, Verdict};
 use crate::plan::{Plan, Scenario};
 use crate::report;
 use crate::report::plan::RunState;
@@ -89,7 +89,11 @@ impl Run<'_> {
             Ending::Failed(_) => self.terminal.error(&text),
             _ => self.print(&text)?,
         }
-        self.page(plan)?;
+        let stands = apply::status(plan, self.folder).map_err(refused)?;
+        if matches!(ending, Ending::Complete) {
+            self.print(&report::apply::took(plan, &stands))?;
+        }
+        self.page(plan, &stands)?;
         let status = match ending {
             Ending::Complete | Ending::Until(_) => ExitStatus::Success,
             Ending::Awaiting(_) | Ending::Failed(_) | Ending::Interrupted { .. } => ExitStatus::Stopped,
@@ -106,11 +110,10 @@ impl Run<'_> {
     }
 
     /// Writes the plan as a page with what happened. A page that cannot be written takes nothing from the run.
-    fn page(&self, plan: &Plan) -> Result<(), Failure> {
+    fn page(&self, plan: &Plan, stands: &Status) -> Result<(), Failure> {
         let name = if plan.scenario() == Scenario::RebootTest { "reboot-test.html" } else { "plan.html" };
         let path = self.folder.join("state").join(plan.host()).join(name);
-        let status = apply::status(plan, self.folder).map_err(refused)?;
-        let page = report::plan::page(plan, Some(&RunState::of_status(&status)));
+        let page = report::plan::page(plan, Some(&RunState::of_status(stands)));
         let page = page.map_err(|error| Failure::new(error.to_string()))?;
         match output::replace(&path, page.as_bytes()) {
             Err(why) => self.terminal.warn(&report::apply::remark(&format!("{why:#}"))),

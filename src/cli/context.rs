@@ -260,7 +260,10 @@ pub(super) fn plan_of(
     // Only a migration stands on the manifests, and on those of the clusters that something comes from.
     let from = host.services.iter().filter_map(|service| service.def.migrates_from.as_ref());
     let migrates = match wanted {
-        Wanted::Scenario(scenario) => scenario.unwrap_or_else(|| Scenario::default_for(host)) == Scenario::Migrate,
+        Wanted::Scenario(scenario) => {
+            let chosen = scenario.unwrap_or_else(|| Scenario::default_for(host));
+            matches!(chosen, Scenario::Migrate | Scenario::Decommission)
+        }
         Wanted::Tests(_) => false,
     };
     let from: Vec<&str> = from.map(|from| from.cluster.as_str()).filter(|_| migrates).collect();

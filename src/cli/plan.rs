@@ -21,13 +21,19 @@ Examples:
   hostwright plan lufta                     the steps as a table
   hostwright plan lufta --format md         to follow by hand
   hostwright plan lufta --out plans/        plan.md, plan.json and plan.html
-  hostwright plan lufta --scenario migrate  how its services come off their cluster")]
+  hostwright plan lufta --scenario migrate  how its services come off their cluster
+  hostwright plan lufta --scenario recover  how it comes back on new disks, from its backups
+  hostwright plan lufta --scenario decommission --retire
+                                            how it goes for good")]
 pub(super) struct Args {
     /// The host
     host: String,
     /// What the plan is for [default: what the definition and the facts call for]
     #[arg(long, value_name = "SCENARIO")]
     scenario: Option<ScenarioArg>,
+    /// With `--scenario decommission`: retire the host itself and wipe its disks
+    #[arg(long, requires = "scenario")]
+    retire: bool,
     /// How to print it
     #[arg(long, default_value = "human")]
     format: FormatArg,
@@ -93,7 +99,7 @@ impl From<FormatArg> for PlanFormat {
 }
 
 pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<ExitStatus, Failure> {
-    let scenario = args.scenario.map(Scenario::from);
+    let scenario = scenario_of(args.scenario, args.retire)?;
     context::with_plan(terminal, folder, &args.host, context::Wanted::Scenario(scenario), args.today, |plan| {
         match &args.out {
             None => terminal.print(&rendered(&plan, args.format.into(), terminal.color)?)?,
@@ -107,6 +113,16 @@ pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<Exi
         }
         Ok(ExitStatus::Success)
     })
+}
+
+/// Returns the scenario that is asked for.
+pub(super) fn scenario_of(asked: Option<ScenarioArg>, retire: bool) -> Result<Option<Scenario>, Failure> {
+    match (asked, retire) {
+        (Some(ScenarioArg::Decommission), true) => Ok(Some(Scenario::Retire)),
+        (_, true) => Err(Failure::new("`--retire` goes with `--scenario decommission`")
+            .help("it retires the host itself: its disks are wiped in the end")),
+        (asked, false) => Ok(asked.map(Scenario::from)),
+    }
 }
 
 fn rendered(plan: &Plan, format: PlanFormat, color: bool) -> Result<String, Failure> {

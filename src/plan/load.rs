@@ -296,6 +296,7 @@ impl Reader<'_> {
             undo: undo?,
             destroys: destroys?,
             expected_seconds: seconds?,
+            may_take: 0,
             phase: None,
             parting: false,
             roles: std::collections::BTreeMap::new(),

@@ -194,7 +194,7 @@ fn sealed(cx: &PlanCx<'_>, proven: Proven, inputs: &[(String, &str)], tool_versi
     let (steps, spans) = proven.into_parts();
     let steps = graph::order(steps).map_err(PlanError::Graph)?;
     // Who is needed through others already is not named again, so that a person sees what a step really waits for.
-    let has_branches = matches!(chosen, Scenario::Migrate | Scenario::Recover);
+    let has_branches = matches!(chosen, Scenario::Migrate | Scenario::Recover | Scenario::Decommission);
     let steps = if has_branches { graph::reduced(steps) } else { steps };
     let violations = gates::verify_steps(chosen, &steps);
     if !violations.is_empty() {

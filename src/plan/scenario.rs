@@ -16,6 +16,8 @@ words! {
         Recover = "recover",
         /// What a migration leaves behind, or the host itself.
         Decommission = "decommission",
+        /// A host that goes for good: what `--retire` makes of a decommission.
+        Retire = "retire",
         /// The reboot test alone, of the system that boots by default: no scenario that `plan` is asked for.
         RebootTest = "reboot-test",
     }

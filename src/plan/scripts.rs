@@ -92,6 +92,7 @@ pub fn files(
     let mut files = scripts(host)?;
     files.extend(super::scenarios::migrate::files(fleet, host, clusters)?);
     files.extend(super::scenarios::recover::files(host)?);
+    files.extend(wipe(host)?);
     files.extend(super::installer_image::file(host)?);
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(files)
@@ -152,6 +153,21 @@ pub(super) fn scripts(host: &ResolvedHost<'_>) -> Result<Vec<Script>, PlanError>
 /// Returns the embedded templates.
 pub(super) fn templates() -> Result<&'static Templates, PlanError> {
     Ok(Templates::embedded()?)
+}
+
+/// Returns the script that wipes the disks of a host that is retired; none of a host without disks.
+fn wipe(host: &ResolvedHost<'_>) -> Result<Option<Script>, PlanError> {
+    #[derive(serde::Serialize)]
+    struct Values<'a> {
+        host: &'a str,
+        disks: Vec<&'a str>,
+    }
+    let disks: Vec<&str> = host.disks.iter().map(|disk| disk.def.id.as_str()).collect();
+    if disks.is_empty() || host.def.external.is_some() {
+        return Ok(None);
+    }
+    let text = templates()?.render("install/wipe.sh.tera", &Values { host: host.name, disks })?;
+    Ok(Some(Script { path: "install/wipe.sh".to_owned(), text }))
 }
 
 /// Returns the certificates that a host cannot have yet: of names of services that move to it, which lead elsewhere until traffic is

@@ -96,6 +96,9 @@ pub struct Step {
     pub(super) undo: Vec<String>,
     pub(super) destroys: Vec<String>,
     pub(super) expected_seconds: u64,
+    /// How long it may take at most where that is far from what is expected, in seconds; no part of the JSON form.
+    #[serde(skip)]
+    pub(super) may_take: u64,
     /// The heading; no part of the JSON form.
     #[serde(skip)]
     pub(super) phase: Option<String>,
@@ -131,6 +134,7 @@ impl Step {
             undo: Vec::new(),
             destroys: Vec::new(),
             expected_seconds: 0,
+            may_take: 0,
             phase: None,
             parting: false,
             roles: BTreeMap::new(),
@@ -250,6 +254,13 @@ impl Step {
         self
     }
 
+    /// Says how long it may take at most, where nobody knows before how much there is to do.
+    #[must_use]
+    pub(super) fn may_take(mut self, seconds: u64) -> Self {
+        self.may_take = seconds;
+        self
+    }
+
     /// Returns its id, which other steps need it by.
     pub fn id(&self) -> &str {
         &self.id
@@ -333,6 +344,11 @@ impl Step {
     /// Returns the heading under which it stands.
     pub fn heading(&self) -> Option<&str> {
         self.phase.as_deref()
+    }
+
+    /// Returns how long it is given at least before it counts as stuck, in seconds; 0 where its kind decides.
+    pub fn patience(&self) -> u64 {
+        self.may_take
     }
 
     /// Returns how long it is expected to take.

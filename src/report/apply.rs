@@ -1,7 +1,11 @@
 //! A plan that is carried out, in words: each step as it goes, how the run ended, where the plan stands.
 
+use jiff::Timestamp;
+
 use super::words::{width, wrap};
 use crate::apply::{Ask, Awaited, Ending, Failed, Row, Standing, Status};
+use crate::plan::gates::restore;
+use crate::plan::{Plan, Scenario, Step};
 use crate::source::printable;
 use crate::text::ShellCommand;
 use crate::units::TimeSpan;
@@ -73,6 +77,25 @@ pub fn ending(ending: &Ending, again: &[String], total: usize) -> String {
         }
         Ending::Failed(failed) => failure(failed, &command(&[])),
     }
+}
+
+/// Returns how long a plan that is complete took, beside what was expected of it; of a recovery also when the services were back.
+pub fn took(plan: &Plan, status: &Status) -> String {
+    let seconds = status.steps.iter().filter_map(|row| row.seconds).sum();
+    let expected = plan.steps().iter().map(Step::expected_seconds).sum();
+    let mut text = format!("took     {} in its steps; {} were expected\n", span(seconds), span(expected));
+    if plan.scenario() == Scenario::Recover {
+        let at = |text: &str| text.parse::<Timestamp>().ok();
+        let starts = status.steps.iter().filter(|row| {
+            [restore::START, restore::ASK].iter().any(|beginning| row.id.starts_with(beginning))
+        });
+        let back = starts.filter_map(|row| at(row.ended.as_deref()?)).max();
+        let began = status.began.as_deref().and_then(at);
+        if let Some(after) = back.zip(began).and_then(|(back, began)| u64::try_from((back - began).get_seconds()).ok()) {
+            text.push_str(&format!("back     the services answered {} after the recovery began\n", span(after)));
+        }
+    }
+    text
 }
 
 fn failure(failed: &Failed, again: &str) -> String {

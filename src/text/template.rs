@@ -40,6 +40,7 @@ pub static EMBEDDED: &[(&str, &str)] = &[
     ("install/mount.sh.tera", include_str!("../../templates/install/mount.sh.tera")),
     ("install/partition.sh.tera", include_str!("../../templates/install/partition.sh.tera")),
     ("install/pools.sh.tera", include_str!("../../templates/install/pools.sh.tera")),
+    ("install/wipe.sh.tera", include_str!("../../templates/install/wipe.sh.tera")),
     ("installer.nix.tera", include_str!("../../templates/installer.nix.tera")),
     ("migrate.html.tera", include_str!("../../templates/migrate.html.tera")),
     ("migrate/allowed.sh.tera", include_str!("../../templates/migrate/allowed.sh.tera")),

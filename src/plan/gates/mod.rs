@@ -7,6 +7,7 @@
 //! what it destroys and comes after somebody confirmed that it may; whatever is not known as a preparation comes after
 //! the last reboot test; a step with a reserved id is of the kind that belongs to it.
 
+pub(super) mod decommission;
 mod migration;
 mod recovery;
 pub(super) mod update;
@@ -15,6 +16,7 @@ use std::collections::BTreeSet;
 
 use migration::Family;
 pub use migration::family;
+pub use decommission::retire;
 pub use recovery::restore;
 
 use super::document::Plan;
@@ -109,6 +111,20 @@ pub mod id {
     pub const COPY_RECOVER_SCRIPTS: &str = "copy-recover-scripts";
     /// Backups are made again.
     pub const RELEASE_BACKUPS: &str = "release-backups";
+    /// The migration's journal says that it is over.
+    pub const CHECK_SOAKED: &str = "check-soaked";
+    /// Nothing is known to be left behind.
+    pub const NOTHING_LEFT: &str = "nothing-left";
+    /// A person made sure that nobody needs the host.
+    pub const NOBODY_NEEDS_IT: &str = "nobody-needs-it";
+    /// The services of a host that goes rest.
+    pub const STOP_SERVICES: &str = "stop-services";
+    /// The last backup, read back.
+    pub const LAST_BACKUP: &str = "last-backup";
+    /// What is on the host, listed for the last time.
+    pub const LAST_LISTING: &str = "last-listing";
+    /// The fleet has forgotten the host.
+    pub const END_OF_HOST: &str = "take-out-of-fleet";
     /// The definition says that the move is done.
     pub const END_OF_MOVE: &str = "record-end-of-move";
 }
@@ -176,7 +192,7 @@ pub(super) fn reserved_ids() -> impl Iterator<Item = &'static str> {
 }
 
 fn all_reserved() -> impl Iterator<Item = &'static Reserved> {
-    RESERVED.iter().chain(migration::ONCE).chain(recovery::ONCE)
+    RESERVED.iter().chain(migration::ONCE).chain(recovery::ONCE).chain(decommission::ONCE)
 }
 
 /// Returns the family of a step in plans of a scenario; none of what is reserved for one step.
@@ -184,7 +200,9 @@ fn family_in(scenario: Scenario, id: &str) -> Option<&'static Family> {
     let families = match scenario {
         Scenario::Migrate => migration::FAMILIES,
         Scenario::Recover => recovery::FAMILIES,
-        Scenario::Install | Scenario::Update | Scenario::Decommission | Scenario::RebootTest => return None,
+        Scenario::Decommission => decommission::FAMILIES,
+        Scenario::Retire => decommission::RETIRE_FAMILIES,
+        Scenario::Install | Scenario::Update | Scenario::RebootTest => return None,
     };
     if all_reserved().any(|reserved| reserved.id == id) { None } else { longest(families, id) }
 }
@@ -326,6 +344,12 @@ pub(super) fn mark(scenario: Scenario, step: &Step) -> Option<&'static str> {
         Some(reserved) if reserved.id == id::REBOOT_TEST && scenario == Scenario::RebootTest => {
             Some("what is known to come back is what passed this")
         }
+        Some(reserved) if reserved.id == id::SOAK && scenario == Scenario::Retire => {
+            Some("no disk is wiped before everybody had time to miss something")
+        }
+        Some(reserved) if reserved.id == id::REBOOT_TEST_AFTER_DATA && scenario == Scenario::Recover => {
+            Some("it is back when it comes back with its data")
+        }
         Some(reserved) => reserved.mark,
         None => family_in(scenario, &step.id).and_then(|family| family.mark),
     }
@@ -359,11 +383,8 @@ pub(super) fn verify_steps(scenario: Scenario, steps: &[Step]) -> Vec<Violation>
         }
         Scenario::Update => update::verify(steps, &mut found),
         Scenario::RebootTest => update::verify_alone(steps, &mut found),
-        other => found.push(Violation {
-            step: None,
-            what: format!("there are no gates for the scenario `{other}`"),
-            why: "a plan without gates is not run".to_owned(),
-        }),
+        Scenario::Decommission => decommission::verify(steps, &mut found),
+        Scenario::Retire => decommission::verify_retirement(steps, &mut found),
     }
     destroying(steps, &mut found);
     found

@@ -4,6 +4,7 @@
 //! needs is fixed here and in the gates. What comes after the reboot test is attached to a [`Proven`], which only
 //! assembling gives out.
 
+mod decommission;
 mod recovery;
 mod running;
 
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use super::downtime::Span;
 use super::gates::{self, id};
 use super::step::{RunsOn, Step, StepKind};
+pub(super) use decommission::{LeftBehind, Rescue, Retirement};
 pub(super) use recovery::Recovery;
 pub(super) use running::{AloneParts, Candidate, UpdateParts};
 

@@ -2,6 +2,7 @@
 //!
 //! A scenario is added as a file here with its line in [`SCENARIOS`], and its gates in `gates`.
 
+mod decommission;
 mod install;
 pub(super) mod migrate;
 pub(super) mod reboot_test;
@@ -27,6 +28,8 @@ static SCENARIOS: &[(Scenario, StepsOf)] = &[
     (Scenario::Migrate, migrate::steps),
     (Scenario::Update, update::steps),
     (Scenario::Recover, recover::steps),
+    (Scenario::Decommission, decommission::steps),
+    (Scenario::Retire, decommission::retire),
 ];
 
 /// Returns a command that runs another as root on the host's own system.

@@ -73,6 +73,31 @@ pub(super) fn disks(cx: &PlanCx<'_>) -> Disks {
     Disks { check, confirm, partition }
 }
 
+/// Makes the steps that look at the disks of a host that goes, and ask.
+pub(super) fn retired(cx: &PlanCx<'_>) -> (CheckDisks, ConfirmDisks) {
+    let look = ShellCommand::new("lsblk").args(["-o", "NAME,SIZE,MODEL,SERIAL,FSTYPE,LABEL,MOUNTPOINTS"]);
+    let there = cx.host.disks.iter().map(|disk| {
+        ShellCommand::new("test").args(["-b", &format!("/dev/disk/by-id/{}", disk.def.id.as_str())])
+    });
+    let there: Vec<ShellCommand> = there.collect();
+    let check = CheckDisks::new("Compare the disks with the definition", |step| {
+        let step = step
+            .why("Each disk must be there under its id: another machine that answers at this address has others, and nothing of it is touched.")
+            .run(&on(cx, &look));
+        there.iter().fold(step, |step, test| step.run(&on(cx, test))).takes(seconds::LOOK)
+    });
+    let listed: Vec<&str> = cx.host.disks.iter().map(|disk| disk.def.id.as_str()).collect();
+    let confirm = ConfirmDisks::new("Confirm that the disks go", |step| {
+        step.why(format!(
+            "Every byte on these disks is overwritten: {}. The last backup was read back, the listing was read, nobody missed anything: there is \
+             no way back from here on.",
+            listed.join("; ")
+        ))
+        .takes(seconds::PERSON)
+    });
+    (check, confirm)
+}
+
 /// Returns the host id as the four bytes of /etc/hostid, for printf(1): least significant first, octal.
 fn host_id_bytes(id: &str) -> String {
     let id = u32::from_str_radix(id, 16).unwrap_or_default();

@@ -26,7 +26,7 @@ pub(super) use watch::watches;
 
 use crate::plan::PlanCx;
 use crate::plan::parts::{CheckDefinition, InstallParts, NewSystem, Origin, Proven, RecordHostKeys, RunningSystem};
-use crate::plan::parts::{Installer, RunsAlready};
+use crate::plan::parts::{Installer, Rescue, RunsAlready};
 use crate::plan::reach::Who;
 use crate::plan::scenario::{Scenario, runs_nixos};
 use crate::plan::seconds;
@@ -84,6 +84,35 @@ fn new_system(cx: &PlanCx<'_>, method: Method) -> NewSystem {
         install: system::install(cx),
         export: disks::export(cx),
         first_boot: reboot::first_boot(cx, method),
+    }
+}
+
+/// Returns a command that runs another on the installer.
+pub(super) fn on_installer(cx: &PlanCx<'_>, command: &ShellCommand) -> ShellCommand {
+    cx.reach.run(Who::Installer, command)
+}
+
+/// Returns a script of the installation, as it is called on the installer.
+pub(super) fn install_script(cx: &PlanCx<'_>, name: &str) -> ShellCommand {
+    installer::script(cx, name)
+}
+
+/// Makes the way to a machine whose disks are wiped.
+pub(super) fn rescue(cx: &PlanCx<'_>, heading: &'static str) -> Rescue {
+    let method = cx.host.def.installer.as_ref().map_or(Method::Existing, |installer| installer.method.value);
+    let (scan, compare) = installer::contact(cx, method);
+    let (check, confirm) = disks::retired(cx);
+    Rescue {
+        installer: Installer {
+            build: installer::build(cx, method),
+            start: installer::start(cx, method),
+            scan,
+            compare,
+        },
+        scripts: installer::copy_scripts(cx),
+        check,
+        confirm,
+        heading,
     }
 }
 

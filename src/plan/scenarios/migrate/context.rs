@@ -7,7 +7,7 @@ use super::record::{file, once, says, says_as, script};
 use super::volume::ClusterRef;
 use super::writers::Writer;
 use crate::plan::PlanCx;
-use crate::plan::gates::family;
+use crate::plan::gates::{self, family};
 use crate::plan::scenarios::install::private_folder;
 use crate::plan::seconds;
 use crate::plan::step::{RunsOn, Step, StepKind};
@@ -39,6 +39,26 @@ pub(super) fn clusters<'a>(writers: &[Writer<'a>]) -> Vec<ClusterRef<'a>> {
 /// Returns the step's id.
 pub(super) fn id(cluster: ClusterRef<'_>) -> String {
     format!("{}{}", family::CHECK_CONTEXT, cluster.name)
+}
+
+/// Makes the step that lists what is left in a cluster.
+pub(super) fn list(cx: &PlanCx<'_>, cluster: ClusterRef<'_>) -> Step {
+    let file = file(cx, &format!("left-{}.txt", cluster.name));
+    let kinds = "deployments,statefulsets,daemonsets,jobs,cronjobs,persistentvolumeclaims,services,ingresses";
+    let get = cluster_wide(cluster).args(["get", kinds, "-A", "-o", "wide"]);
+    let volumes = cluster_wide(cluster).args(["get", "persistentvolumes", "-o", "wide"]);
+    let keep = |get: &ShellCommand, words: &[&str]| get.clone().then("|", &ShellCommand::new("tee").args(words).args(["--", &file]));
+    let id = format!("{}{}", gates::retire::LISTING, cluster.name);
+    Step::new(id, StepKind::Verify, RunsOn::Cluster, format!("List what is left in {}", cluster.name))
+        .why(format!(
+            "Read it before anything is deleted: whatever is wanted of it has to be known now. It stays in {file}, as the last that is known \
+             of what was there."
+        ))
+        .needs(self::id(cluster))
+        .run(&keep(&get, &[]))
+        .run(&keep(&volumes, &["-a"]))
+        .after(&ShellCommand::new("test").args(["-s", &file]))
+        .takes(seconds::LOOK)
 }
 
 /// Makes the step that looks at a cluster.

@@ -15,7 +15,8 @@ use crate::text::ShellCommand;
 /// The path that is never there, which a held unit waits for.
 const NEVER: &str = "/run/hostwright-held";
 
-fn units(service: &ResolvedService<'_>) -> Vec<String> {
+/// Returns the units of a service under systemd, with their suffixes.
+pub(in crate::plan::scenarios) fn units(service: &ResolvedService<'_>) -> Vec<String> {
     service.units.iter().map(|unit| if unit.contains('.') { unit.clone() } else { format!("{unit}.service") }).collect()
 }
 

@@ -142,6 +142,38 @@ pub(super) fn steps(cx: &PlanCx<'_>) -> Proven {
     })
 }
 
+/// What a migration leaves behind in its clusters, and the looks that come before it goes.
+#[derive(Debug)]
+pub(super) struct Left {
+    /// Looks at each cluster.
+    pub(super) looks: Vec<Step>,
+    /// What is left in each, listed.
+    pub(super) listings: Vec<Step>,
+    pub(super) accounts: Vec<Step>,
+    pub(super) confirm: Step,
+    pub(super) destroy: Vec<Step>,
+    /// The ids of the migration's steps that have verified the copies.
+    pub(super) verified: Vec<String>,
+}
+
+/// Returns what is left behind; of a host to which nothing moves nothing.
+pub(super) fn left_behind(cx: &PlanCx<'_>) -> Left {
+    let mut ids = Ids::of(gates::reserved_ids());
+    let mut volume_ids = Ids::default();
+    let writers = writers::writers(cx);
+    let volumes = volume::volumes(cx, &mut volume_ids);
+    let clusters = context::clusters(&writers);
+    let claims = claims(cx, &writers, &volumes, &mut volume_ids);
+    Left {
+        looks: clusters.iter().map(|cluster| context::check(cx, *cluster, &writers)).collect(),
+        listings: clusters.iter().map(|cluster| context::list(cx, *cluster)).collect(),
+        accounts: decommission::accounts(cx, &clusters, &writers, &claims),
+        confirm: decommission::confirm(&writers, &volumes),
+        destroy: decommission::steps(cx, &writers, &volumes, &claims, &mut ids),
+        verified: volumes.iter().map(|volume| format!("{}{}", family::VERIFY, volume.id)).collect(),
+    }
+}
+
 /// Returns every claim of the workloads that move, whatever becomes of it, each once.
 fn claims<'a>(cx: &PlanCx<'a>, writers: &[Writer<'a>], volumes: &[Volume<'a>], ids: &mut Ids) -> Vec<KeptClaim<'a>> {
     let mut all: Vec<KeptClaim<'a>> = Vec::new();

@@ -45,6 +45,8 @@ pub(super) fn look(cx: &PlanCx<'_>, source: &Source<'_>) -> Step {
         .run(&script.args(["look", &secrets, &folder]))
         .after(&ShellCommand::new("test").args(["-s", &format!("{folder}/{}/archive", source.name)]))
         .takes(300)
+        // A repository checks what it holds, which may be much.
+        .may_take(6 * 3600)
 }
 
 /// Makes the step that a person does where something does not come back by itself; none where all does.
@@ -112,8 +114,7 @@ pub(super) fn script(cx: &PlanCx<'_>, source: &Source<'_>, words: &[&str]) -> Sh
 }
 
 /// Makes the step that a person does for snapshots in a pool of another machine.
-pub(super) fn snapshots(cx: &PlanCx<'_>, name: &str, def: &Backup) -> Step {
-    let datasets = cx.host.backed_up_datasets(def);
+pub(super) fn snapshots(cx: &PlanCx<'_>, name: &str, def: &Backup, datasets: &[String]) -> Step {
     let repository = def.repository.as_str();
     let (machine, place) = match def.kind.value {
         BackupKind::Syncoid => {
@@ -131,7 +132,7 @@ pub(super) fn snapshots(cx: &PlanCx<'_>, name: &str, def: &Backup) -> Step {
          places while the services are held:"
     )];
     let direct = |command: &ShellCommand| command.to_string();
-    for dataset in &datasets {
+    for dataset in datasets {
         let there = format!("{place}{dataset}");
         let list = ShellCommand::new("ssh").args(["--", &machine]).arg(
             ShellCommand::new("zfs").args(["list", "-t", "snapshot", "-o", "name,creation,refer", "-s", "creation", &there]).as_str(),

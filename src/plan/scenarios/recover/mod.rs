@@ -16,6 +16,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
+pub(super) use self::sources::is_of;
 use self::sources::{DUMPS, REST, Source, Sources};
 use super::migrate::hold;
 use super::{install, on};
@@ -32,6 +33,10 @@ const BACKUPS: &str = "The backups";
 const MACHINE: &str = "The machine";
 const DATA: &str = "The data";
 const AGAIN: &str = "Prove it again, with the data";
+
+/// How long a restore may take before it counts as stuck, in seconds: nobody knows before how much there is, and a connection that
+/// says nothing any more is noticed by itself.
+const PATIENCE: u64 = 3 * 86_400;
 
 /// Returns the files that the plan works with: a script for each backup of files.
 pub(in crate::plan) fn files(host: &ResolvedHost<'_>) -> Result<Vec<Script>, PlanError> {
@@ -58,7 +63,10 @@ pub(super) fn steps(cx: &PlanCx<'_>) -> Proven {
         back.bring(step.phase(DATA));
     }
     for (name, def) in &sources.snapshots {
-        back.restore(backups::snapshots(cx, name, def).phase(DATA));
+        let datasets = sources.by_hand(cx.host, def);
+        if !datasets.is_empty() {
+            back.restore(backups::snapshots(cx, name, def, &datasets).phase(DATA));
+        }
     }
     let loads = databases(cx, &sources, &mut back);
     for service in order::by_need(cx.host).into_iter().filter(|service| held.contains(service.name)) {
@@ -70,7 +78,7 @@ pub(super) fn steps(cx: &PlanCx<'_>) -> Proven {
         if let Some(thing) = source.thing(REST) {
             let title = format!("the rest of {}", source.name);
             let name = format!("{REST}-{}", source.name);
-            let takes = sources.takes(cx.host, thing);
+            let takes = sources::takes(cx.host, thing);
             for step in restored(cx, source, REST, &name, &title, takes) {
                 // What others need does not wait for what nobody does.
                 let step = order::by_need(cx.host)
@@ -107,11 +115,10 @@ pub(super) fn steps(cx: &PlanCx<'_>) -> Proven {
 /// Returns the services that wait for their data: those with data to come, and whoever needs one of them.
 fn held<'h>(cx: &PlanCx<'h>, sources: &Sources<'_>) -> BTreeSet<&'h str> {
     let host = cx.host;
-    let has_snapshots = !sources.snapshots.is_empty();
     let mut held: BTreeSet<&str> = host
         .running()
         .filter(|service| hold::can_be_held(service) && !is_dumped(sources, service))
-        .filter(|service| sources.of_service(service.name).is_some() || has_snapshots && !service.state.is_empty())
+        .filter(|service| sources.of_service(service.name).is_some() || !by_hand(cx, sources, service).is_empty())
         .map(|service| service.name)
         .collect();
     loop {
@@ -129,9 +136,21 @@ fn held<'h>(cx: &PlanCx<'h>, sources: &Sources<'_>) -> BTreeSet<&'h str> {
     }
 }
 
+/// Returns the steps of a person that a service waits for: those of snapshots in which its state lies.
+fn by_hand(cx: &PlanCx<'_>, sources: &Sources<'_>, service: &ResolvedService<'_>) -> Vec<String> {
+    let lies_in = |datasets: &[String]| {
+        service.state.iter().any(|state| {
+            let dataset = cx.host.mount_of(&state.path).and_then(|mount| mount.source.dataset());
+            sources.of_service(service.name).is_none() && dataset.is_some_and(|dataset| datasets.contains(&dataset))
+        })
+    };
+    let of = sources.snapshots.iter().filter(|(_, def)| lies_in(&sources.by_hand(cx.host, def)));
+    of.map(|(name, _)| format!("{}by-hand-{name}", restore::RESTORE)).collect()
+}
+
 /// Tells whether a service is a database that a dump is loaded into: it has to run for that.
 fn is_dumped(sources: &Sources<'_>, service: &ResolvedService<'_>) -> bool {
-    sources.files.iter().flat_map(|source| &source.dumps).any(|dump| sources::is_of(service, dump))
+    sources.files.iter().flat_map(|source| &source.dumps).any(|dump| is_of(service, dump))
 }
 
 fn hold_service(cx: &PlanCx<'_>, service: &ResolvedService<'_>) -> Step {
@@ -152,13 +171,14 @@ fn restored(cx: &PlanCx<'_>, source: &Source<'_>, thing: &str, name: &str, title
             source.name
         ))
         .run(&backups::script(cx, source, &["restore", thing]))
-        .takes(takes);
-    // A comparison reads all of it again, and has no other limit than a copy has.
+        .takes(takes)
+        .may_take(PATIENCE);
     let verify = Step::new(format!("{}{name}", restore::VERIFY), StepKind::Verify, RunsOn::Target, format!("Compare {title} with the backup"))
         .why("Every file, byte for byte, with owners, modes and times: nothing starts on data that differs.")
         .needs(restore.id())
         .run(&backups::script(cx, source, &["verify", thing]))
-        .takes(takes.max(2400));
+        .takes(takes)
+        .may_take(PATIENCE);
     [restore, verify]
 }
 
@@ -168,7 +188,7 @@ fn databases<'a>(cx: &PlanCx<'_>, sources: &'a Sources<'_>, back: &mut Recovery)
     for source in &sources.files {
         let Some(thing) = source.thing(DUMPS) else { continue };
         let name = format!("{DUMPS}-{}", source.name);
-        let steps = restored(cx, source, DUMPS, &name, &format!("the dumps of {}", source.name), sources.takes(cx.host, thing));
+        let steps = restored(cx, source, DUMPS, &name, &format!("the dumps of {}", source.name), sources::takes(cx.host, thing));
         let verified = steps[1].id().to_owned();
         for step in steps {
             back.restore(step.phase(DATA));
@@ -192,7 +212,8 @@ fn databases<'a>(cx: &PlanCx<'_>, sources: &'a Sources<'_>, back: &mut Recovery)
             let mut step = step
                 .run(&backups::script(cx, source, &["load", &number]))
                 .after(&backups::script(cx, source, &["verify-load", &number]))
-                .takes(sources.takes(cx.host, thing));
+                .takes(sources::takes(cx.host, thing))
+                .may_take(PATIENCE);
             // A file of SQLite lies among the files of its service, which come first.
             let owner = dump.database.filter(|_| dump.kind == Database::Sqlite).and_then(|path| {
                 let holds = |thing: &&sources::Thing| {
@@ -222,7 +243,7 @@ fn service_steps(
     let mut steps = Vec::new();
     let mut before: Vec<String> = Vec::new();
     if let Some((source, thing)) = sources.of_service(service.name) {
-        let takes = sources.takes(cx.host, thing);
+        let takes = sources::takes(cx.host, thing);
         let [restore, verify] = restored(cx, source, service.name, &format!("service-{}", service.name), service.name, takes);
         let restore = restore.before(&hold::is_held(cx, service)).needs(format!("{}service-{}", restore::HOLD, service.name));
         before.push(verify.id().to_owned());
@@ -232,14 +253,14 @@ fn service_steps(
         let own_file = dump.database.is_some_and(|path| {
             service.state.iter().any(|state| crate::units::lies_in(path, &state.path))
         });
-        // Who asks a server for its data is not always known: nobody starts before it has them.
-        if dump.kind != Database::Sqlite || own_file {
+        // Who asks a server for its data is not always known. What others need first is known to need none, unless it says so.
+        let asks = dump.kind != Database::Sqlite
+            && (!order::is_first(service) || order::needs(cx.host, service).iter().any(|need| is_of(need, dump)));
+        if asks || own_file {
             before.push(id.clone());
         }
     }
-    for (name, _) in &sources.snapshots {
-        before.push(format!("{}by-hand-{name}", restore::RESTORE));
-    }
+    before.extend(by_hand(cx, sources, service));
     before.extend(order::needs(cx.host, service).iter().filter(|need| held.contains(need.name)).map(|need| start_id(need)));
     before.push(format!("{}service-{}", restore::HOLD, service.name));
     let why = "Its data is there and the same as in the backup, and what it needs has started.";

@@ -15,6 +15,14 @@ pub(super) fn by_need<'h, 'f>(host: &'h ResolvedHost<'f>) -> Vec<&'h ResolvedSer
     order
 }
 
+/// Tells whether others need a service before everything else.
+pub(super) fn is_first(service: &ResolvedService<'_>) -> bool {
+    rank(service) < LATER
+}
+
+/// The rank of what nobody needs to come up.
+const LATER: usize = 5;
+
 /// Returns how early others need what a service gives, from 0.
 fn rank(service: &ResolvedService<'_>) -> usize {
     let of = |provision: &Provision| match provision {
@@ -24,7 +32,7 @@ fn rank(service: &ResolvedService<'_>) -> usize {
         Provision::Unlock => 3,
         Provision::Registry => 4,
     };
-    service.provides().iter().map(|(provision, _)| of(provision)).min().unwrap_or(5)
+    service.provides().iter().map(|(provision, _)| of(provision)).min().unwrap_or(LATER)
 }
 
 /// Returns the services that one names as needed or as earlier.

@@ -163,25 +163,32 @@ impl<'a> Sources<'a> {
         self.files.iter().find_map(|source| Some((source, source.thing(service)?)))
     }
 
-    /// Tells how long one of the things takes to a host, in seconds: by what is stated of its size, else by a share of a pool that is a
-    /// quarter full. What it will be is said once the backup is looked at.
-    pub(super) fn takes(&self, host: &ResolvedHost<'_>, thing: &Thing) -> u64 {
-        let stated = |path: &String| {
-            host.services
-                .iter()
-                .filter_map(|service| service.def.migrates_from.as_ref())
-                .flat_map(|from| &from.volumes)
-                .find(|volume| lies_in(volume.to.as_str(), path) || lies_in(path, volume.to.as_str()))
-                .and_then(|volume| Some(volume.used.as_ref()?.bytes()))
+    /// Returns the datasets of a backup of snapshots that no backup of files brings back.
+    pub(super) fn by_hand(&self, host: &ResolvedHost<'_>, def: &Backup) -> Vec<String> {
+        let paths: Vec<String> = self.files.iter().flat_map(|source| host.backed_up_paths(source.def)).collect();
+        let is_back = |dataset: &String| {
+            let mount = host.mounts.iter().find(|mount| mount.source.dataset().as_ref() == Some(dataset));
+            mount.is_some_and(|mount| paths.iter().any(|above| lies_in(mount.path, above)))
         };
-        let known: u64 = thing.paths.iter().filter_map(stated).sum();
-        if known > 0 {
-            return seconds::copying(host, known);
-        }
-        let room: u64 = host.pools.iter().filter_map(crate::resolve::ResolvedPool::usable_bytes).sum();
-        let things = self.files.iter().map(|source| source.things.len() as u64).sum::<u64>().max(1);
-        seconds::copying(host, (room / 4 / things).max(1 << 30)).min(86_400)
+        host.backed_up_datasets(def).into_iter().filter(|dataset| !is_back(dataset)).collect()
     }
+}
+
+/// How much a thing is thought to hold of which nothing is stated, in bytes. What it is is said once the backup was looked at.
+const UNKNOWN: u64 = 2 << 30;
+
+/// Tells how long a thing takes to a host, in seconds, by what is stated of its size.
+pub(super) fn takes(host: &ResolvedHost<'_>, thing: &Thing) -> u64 {
+    let stated = |path: &String| {
+        let froms = host.services.iter().filter_map(|service| service.def.migrates_from.as_ref());
+        let mut volumes = froms.flat_map(|from| &from.volumes);
+        let volume = volumes.find(|volume| {
+            lies_in(volume.to.as_str(), path) || lies_in(path, volume.to.as_str())
+        });
+        Some(volume?.used.as_ref()?.bytes())
+    };
+    let known: u64 = thing.paths.iter().filter_map(stated).sum();
+    seconds::copying(host, if known > 0 { known } else { UNKNOWN })
 }
 
 /// Returns where a service keeps what belongs into a backup.
@@ -203,7 +210,7 @@ fn topmost(mut paths: Vec<String>) -> Vec<String> {
 }
 
 /// Tells whether a service is the database that a dump is of.
-pub(super) fn is_of(service: &ResolvedService<'_>, dump: &Dump<'_>) -> bool {
+pub(in crate::plan::scenarios) fn is_of(service: &ResolvedService<'_>, dump: &Dump<'_>) -> bool {
     let names: &[&str] = match dump.kind {
         Database::Postgresql => &["postgresql"],
         Database::Mysql => &["mysql", "mariadb"],
