@@ -86,12 +86,14 @@ pub fn took(plan: &Plan, status: &Status) -> String {
     let mut text = format!("took     {} in its steps; {} were expected\n", span(seconds), span(expected));
     if plan.scenario() == Scenario::Recover {
         let at = |text: &str| text.parse::<Timestamp>().ok();
-        let starts = status.steps.iter().filter(|row| {
-            [restore::START, restore::ASK].iter().any(|beginning| row.id.starts_with(beginning))
-        });
+        let starts = status
+            .steps
+            .iter()
+            .filter(|row| [restore::START, restore::ASK].iter().any(|beginning| row.id.starts_with(beginning)));
         let back = starts.filter_map(|row| at(row.ended.as_deref()?)).max();
         let began = status.began.as_deref().and_then(at);
-        if let Some(after) = back.zip(began).and_then(|(back, began)| u64::try_from((back - began).get_seconds()).ok()) {
+        if let Some(after) = back.zip(began).and_then(|(back, began)| u64::try_from((back - began).get_seconds()).ok())
+        {
             text.push_str(&format!("back     the services answered {} after the recovery began\n", span(after)));
         }
     }

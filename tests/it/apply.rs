@@ -180,3 +180,19 @@ fn wait_for(path: &Path) {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+#[test]
+fn a_script_learns_from_the_status_whether_steps_are_done() {
+    let deployer = Deployer::new();
+    let _ = deployer.apply(&["--done", "check-definition"]).ends(1).complains("open     check-definition");
+    let _ = deployer.apply(&["--non-interactive"]).ends(3);
+    let _ = deployer.apply(&["--done", "check-definition"]).ends(0);
+    let both = deployer.apply(&["--done", "check-definition", "--done", "reboot-test"]).ends(1);
+    assert!(!both.err.contains("check-definition"), "{}", both.err);
+    let _ = deployer.apply(&["--done", "reboot-tset"]).ends(2).complains("nearest: `reboot-test`");
+    // Of another plan it says nothing.
+    let path = "hosts/attic/host.toml";
+    let text = deployer.sandbox.read(path);
+    deployer.sandbox.write(path, text + "\n# another digest\n");
+    let _ = deployer.apply(&["--done", "check-definition"]).ends(1).complains("is of another plan");
+}

@@ -49,7 +49,8 @@ impl Place {
             eprintln!("skipped: {test}: only root restores owners");
             return None;
         }
-        let place = Self { folder: tempfile::tempdir().unwrap(), kind };
+        // What lies below /tmp is never restored.
+        let place = Self { folder: tempfile::tempdir_in("/srv").unwrap(), kind };
         place.write("secrets/passphrase", "a long passphrase");
         place.fill();
         let script = place.script(&[]);
@@ -87,7 +88,8 @@ impl Place {
         fs::write(self.path("data/inner/kept"), "another service's").unwrap();
         self.write("home/mara/letter", "dear");
         for name in ["data/owned", "data/.hidden", "data/deep er/a file\twith 'a' name"] {
-            let status = Command::new("touch").args(["-d", "2024-05-06 07:08:09.123456789"]).arg(self.path(name)).status();
+            let status =
+                Command::new("touch").args(["-d", "2024-05-06 07:08:09.123456789"]).arg(self.path(name)).status();
             assert!(status.unwrap().success());
         }
     }
@@ -255,11 +257,21 @@ fn tree(folder: &Path) -> BTreeMap<String, String> {
                 format!("-> {}", fs::read_link(entry.path()).unwrap().display())
             } else if about.is_file() {
                 let bytes = fs::read(entry.path()).unwrap();
-                format!("{} bytes {:?} {}.{} links {}", bytes.len(), &bytes[..bytes.len().min(40)], about.mtime(), about.mtime_nsec(), about.nlink())
+                format!(
+                    "{} bytes {:?} {}.{} links {}",
+                    bytes.len(),
+                    &bytes[..bytes.len().min(40)],
+                    about.mtime(),
+                    about.mtime_nsec(),
+                    about.nlink()
+                )
             } else {
                 String::new()
             };
-            (entry.path().strip_prefix(folder).unwrap().display().to_string(), format!("{mode:o} {user}:{group} {what}"))
+            (
+                entry.path().strip_prefix(folder).unwrap().display().to_string(),
+                format!("{mode:o} {user}:{group} {what}"),
+            )
         })
         .collect()
 }
@@ -377,7 +389,8 @@ fn a_backup_that_is_older_than_its_schedule_is_refused_until_somebody_names_it()
 
 #[test]
 fn a_repository_that_is_gone_locked_truncated_or_encrypted_otherwise_is_refused_before_anything_is_touched() {
-    let test = "a_repository_that_is_gone_locked_truncated_or_encrypted_otherwise_is_refused_before_anything_is_touched";
+    let test =
+        "a_repository_that_is_gone_locked_truncated_or_encrypted_otherwise_is_refused_before_anything_is_touched";
     both(test, |place| {
         place.backup("first", &["data", "home"], "lighthouse", None);
         let _ = place.look().ok();
@@ -404,7 +417,8 @@ fn a_repository_that_is_gone_locked_truncated_or_encrypted_otherwise_is_refused_
 
         // The largest file of its data ends too early, as after a disk that was full.
         let data = place.path("repository/data");
-        let files = walkdir::WalkDir::new(&data).into_iter().map(Result::unwrap).filter(|entry| entry.file_type().is_file());
+        let files =
+            walkdir::WalkDir::new(&data).into_iter().map(Result::unwrap).filter(|entry| entry.file_type().is_file());
         let largest = files.max_by_key(|entry| entry.metadata().unwrap().len()).unwrap().into_path();
         let size = fs::metadata(&largest).unwrap().len();
         fs::set_permissions(&largest, fs::Permissions::from_mode(0o600)).unwrap();
@@ -429,7 +443,8 @@ fn pools_that_are_too_small_are_refused_before_anything_is_touched_and_a_full_pl
 
         fs::remove_dir_all(place.path("data")).unwrap();
         fs::create_dir_all(place.path("data")).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64M", "none"]).arg(place.path("data")).status();
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=64M", "none"]).arg(place.path("data")).status();
         if !mounted.is_ok_and(|status| status.success()) {
             eprintln!("skipped: {test}: nothing can be mounted here");
             return;
@@ -445,7 +460,8 @@ fn pools_that_are_too_small_are_refused_before_anything_is_touched_and_a_full_pl
 
 #[test]
 fn a_backup_that_failed_or_that_the_empty_machine_made_is_not_the_one() {
-    let Some(place) = Place::new(Kind::Borg, "a_backup_that_failed_or_that_the_empty_machine_made_is_not_the_one") else {
+    let Some(place) = Place::new(Kind::Borg, "a_backup_that_failed_or_that_the_empty_machine_made_is_not_the_one")
+    else {
         return;
     };
     place.init();
@@ -463,8 +479,55 @@ fn a_backup_that_failed_or_that_the_empty_machine_made_is_not_the_one() {
 }
 
 #[test]
+fn a_dump_is_loaded_in_place_of_the_file_that_was_copied_while_somebody_wrote() {
+    let test = "a_dump_is_loaded_in_place_of_the_file_that_was_copied_while_somebody_wrote";
+    let Some(place) = Place::new(Kind::Borg, test) else { return };
+    if !is_installed("sqlite3", "sqlite3", test) {
+        return;
+    }
+    place.init();
+    let database = place.text("data/notes.sqlite");
+    let sql = |text: &str| {
+        let output = Command::new("sqlite3").args([&database, text]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let _ = sql(
+        "create table notes (id integer primary key, text); insert into notes values (1, 'one'), (2, 'it''s two');",
+    );
+    fs::create_dir_all(place.path("dumps")).unwrap();
+    let dump = Command::new("sqlite3").args([&database, ".dump"]).output().unwrap();
+    fs::write(place.path("dumps/0-notes.sqlite"), dump.stdout).unwrap();
+    // The file in the archive is torn.
+    fs::write(&database, "half of a page").unwrap();
+    assert!(Command::new("chown").args(["4711:4712", &database]).status().unwrap().success());
+    let before = format!(
+        "before = [{{ dump = 'sqlite', database = '{database}', to = '{}' }}]\n[disks.ssd0]",
+        place.text("dumps")
+    );
+    let script = place.script(&[("[disks.ssd0]", &before)]);
+    place.write("recover/store.sh", &script);
+    place.backup("first", &["data", "home", "dumps"], "lighthouse", None);
+    let _ = place.look().ok();
+    place.choose();
+    fs::remove_dir_all(place.path("data")).unwrap();
+    fs::remove_dir_all(place.path("dumps")).unwrap();
+    let _ = place.run_script(&["load", "0"]).refuses("is missing or empty");
+    for (verb, what) in [("restore", "dumps"), ("verify", "dumps"), ("restore", "notes"), ("verify", "notes")] {
+        let _ = place.run_script(&[verb, what]).ok();
+    }
+    let _ = place.run_script(&["load", "0"]).ok();
+    let _ = place.run_script(&["verify-load", "0"]).ok().says("every row of the dump");
+    assert_eq!(sql("select text from notes order by id"), "one\nit's two\n");
+    assert_eq!(fs::metadata(&database).unwrap().uid(), 4711, "it belongs to the service");
+    let _ = sql("delete from notes where id = 2");
+    let _ = place.run_script(&["verify-load", "0"]).refuses("1 rows of the dump");
+}
+
+#[test]
 fn files_find_their_owners_on_a_machine_that_numbers_its_accounts_anew() {
-    let Some(place) = Place::new(Kind::Restic, "files_find_their_owners_on_a_machine_that_numbers_its_accounts_anew") else {
+    let Some(place) = Place::new(Kind::Restic, "files_find_their_owners_on_a_machine_that_numbers_its_accounts_anew")
+    else {
         return;
     };
     place.init();

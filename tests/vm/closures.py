@@ -86,7 +86,9 @@ def make(settings, out, name):
     compiled, host, store = Compiled(fleet, out, name), Host(fleet, name), Store()
     inputs = sorted(os.path.join(folder, file) for folder, _, files in os.walk(os.path.join(out, "hosts", name)) for file in files
                     if file.endswith(".nix"))
-    version = hashed("".join(read(path) for path in inputs) + zfs)[11:19]
+    # What this closure has besides: units that NixOS would have made of a definition, programs of this machine.
+    units, programs = settings.get("units", {}), settings.get("programs", {})
+    version = hashed("".join(read(path) for path in inputs) + zfs + json.dumps([units, programs]))[11:19]
     system = hashed(f"nixos-system-{name}-26.05.{version}")
     kernel, initrd, commands = (hashed(part) for part in (f"linux-{zfs}", f"initrd-{name}-{version}", read(kept, "zfs-version").strip().replace("zfs-", "zfs-user-")))
     # What says which features this ZFS knows; the guest has no program that unpacks it.
@@ -126,6 +128,13 @@ def make(settings, out, name):
     store.link(f"{system}/initrd", f"{initrd}/initrd")
     store.link(f"{system}/sw", path)
     store.put(f"{system}/etc/hostid", host_id(host))
+    for unit, text in units.items():
+        store.put(f"{system}/etc/systemd/system/{unit}", text)
+        if "[Install]" in text:
+            store.link(f"{system}/etc/systemd/system/multi-user.target.wants/{unit}", f"../{unit}")
+    for program, source in programs.items():
+        store.put(f"{hashed(program)}/bin/{program}", read(source, mode="rb"), 0o755)
+        store.link(f"{path}/bin/{program}", f"{hashed(program)}/bin/{program}")
     store.put(f"{system}/closure", "".join(f"{one}\n" for one in sorted(store.paths)))
     return system
 

@@ -66,6 +66,12 @@ def command_run(options):
         if not match:
             raise Failure(f"bad --forward {text!r}: want HERE:GUEST, such as 8080:80")
         forwards.append([int(match[1]), int(match[2])])
+    reaches = []
+    for text in options.reach:
+        match = re.match(r"^([\d.]+):(\d+)$", text)
+        if not match:
+            raise Failure(f"bad --reach {text!r}: want ADDRESS:PORT, such as 10.0.2.100:8000")
+        reaches.append([match[1], int(match[2])])
     os.makedirs(options.state, exist_ok=True)
     with lock(os.path.join(options.state, f".{options.name}.lock"), wait=False):
         if os.path.exists(os.path.join(folder, "vm.json")):
@@ -78,7 +84,7 @@ def command_run(options):
         vm = {
             "name": options.name, "zfs": options.zfs, "cache": os.path.abspath(options.cache), "uuid": str(identity),
             "mac": "52:54:00:" + ":".join(f"{byte:02x}" for byte in identity.bytes[:3]), "disks": disks,
-            "ssh_port": port, "forwards": forwards, "memory": options.memory,
+            "ssh_port": port, "forwards": forwards, "reaches": reaches, "memory": options.memory,
             "cpus": options.cpus, "boot": options.boot, "append": options.append, "roots": {}, "process": None,
         }
         try:
@@ -265,6 +271,7 @@ def parser():
     sub.add_argument("--serials", help="NAME=SERIAL,...")
     sub.add_argument("--ssh-port", type=int, default=0, help="on 127.0.0.1; 0: any free one")
     sub.add_argument("--forward", action="append", default=[], metavar="HERE:GUEST", help="another TCP port")
+    sub.add_argument("--reach", action="append", default=[], metavar="ADDRESS:PORT", help="what the guest reaches: this port here, at that address there")
     sub.add_argument("--memory", type=int, default=1536, help="MiB (1536)")
     sub.add_argument("--cpus", type=int, default=1, help="processors (1)")
     sub.add_argument("--boot", default="kernel", help="kernel (default), disk:NAME or uefi:NAME")

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 from common import PROGRAM, Failure, lock, run, write
@@ -223,8 +224,11 @@ def qemu_arguments(options, vm, folder):
         "-device", "virtio-blk-pci,drive=root,serial=guest-root",
     ]
     forwards = [(vm["ssh_port"], 22), *vm["forwards"]]
-    arguments += ["-netdev", "user,id=net,restrict=on," + ",".join(
-        f"hostfwd=tcp:127.0.0.1:{here}-:{there}" for here, there in forwards)]
+    network = [f"hostfwd=tcp:127.0.0.1:{here}-:{there}" for here, there in forwards]
+    # What the guest may reach: one port of this machine at an address of its network, a process a connection.
+    network += [f"guestfwd=tcp:{address}:{port}-cmd:{sys.executable} -B {os.path.join(os.path.dirname(os.path.abspath(__file__)), 'repository.py')} --pipe {port}"
+                for address, port in vm.get("reaches", [])]
+    arguments += ["-netdev", "user,id=net,restrict=on," + ",".join(network)]
     arguments += ["-device", f"virtio-net-pci,netdev=net,romfile=,mac={vm['mac']}"]
     disks = [disk for disk in vm["disks"] if disk["name"] not in (options.without or [])]
     kind, _, disk = vm["boot"].partition(":")

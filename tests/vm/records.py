@@ -42,7 +42,12 @@ INSTALLS = ("Plans carried out on a real machine",
             "on the pool, booted by GRUB. The steps that need Nix are carried by stand-ins (closures.py, standin/). A processor of the guest is "
             "emulated, so that a boot takes minutes.",
             [("what", "subject"), ("commands", "what"), ("verdict", "verdict")])
-KINDS = {"boots": BOOTS, "installs": INSTALLS, "layouts-2.1": LAYOUTS, "layouts-2.3": LAYOUTS, "kills": KILLS, "features": FEATURES, "probe": PROBE}
+RECOVERIES = ("Hosts that are gone, and come back from definition and backup",
+              "`tests/vm/recovers.py`: a host is installed, filled and backed up with real restic; its disks are destroyed, and `hostwright apply "
+              "--scenario recover` brings it back onto blank ones from another deployer. Nix is carried by stand-ins as in installs.py. A processor "
+              "of the guest is emulated, so that a boot takes minutes.",
+              [("what", "subject"), ("what came back", "what"), ("expected", "expected"), ("measured", "measured"), ("services back after", "back")])
+KINDS = {"recoveries": RECOVERIES, "boots": BOOTS, "installs": INSTALLS, "layouts-2.1": LAYOUTS, "layouts-2.3": LAYOUTS, "kills": KILLS, "features": FEATURES, "probe": PROBE}
 
 
 def commit():

@@ -12,7 +12,8 @@ mod zrepl;
 
 use super::HostCx;
 use super::settings::Settings;
-use crate::fleet::schema::backup::{Backup, BackupKind};
+use crate::fleet::schema::backup::{Backup, BackupKind, Database};
+use crate::nix::{Expr, Value};
 use crate::resolve::ACCOUNTS;
 use crate::source::{Diagnostic, Diagnostics, Place};
 
@@ -57,6 +58,19 @@ impl BackupCx<'_> {
     }
 }
 
+/// Returns the packages that a recovery calls by name on the host, but for those that NixOS has there with a service or a job.
+fn for_recovery(cx: &HostCx<'_>) -> Vec<Value> {
+    let backups = || cx.host.def.backup.iter().filter(|(_, def)| def.value.kind.value.copies_files());
+    let dumps =
+        |kind: Database| backups().any(|(name, def)| def.value.dumps(name).iter().any(|dump| dump.kind == kind));
+    let wanted = [
+        ("restic", backups().any(|(_, def)| def.value.kind.value == BackupKind::Restic)),
+        ("sqlite", dumps(Database::Sqlite)),
+        ("mongodb-tools", dumps(Database::Mongodb)),
+    ];
+    wanted.into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| Expr::select("pkgs", name).into()).collect()
+}
+
 /// Returns what backup.nix sets; empty without backups.
 pub(super) fn settings(cx: &HostCx<'_>, found: &mut Diagnostics) -> Settings {
     let mut out = Settings::default();
@@ -81,6 +95,10 @@ pub(super) fn settings(cx: &HostCx<'_>, found: &mut Diagnostics) -> Settings {
         };
         dump::settings(&backup, &unit, &mut out, found);
         drill::settings(&backup, &mut out, found);
+    }
+    let packages = for_recovery(cx);
+    if let (false, Some((_, first))) = (packages.is_empty(), cx.host.def.backup.iter().next()) {
+        out.set("environment.systemPackages", Value::List(packages), first.key);
     }
     out
 }

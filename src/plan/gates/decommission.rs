@@ -20,7 +20,11 @@ pub(super) static ONCE: &[Reserved] = &[
     reserved(id::NOTHING_LEFT, &[StepKind::Instruction]),
     gate(id::NOBODY_NEEDS_IT, &[StepKind::Instruction], "nothing is switched off that somebody needs"),
     gate(id::STOP_SERVICES, &[StepKind::Command], "no backup is the last one while something is written"),
-    gate(id::LAST_BACKUP, &[StepKind::Verify, StepKind::Instruction], "no disk is wiped before its data was read back elsewhere"),
+    gate(
+        id::LAST_BACKUP,
+        &[StepKind::Verify, StepKind::Instruction],
+        "no disk is wiped before its data was read back elsewhere",
+    ),
     gate(id::LAST_LISTING, &[StepKind::Verify], "no disk is wiped before somebody could read what is on it"),
     reserved(id::END_OF_HOST, &[StepKind::Instruction]),
 ];
@@ -106,7 +110,8 @@ pub(super) fn verify(steps: &[Step], found: &mut Vec<Violation>) {
     let is = |step: &&Step, beginning: &str| {
         super::longest(FAMILIES, &step.id).is_some_and(|family| family.beginning() == beginning)
     };
-    let of = |beginning: &'static str| steps.iter().filter(move |step| is(step, beginning)).map(|step| step.id.as_str());
+    let of =
+        |beginning: &'static str| steps.iter().filter(move |step| is(step, beginning)).map(|step| step.id.as_str());
     let accounts = [family::ACCOUNT, family::ACCOUNT_CLUSTER, family::ACCOUNT_UNREAD].into_iter().flat_map(of);
     let looks: Vec<&str> = of(family::CHECK_CONTEXT).chain(of(retire::LISTING)).chain(accounts).collect();
     for step in steps.iter().filter(|step| !step.destroys.is_empty()) {
@@ -114,7 +119,11 @@ pub(super) fn verify(steps: &[Step], found: &mut Vec<Violation>) {
         let needed = [id::CHECK_SOAKED, id::CONFIRM_DECOMMISSION].into_iter().chain(looks.iter().copied());
         for id in needed.filter(|id| !before.contains(id)) {
             let what = format!("the step {} does not need {}", quoted(&step.id), quoted(id));
-            found.push(Violation::at(&step.id, what, "nothing is deleted before the migration is over and was looked at once more"));
+            found.push(Violation::at(
+                &step.id,
+                what,
+                "nothing is deleted before the migration is over and was looked at once more",
+            ));
         }
         if step.destroys.iter().any(|what| what.starts_with("claim:")) && step.before.is_empty() {
             let what = format!("the step {} does not look whether its copy is verified", quoted(&step.id));
@@ -124,7 +133,10 @@ pub(super) fn verify(steps: &[Step], found: &mut Vec<Violation>) {
     let deletes = steps.iter().any(|step| !step.destroys.is_empty());
     for beginning in [family::CHECK_CONTEXT, retire::LISTING].into_iter().filter(|_| deletes) {
         if of(beginning).next().is_none() {
-            found.push(Violation::missing(beginning, "no cluster is touched that is another than meant, or that nobody looked at"));
+            found.push(Violation::missing(
+                beginning,
+                "no cluster is touched that is another than meant, or that nobody looked at",
+            ));
         }
     }
 }

@@ -26,14 +26,23 @@ pub mod restore {
 
 /// Steps of a recovery of which there is one.
 pub(super) static ONCE: &[Reserved] = &[
-    gate(id::ACCOUNT_UNSAVED, &[StepKind::Instruction], "no disk is touched before somebody knows what does not come back"),
+    gate(
+        id::ACCOUNT_UNSAVED,
+        &[StepKind::Instruction],
+        "no disk is touched before somebody knows what does not come back",
+    ),
     reserved(id::COPY_RECOVER_SCRIPTS, &[StepKind::Copy]),
     reserved(id::RELEASE_BACKUPS, &[StepKind::Command]),
 ];
 
 /// Steps of a recovery of which there is one for each thing. Of two that fit the longer one counts.
 pub(super) static FAMILIES: &[Family] = &[
-    Family::new(restore::LOOK, &[StepKind::Verify], Some("no disk is touched before a backup is known to be whole"), true),
+    Family::new(
+        restore::LOOK,
+        &[StepKind::Verify],
+        Some("no disk is touched before a backup is known to be whole"),
+        true,
+    ),
     Family::new(restore::HOLD, &[StepKind::Command], None, false),
     Family::new(restore::RESTORE, &[StepKind::Copy, StepKind::Instruction], None, false),
     Family::new(restore::VERIFY, &[StepKind::Verify], Some("no service starts on data that differs"), false),
@@ -63,7 +72,8 @@ pub(super) fn verify(steps: &[Step], found: &mut Vec<Violation>) {
     };
     for first in [id::START_INSTALLER, id::PARTITION_DISKS, id::RUNS_ALREADY].into_iter().filter(|id| has(id)) {
         let before = ancestors.before(first);
-        let looks = of(restore::LOOK).map(|step| step.id.as_str()).chain(Some(id::ACCOUNT_UNSAVED).filter(|id| has(id)));
+        let looks =
+            of(restore::LOOK).map(|step| step.id.as_str()).chain(Some(id::ACCOUNT_UNSAVED).filter(|id| has(id)));
         for look in looks.filter(|look| !before.contains(look)) {
             lacks(first, look, LOOKED);
         }

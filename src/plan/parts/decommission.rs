@@ -63,12 +63,23 @@ impl Retirement {
     /// Puts the parts together and wires what they need by the gates.
     pub(in crate::plan) fn assemble(self) -> Proven {
         let Self { definition, keys, needed, stop, backup, listing, soak, rescue, wipe, end } = self;
-        let Rescue { installer, scripts: CopyScripts(scripts), check: CheckDisks(check), confirm: ConfirmDisks(confirm), heading } =
-            rescue;
-        let Installer { build, start: StartInstaller(start), scan: ScanKey(scan), compare: CompareFingerprint(compare) } = installer;
+        let Rescue {
+            installer,
+            scripts: CopyScripts(scripts),
+            check: CheckDisks(check),
+            confirm: ConfirmDisks(confirm),
+            heading,
+        } = rescue;
+        let Installer {
+            build,
+            start: StartInstaller(start),
+            scan: ScanKey(scan),
+            compare: CompareFingerprint(compare),
+        } = installer;
         let wipe: Vec<Step> = wipe.into_iter().map(|step| step.needs(id::CONFIRM_DISKS)).collect();
         let end = wipe.iter().fold(end, |step, one| step.needs(one.id.clone()));
-        let rescue = build.map(|BuildInstaller(step)| step).into_iter().chain([start, scan, compare, scripts, check, confirm]);
+        let rescue =
+            build.map(|BuildInstaller(step)| step).into_iter().chain([start, scan, compare, scripts, check, confirm]);
         let rescue = rescue.map(|step| step.phase(heading));
         let mut steps: Vec<Step> = vec![definition.0, keys.0, needed, stop, backup, listing, soak];
         steps.extend(rescue);

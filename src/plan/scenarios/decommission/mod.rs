@@ -4,6 +4,8 @@
 //! delete says so and has no step that could.
 
 mod retire;
+#[cfg(test)]
+mod tests;
 
 pub(super) use retire::steps as retire;
 
@@ -23,14 +25,16 @@ const DELETE: &str = "Delete what is left in the cluster";
 pub(super) fn steps(cx: &PlanCx<'_>) -> Proven {
     let left = migrate::left_behind(cx);
     let definition = install::definition(cx);
-    let headed = |steps: Vec<Step>, heading: &str| -> Vec<Step> {
-        steps.into_iter().map(|step| step.phase(heading)).collect()
-    };
+    let headed =
+        |steps: Vec<Step>, heading: &str| -> Vec<Step> { steps.into_iter().map(|step| step.phase(heading)).collect() };
     let is_empty = left.destroy.is_empty();
     let before = if is_empty { vec![nothing(cx)] } else { vec![soaked(cx, &left.verified)] };
     LeftBehind {
         definition,
-        before: headed(before.into_iter().chain(left.looks).chain(left.listings).chain(left.accounts).collect(), BEFORE),
+        before: headed(
+            before.into_iter().chain(left.looks).chain(left.listings).chain(left.accounts).collect(),
+            BEFORE,
+        ),
         confirm: (!is_empty).then(|| left.confirm.phase(DELETE)),
         destroy: headed(left.destroy, DELETE),
     }

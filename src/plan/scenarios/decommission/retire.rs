@@ -72,13 +72,19 @@ fn who_needs(cx: &PlanCx<'_>) -> Vec<String> {
         .collect();
     let mut found = Vec::new();
     for other in cx.fleet.hosts.iter().filter(|other| other.name != cx.host.name) {
-        let asks = other.def.network.iter().flat_map(|network| &network.nameservers).any(|server| own.contains(&server.value.to_string()));
+        let asks = other
+            .def
+            .network
+            .iter()
+            .flat_map(|network| &network.nameservers)
+            .any(|server| own.contains(&server.value.to_string()));
         let leaves_by = other.interfaces().any(|(_, interface)| {
             interface.gateways.iter().any(|gateway| own.contains(&gateway.value.via.to_string()))
         });
         let saves = other.def.backup.iter().filter(|(_, backup)| {
             let repository = backup.value.repository.as_str();
-            own.iter().any(|address| repository.contains(address.as_str())) || repository.contains(&format!("{}.", cx.host.name))
+            own.iter().any(|address| repository.contains(address.as_str()))
+                || repository.contains(&format!("{}.", cx.host.name))
         });
         let mut why: Vec<String> = Vec::new();
         if asks {
@@ -106,7 +112,11 @@ fn needed(cx: &PlanCx<'_>) -> Step {
         .running()
         .map(|service| {
             let names: Vec<&str> = service.def.vhost.0.iter().map(|vhost| vhost.name.as_str()).collect();
-            if names.is_empty() { format!("- {}", service.name) } else { format!("- {} ({})", service.name, names.join(", ")) }
+            if names.is_empty() {
+                format!("- {}", service.name)
+            } else {
+                format!("- {} ({})", service.name, names.join(", "))
+            }
         })
         .collect();
     if !gives.is_empty() {
@@ -159,7 +169,9 @@ fn backup(cx: &PlanCx<'_>) -> Step {
         if backup.value.drill.is_some() && backup.value.kind.value.copies_files() {
             commands.push(start(format!("hostwright-drill-{name}.service")));
         } else if backup.value.kind.value.copies_files() {
-            by_hand.push(format!("`{name}` has no `drill`: restore it into an empty folder elsewhere, and compare with `diff -r`"));
+            by_hand.push(format!(
+                "`{name}` has no `drill`: restore it into an empty folder elsewhere, and compare with `diff -r`"
+            ));
         }
     }
     let title = "Make the last backup and read it back";
@@ -222,4 +234,3 @@ fn end(cx: &PlanCx<'_>) -> Step {
         ))
         .takes(1800)
 }
-

@@ -76,9 +76,11 @@ pub(super) fn disks(cx: &PlanCx<'_>) -> Disks {
 /// Makes the steps that look at the disks of a host that goes, and ask.
 pub(super) fn retired(cx: &PlanCx<'_>) -> (CheckDisks, ConfirmDisks) {
     let look = ShellCommand::new("lsblk").args(["-o", "NAME,SIZE,MODEL,SERIAL,FSTYPE,LABEL,MOUNTPOINTS"]);
-    let there = cx.host.disks.iter().map(|disk| {
-        ShellCommand::new("test").args(["-b", &format!("/dev/disk/by-id/{}", disk.def.id.as_str())])
-    });
+    let there = cx
+        .host
+        .disks
+        .iter()
+        .map(|disk| ShellCommand::new("test").args(["-b", &format!("/dev/disk/by-id/{}", disk.def.id.as_str())]));
     let there: Vec<ShellCommand> = there.collect();
     let check = CheckDisks::new("Compare the disks with the definition", |step| {
         let step = step

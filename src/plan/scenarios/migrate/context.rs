@@ -47,7 +47,9 @@ pub(super) fn list(cx: &PlanCx<'_>, cluster: ClusterRef<'_>) -> Step {
     let kinds = "deployments,statefulsets,daemonsets,jobs,cronjobs,persistentvolumeclaims,services,ingresses";
     let get = cluster_wide(cluster).args(["get", kinds, "-A", "-o", "wide"]);
     let volumes = cluster_wide(cluster).args(["get", "persistentvolumes", "-o", "wide"]);
-    let keep = |get: &ShellCommand, words: &[&str]| get.clone().then("|", &ShellCommand::new("tee").args(words).args(["--", &file]));
+    let keep = |get: &ShellCommand, words: &[&str]| {
+        get.clone().then("|", &ShellCommand::new("tee").args(words).args(["--", &file]))
+    };
     let id = format!("{}{}", gates::retire::LISTING, cluster.name);
     Step::new(id, StepKind::Verify, RunsOn::Cluster, format!("List what is left in {}", cluster.name))
         .why(format!(

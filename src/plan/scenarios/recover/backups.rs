@@ -33,7 +33,10 @@ pub(super) fn look(cx: &PlanCx<'_>, source: &Source<'_>) -> Step {
     let bring = if names.is_empty() {
         String::new()
     } else {
-        format!(" It is opened with {}: put each into {secrets}/ first, in a file of its name, decrypted.", names.join(", "))
+        format!(
+            " It is opened with {}: put each into {secrets}/ first, in a file of its name, decrypted.",
+            names.join(", ")
+        )
     };
     Step::new(look_id(source.name), StepKind::Verify, RunsOn::Deployer, format!("Look at the backup {}", source.name))
         .why(format!(
@@ -52,34 +55,44 @@ pub(super) fn look(cx: &PlanCx<'_>, source: &Source<'_>) -> Step {
 /// Makes the step that a person does where something does not come back by itself; none where all does.
 pub(super) fn account(cx: &PlanCx<'_>, sources: &Sources<'_>) -> Option<Step> {
     let mut words = Vec::new();
-    if sources.files.is_empty() && sources.snapshots.is_empty() {
+    let has_none = sources.files.is_empty() && sources.snapshots.is_empty();
+    if has_none {
         words.push(
             "The definition has no `[backup]`: the machine comes back, and no data does. Whatever copies there are elsewhere are \
              brought back by hand, behind the reboot test."
                 .to_owned(),
         );
     }
-    if !sources.without.is_empty() && !(sources.files.is_empty() && sources.snapshots.is_empty()) {
+    if !has_none && !sources.without.is_empty() {
         let list: Vec<String> = sources.without.iter().map(|(service, path)| format!("- {service}: {path}")).collect();
-        words.push(format!("No backup of files holds these, so that the services start empty there:\n{}", list.join("\n")));
+        words.push(format!(
+            "No backup of files holds these, so that the services start empty there:\n{}",
+            list.join("\n")
+        ));
     }
     if words.is_empty() {
         return None;
     }
     words.push(format!("If that is as it should be for {}, go on.", cx.host.name));
-    let step = Step::new(id::ACCOUNT_UNSAVED, StepKind::Instruction, RunsOn::Person, "Agree to what does not come back");
+    let step =
+        Step::new(id::ACCOUNT_UNSAVED, StepKind::Instruction, RunsOn::Person, "Agree to what does not come back");
     Some(step.why(words.join("\n")).takes(seconds::PERSON))
 }
 
 /// Makes the step that keeps backups from being made until all is back.
 pub(super) fn hold(cx: &PlanCx<'_>, name: &str, def: &Backup) -> Step {
     let units = units(cx.host, name, def);
-    Step::new(format!("{}backup-{name}", restore::HOLD), StepKind::Command, RunsOn::Target, format!("Hold the backup {name}"))
-        .why("A backup of the empty machine would look like the newest one, and push older ones out.")
-        .run(&hold::holding(cx, &units))
-        .after(&hold::are_held(cx, &units))
-        .undo(&hold::releasing(cx, &units))
-        .takes(seconds::LOOK)
+    Step::new(
+        format!("{}backup-{name}", restore::HOLD),
+        StepKind::Command,
+        RunsOn::Target,
+        format!("Hold the backup {name}"),
+    )
+    .why("A backup of the empty machine would look like the newest one, and push older ones out.")
+    .run(&hold::holding(cx, &units))
+    .after(&hold::are_held(cx, &units))
+    .undo(&hold::releasing(cx, &units))
+    .takes(seconds::LOOK)
 }
 
 /// Makes the step that brings the scripts and the names of the archives to the host; none where nothing is restored from files.
@@ -96,15 +109,24 @@ pub(super) fn bring(cx: &PlanCx<'_>, sources: &Sources<'_>) -> Option<Step> {
     let print = ShellCommand::new("printf").arg("%s\\n").args(sums);
     let check = ShellCommand::new("cd").arg(ON_HOST).then("&&", &print);
     let check = check.then("|", &ShellCommand::new("sha256sum").args(["-c", "--quiet", "-"]));
-    let step = Step::new(id::COPY_RECOVER_SCRIPTS, StepKind::Copy, RunsOn::Target, "Bring the names of the archives to the host")
-        .why("With them come the scripts that restore. An edited script stops the plan.")
-        .run(&cx.reach.copy_folder(Who::System, &cx.reach.out(FOLDER), ON_HOST));
+    let step = Step::new(
+        id::COPY_RECOVER_SCRIPTS,
+        StepKind::Copy,
+        RunsOn::Target,
+        "Bring the names of the archives to the host",
+    )
+    .why("With them come the scripts that restore. An edited script stops the plan.")
+    .run(&cx.reach.copy_folder(Who::System, &cx.reach.out(FOLDER), ON_HOST));
     let step = sources.files.iter().fold(step, |step, source| {
         let chosen = cx.reach.state(&format!("{FOLDER}/{}/archive", source.name));
         let write = ShellCommand::new("tee").args(["--", &format!("{ON_HOST}/{}.archive", source.name)]);
         step.run(&ShellCommand::new("cat").args(["--", &chosen]).then("|", &on(cx, &write)))
     });
-    Some(step.after(&on(cx, &check)).undo(&on(cx, &ShellCommand::new("rm").args(["-rf", "--", ON_HOST]))).takes(seconds::LOOK))
+    Some(
+        step.after(&on(cx, &check))
+            .undo(&on(cx, &ShellCommand::new("rm").args(["-rf", "--", ON_HOST])))
+            .takes(seconds::LOOK),
+    )
 }
 
 /// Returns a command of a backup's script on the host.
@@ -135,12 +157,15 @@ pub(super) fn snapshots(cx: &PlanCx<'_>, name: &str, def: &Backup, datasets: &[S
     for dataset in datasets {
         let there = format!("{place}{dataset}");
         let list = ShellCommand::new("ssh").args(["--", &machine]).arg(
-            ShellCommand::new("zfs").args(["list", "-t", "snapshot", "-o", "name,creation,refer", "-s", "creation", &there]).as_str(),
+            ShellCommand::new("zfs")
+                .args(["list", "-t", "snapshot", "-o", "name,creation,refer", "-s", "creation", &there])
+                .as_str(),
         );
         let send = ShellCommand::new("ssh")
             .args(["--", &machine])
             .arg(ShellCommand::new("zfs").args(["send", "-w", &format!("{there}@NEWEST")]).as_str());
-        let receive = on(cx, &ShellCommand::new("zfs").args(["receive", "-u", "-o", "canmount=off", &format!("{dataset}.back")]));
+        let receive =
+            on(cx, &ShellCommand::new("zfs").args(["receive", "-u", "-o", "canmount=off", &format!("{dataset}.back")]));
         words.push(format!("- {dataset}: `{}`, then `{}`", direct(&list), direct(&send.then("|", &receive))));
     }
     words.push(

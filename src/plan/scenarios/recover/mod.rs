@@ -99,7 +99,11 @@ pub(super) fn steps(cx: &PlanCx<'_>) -> Proven {
             RunsOn::Target,
             format!("Ask what the drill of {} asks", source.name),
         );
-        Some(step.why("The definition knows what a good restore looks like: its drill asks it of every one.").run(&on(cx, &run)).takes(seconds::LOOK))
+        Some(
+            step.why("The definition knows what a good restore looks like: its drill asks it of every one.")
+                .run(&on(cx, &run))
+                .takes(seconds::LOOK),
+        )
     });
     for step in verifies.collect::<Vec<_>>() {
         back.last(step.phase(DATA));
@@ -173,12 +177,17 @@ fn restored(cx: &PlanCx<'_>, source: &Source<'_>, thing: &str, name: &str, title
         .run(&backups::script(cx, source, &["restore", thing]))
         .takes(takes)
         .may_take(PATIENCE);
-    let verify = Step::new(format!("{}{name}", restore::VERIFY), StepKind::Verify, RunsOn::Target, format!("Compare {title} with the backup"))
-        .why("Every file, byte for byte, with owners, modes and times: nothing starts on data that differs.")
-        .needs(restore.id())
-        .run(&backups::script(cx, source, &["verify", thing]))
-        .takes(takes)
-        .may_take(PATIENCE);
+    let verify = Step::new(
+        format!("{}{name}", restore::VERIFY),
+        StepKind::Verify,
+        RunsOn::Target,
+        format!("Compare {title} with the backup"),
+    )
+    .why("Every file, byte for byte, with owners, modes and times: nothing starts on data that differs.")
+    .needs(restore.id())
+    .run(&backups::script(cx, source, &["verify", thing]))
+    .takes(takes)
+    .may_take(PATIENCE);
     [restore, verify]
 }
 
@@ -188,7 +197,14 @@ fn databases<'a>(cx: &PlanCx<'_>, sources: &'a Sources<'_>, back: &mut Recovery)
     for source in &sources.files {
         let Some(thing) = source.thing(DUMPS) else { continue };
         let name = format!("{DUMPS}-{}", source.name);
-        let steps = restored(cx, source, DUMPS, &name, &format!("the dumps of {}", source.name), sources::takes(cx.host, thing));
+        let steps = restored(
+            cx,
+            source,
+            DUMPS,
+            &name,
+            &format!("the dumps of {}", source.name),
+            sources::takes(cx.host, thing),
+        );
         let verified = steps[1].id().to_owned();
         for step in steps {
             back.restore(step.phase(DATA));
@@ -244,15 +260,17 @@ fn service_steps(
     let mut before: Vec<String> = Vec::new();
     if let Some((source, thing)) = sources.of_service(service.name) {
         let takes = sources::takes(cx.host, thing);
-        let [restore, verify] = restored(cx, source, service.name, &format!("service-{}", service.name), service.name, takes);
-        let restore = restore.before(&hold::is_held(cx, service)).needs(format!("{}service-{}", restore::HOLD, service.name));
+        let [restore, verify] =
+            restored(cx, source, service.name, &format!("service-{}", service.name), service.name, takes);
+        let restore =
+            restore.before(&hold::is_held(cx, service)).needs(format!("{}service-{}", restore::HOLD, service.name));
         before.push(verify.id().to_owned());
         steps.extend([restore, verify]);
     }
     for (dump, id) in loads {
-        let own_file = dump.database.is_some_and(|path| {
-            service.state.iter().any(|state| crate::units::lies_in(path, &state.path))
-        });
+        let own_file = dump
+            .database
+            .is_some_and(|path| service.state.iter().any(|state| crate::units::lies_in(path, &state.path)));
         // Who asks a server for its data is not always known. What others need first is known to need none, unless it says so.
         let asks = dump.kind != Database::Sqlite
             && (!order::is_first(service) || order::needs(cx.host, service).iter().any(|need| is_of(need, dump)));
@@ -261,18 +279,25 @@ fn service_steps(
         }
     }
     before.extend(by_hand(cx, sources, service));
-    before.extend(order::needs(cx.host, service).iter().filter(|need| held.contains(need.name)).map(|need| start_id(need)));
+    before.extend(
+        order::needs(cx.host, service).iter().filter(|need| held.contains(need.name)).map(|need| start_id(need)),
+    );
     before.push(format!("{}service-{}", restore::HOLD, service.name));
     let why = "Its data is there and the same as in the backup, and what it needs has started.";
     let start = hold::started(cx, service, &start_id(service), true, why);
     steps.push(before.into_iter().fold(start, Step::needs));
     let questions = hold::questions(cx, service);
     if !questions.is_empty() {
-        let probe = Step::new(format!("{}{}", restore::ASK, service.name), StepKind::Verify, RunsOn::Target, format!("Ask {}", service.name))
-            .why("It answers, with its data.")
-            .needs(start_id(service))
-            .run_all(&questions)
-            .takes(seconds::LOOK);
+        let probe = Step::new(
+            format!("{}{}", restore::ASK, service.name),
+            StepKind::Verify,
+            RunsOn::Target,
+            format!("Ask {}", service.name),
+        )
+        .why("It answers, with its data.")
+        .needs(start_id(service))
+        .run_all(&questions)
+        .takes(seconds::LOOK);
         steps.push(probe);
     }
     steps

@@ -36,10 +36,7 @@ fn rank(service: &ResolvedService<'_>) -> usize {
 }
 
 /// Returns the services that one names as needed or as earlier.
-pub(super) fn needs<'h, 'f>(
-    host: &'h ResolvedHost<'f>,
-    service: &ResolvedService<'f>,
-) -> Vec<&'h ResolvedService<'f>> {
+pub(super) fn needs<'h, 'f>(host: &'h ResolvedHost<'f>, service: &ResolvedService<'f>) -> Vec<&'h ResolvedService<'f>> {
     let shared = service.def.container().and_then(|container| container.network_of.as_ref());
     let names = service.def.after.iter().chain(&service.def.requires).chain(shared);
     names.filter_map(|name| host.running().find(|other| other.name == name.as_str())).collect()

@@ -111,7 +111,8 @@ fn word(kind: Database) -> &'static str {
 /// Returns how old the newest backup may be, in seconds: three of its days or weeks. What systemd.time(7) writes as a calendar is made
 /// each day unless it names a day of the week or month.
 fn oldest(schedule: &str) -> u64 {
-    let has_day = schedule.split_whitespace().next().is_some_and(|first| first.starts_with(|c: char| c.is_alphabetic()));
+    let has_day =
+        schedule.split_whitespace().next().is_some_and(|first| first.starts_with(|c: char| c.is_alphabetic()));
     match schedule {
         "minutely" | "hourly" | "daily" => 3 * DAY,
         "weekly" => 15 * DAY,

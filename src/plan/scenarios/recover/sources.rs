@@ -86,7 +86,8 @@ pub(super) struct Sources<'a> {
 impl<'a> Sources<'a> {
     /// Sorts what a host's backups hold by what it belongs to.
     pub(super) fn of(host: &'a ResolvedHost<'a>) -> Self {
-        let all: Vec<(&'a str, &'a Backup)> = host.def.backup.iter().map(|(name, def)| (name.as_str(), &def.value)).collect();
+        let all: Vec<(&'a str, &'a Backup)> =
+            host.def.backup.iter().map(|(name, def)| (name.as_str(), &def.value)).collect();
         let (files, snapshots): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, def)| def.kind.value.copies_files());
         let mut without = Vec::new();
         let mut taken: BTreeSet<String> = BTreeSet::new();
@@ -155,6 +156,8 @@ impl<'a> Sources<'a> {
             beside.dedup();
             thing.beside = beside;
         }
+        // A second copy of what comes back from elsewhere.
+        sources.retain(|source| !source.things.is_empty());
         Self { files: sources, snapshots, without }
     }
 
@@ -168,7 +171,10 @@ impl<'a> Sources<'a> {
         let paths: Vec<String> = self.files.iter().flat_map(|source| host.backed_up_paths(source.def)).collect();
         let is_back = |dataset: &String| {
             let mount = host.mounts.iter().find(|mount| mount.source.dataset().as_ref() == Some(dataset));
-            mount.is_some_and(|mount| paths.iter().any(|above| lies_in(mount.path, above)))
+            // The system itself is installed anew.
+            mount.is_some_and(|mount| {
+                ["/", "/nix"].contains(&mount.path) || paths.iter().any(|above| lies_in(mount.path, above))
+            })
         };
         host.backed_up_datasets(def).into_iter().filter(|dataset| !is_back(dataset)).collect()
     }
@@ -182,9 +188,7 @@ pub(super) fn takes(host: &ResolvedHost<'_>, thing: &Thing) -> u64 {
     let stated = |path: &String| {
         let froms = host.services.iter().filter_map(|service| service.def.migrates_from.as_ref());
         let mut volumes = froms.flat_map(|from| &from.volumes);
-        let volume = volumes.find(|volume| {
-            lies_in(volume.to.as_str(), path) || lies_in(path, volume.to.as_str())
-        });
+        let volume = volumes.find(|volume| lies_in(volume.to.as_str(), path) || lies_in(path, volume.to.as_str()));
         Some(volume?.used.as_ref()?.bytes())
     };
     let known: u64 = thing.paths.iter().filter_map(stated).sum();
