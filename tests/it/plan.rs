@@ -129,19 +129,19 @@ fn all_lines(plan: &Plan) -> Vec<&str> {
 }
 
 #[test]
-fn a_scenario_that_does_not_exist_yet_names_those_that_do() {
-    for scenario in [Scenario::Recover, Scenario::Decommission] {
-        let error = with_host(&mut example(), "lufta", |fleet, host, facts| {
-            plan::make(fleet, host, Some(scenario), &[], "0.1.0", facts, &BTreeMap::new()).unwrap_err()
+fn every_scenario_gives_a_plan_and_the_reboot_test_alone_is_asked_for_otherwise() {
+    for scenario in Scenario::ALL.iter().copied().filter(|scenario| *scenario != Scenario::RebootTest) {
+        with_host(&mut example(), "lufta", |fleet, host, facts| {
+            let plan = plan::make(fleet, host, Some(scenario), &[], "0.1.0", facts, &BTreeMap::new()).unwrap();
+            assert_eq!(plan.scenario(), scenario);
+            assert!(plan.steps().len() > 8, "{scenario}");
         });
-        assert!(matches!(error, PlanError::NotAvailable { .. }));
-        let said = error.to_string();
-        assert!(
-            said.contains(&format!("`{scenario}`"))
-                && said.ends_with("this version plans `install`, `migrate`, `update`"),
-            "{said}"
-        );
     }
+    let error = with_host(&mut example(), "lufta", |fleet, host, facts| {
+        plan::make(fleet, host, Some(Scenario::RebootTest), &[], "0.1.0", facts, &BTreeMap::new()).unwrap_err()
+    });
+    assert!(matches!(error, PlanError::NotAvailable { .. }));
+    assert!(error.to_string().contains("`reboot-test`"), "{error}");
 }
 
 #[test]

@@ -155,7 +155,7 @@ fn what_is_no_plan_is_refused_with_its_place() {
 }
 
 #[test]
-fn every_format_is_printed_and_a_scenario_to_come_is_said() {
+fn every_format_is_printed_and_what_a_scenario_lacks_is_said() {
     let sandbox = Sandbox::example();
     for format in ["human", "md", "json", "html", "dot"] {
         let run = sandbox.run(&["plan", "attic", "--format", format, TODAY[0], TODAY[1]]).ends(0);
@@ -163,7 +163,12 @@ fn every_format_is_printed_and_a_scenario_to_come_is_said() {
     }
     sandbox.run(&["plan", "attic", "--out", "p", TODAY[0], TODAY[1]]).ends(0);
     assert_eq!(sandbox.tree("p").len(), 3);
-    sandbox.run(&["plan", "attic", "--scenario", "recover", TODAY[0], TODAY[1]]).ends(2).complains("`install`");
+    let recover = sandbox.run(&["plan", "attic", "--scenario", "recover", TODAY[0], TODAY[1]]).ends(0);
+    assert!(recover.out.contains("account-unsaved"), "it has no backup: {}", recover.out);
+    sandbox
+        .run(&["plan", "attic", "--scenario", "update", "--retire", TODAY[0], TODAY[1]])
+        .ends(2)
+        .complains("goes with `--scenario decommission`");
     sandbox
         .run(&["plan", "attic", "--scenario", "migrate", TODAY[0], TODAY[1]])
         .ends(2)

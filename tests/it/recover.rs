@@ -11,7 +11,11 @@ use hostwright::facts::Facts;
 use hostwright::plan;
 use hostwright::source::{FleetFiles, load};
 
-use super::compile::root;
+use super::compile::{TODAY, compile_files, root};
+use super::compile_nix::{evaluates, nixpkgs};
+use super::plan::golden;
+use super::plan_migrate::is_clean;
+use super::program::Sandbox;
 use super::quoting::is_installed;
 
 /// A program that makes backups.
@@ -556,4 +560,60 @@ fn files_find_their_owners_on_a_machine_that_numbers_its_accounts_anew() {
     let owner = |name: &str| fs::metadata(place.path(name)).unwrap().uid();
     assert_eq!((owner("data/.hidden"), owner("data/owned")), (games, mail));
     assert_eq!(fs::metadata(place.path("data/owned")).unwrap().mode() & 0o7777, 0o4751, "setuid bits stay");
+}
+
+/// A copy of the fleet, built.
+fn built() -> Sandbox {
+    let sandbox = Sandbox::empty();
+    for path in ["fleet.toml", "hosts/lighthouse/host.toml"] {
+        sandbox.write(path, fs::read(root().join("tests/fleets/recovered").join(path)).unwrap());
+    }
+    let _ = sandbox.run(&["build", "--today", TODAY]).ends(0);
+    sandbox
+}
+
+#[test]
+fn plans_of_a_host_that_is_gone_and_of_one_that_goes_are_these() {
+    let sandbox = built();
+    for (name, more) in [("recover", &["recover"][..]), ("retire", &["decommission", "--retire"])] {
+        let words: Vec<&str> = ["plan", "lighthouse", "--today", TODAY, "--format", "md", "--scenario"]
+            .into_iter()
+            .chain(more.iter().copied())
+            .collect();
+        let run = sandbox.run(&words).ends(0);
+        golden(&root().join(format!("tests/golden/plan/lighthouse.{name}.md")), &run.out);
+        for format in ["human", "html", "json", "dot"] {
+            let words: Vec<&str> = words.iter().map(|word| if *word == "md" { format } else { *word }).collect();
+            let _ = sandbox.run(&words).ends(0);
+        }
+    }
+}
+
+#[test]
+fn what_others_need_comes_back_first() {
+    let run =
+        built().run(&["plan", "lighthouse", "--today", TODAY, "--format", "json", "--scenario", "recover"]).ends(0);
+    let plan: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+    let ids: Vec<&str> = plan["steps"].as_array().unwrap().iter().map(|step| step["id"].as_str().unwrap()).collect();
+    let started: Vec<&str> = ids.iter().filter_map(|id| id.strip_prefix("start-service-")).collect();
+    // Whatever order the definition has: addresses, images, then the rest.
+    assert_eq!(started, ["kea", "registry", "gitea", "notes"]);
+    assert!(ids.contains(&"restore-by-hand-copies"), "what syncoid has sent and no backup of files holds");
+}
+
+#[test]
+fn the_scripts_of_a_recovery_are_clean_shell() {
+    let sandbox = built();
+    for name in ["offsite", "attic"] {
+        is_clean(name, &sandbox.read(&format!("out/hosts/lighthouse/recover/{name}.sh")));
+    }
+    let wipe = sandbox.path().join("out/hosts/lighthouse/install/wipe.sh");
+    assert!(Command::new("bash").arg("-n").arg(wipe).status().unwrap().success());
+}
+
+#[test]
+fn the_fleet_evaluates_without_a_warning() {
+    let Some((nix, tree)) = nixpkgs("the_fleet_evaluates_without_a_warning") else { return };
+    let mut fleet = load(&root().join("tests/fleets/recovered")).unwrap();
+    evaluates(&compile_files(&mut fleet, &Facts::embedded()).unwrap(), &nix, &tree);
 }

@@ -130,4 +130,5 @@
       };
     };
   };
+  environment.systemPackages = [ pkgs.sqlite ];
 }
