@@ -220,7 +220,26 @@ fn a_mail_reads_like_this() {
     stage.machine(&[QUOTA]);
     stage.sandbox.write("drills", WELL.replace("Result=success", "Result=exit-code").replace("Status=0", "Status=1"));
     stage.watch(&[]).ends(1);
-    insta::assert_snapshot!(stage.mails().concat(), @"");
+    insta::assert_snapshot!(stage.mails().concat(), @"
+    To: ops@example.org
+    Subject: hexagone: 2 findings, 2 new (lufta)
+    MIME-Version: 1.0
+    Content-Type: text/plain; charset=utf-8
+    Content-Transfer-Encoding: 8bit
+    Auto-Submitted: auto-generated
+
+    hexagone: 2 findings, 2 new (lufta)
+    looked 2026-11-21T10:00:00Z
+
+    lufta: 2 new
+      new
+        datasets rpool/safe/gitea: the property quota has another value
+          defined quota=200 GiB, live quota=0
+        drill offsite: the drill failed
+          its last run ended with status 1; `journalctl -u hostwright-drill-offsite`
+      drift: 103 compared, 3 not compared
+      drills: offsite failed (last passed 2026-11-01)
+    ");
 }
 
 #[test]
@@ -248,7 +267,7 @@ fn a_webhook_gets_a_small_document_and_its_url_is_nowhere_to_be_seen() {
     let (stage, hook) = (Stage::new(Some(HOOK)), Hook::new());
     stage.sandbox.write("credentials/hook", hook.url());
     let folder = stage.sandbox.path().join("credentials").display().to_string();
-    stage.machine(&[QUOTA, ("|rpool\tautotrim\ton", "|rpool\tautotrim\t\"\\`<!channel>\\\"\nurl = x")]);
+    stage.machine(&[QUOTA, ("|rpool\tautotrim\ton", "|rpool\tautotrim\t\"\\`<!channel>\\\"")]);
     let run = stage.watch_with(&[("CREDENTIALS_DIRECTORY", &folder)], &[]).ends(1);
     let posts = hook.posts();
     let [(path, body)] = posts.as_slice() else { panic!("{posts:?}") };
@@ -339,7 +358,20 @@ fn a_webhook_whose_secret_nobody_knows_says_where_it_could_be() {
     stage.watch(&[]).ends(3).complains("the deployer is no host of the fleet").complains("--webhook-file");
     // Of a deployer that is one the secret has to be defined, and its file is known.
     stage.sandbox.edit("fleet.toml", "name = \"shachi\"\n", "name = \"lufta\"\n");
-    stage.watch(&[]).complains("`deployer.timer`").ends(2);
+    stage.watch(&[]).ends(3).complains("`lufta`, which is the deployer, has no secret `hook`");
+    stage
+        .sandbox
+        .run(&["check", "lufta", "--today", TODAY])
+        .ends(2)
+        .says("there is no secret `hook`")
+        .says("fleet.toml:");
+    stage.sandbox.edit(
+        "hosts/lufta/host.toml",
+        "[secrets.items]\n",
+        "[secrets.items]\nhook = { path = \"/nowhere/hook\" }\n",
+    );
+    stage.sandbox.run(&["check", "lufta", "--today", TODAY]).ends(0);
+    stage.watch(&[]).ends(3).complains("cannot read /nowhere/hook");
 }
 
 #[test]
@@ -410,7 +442,7 @@ fn drills_are_run_where_they_are_asked_for_and_wanted() {
     stage.watch(&["--drills"]).ends(0).says("drills: offsite passed 2026-11-01");
     assert_eq!(
         stage.sandbox.read("started"),
-        "systemctl start 'hostwright-drill-offsite.service' </dev/null >/dev/null 2>&1 || :\n"
+        "systemctl start hostwright-drill-offsite.service </dev/null >/dev/null 2>&1 || :\n"
     );
     // One that was run and failed is found.
     stage.sandbox.write("drills", &never);

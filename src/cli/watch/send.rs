@@ -160,10 +160,21 @@ impl Outbox<'_> {
         let handed = std::env::var_os("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join(name));
         let handed = handed.filter(|path| path.exists());
         let Some(path) = self.webhook_file.map(Path::to_owned).or(handed).or(own.map(PathBuf::from)) else {
-            return Err((
-                format!("where the secret {} lies is not known: the deployer is no host of the fleet", quoted(name)),
-                "`--webhook-file FILE` names the file with the URL; in out/deployer/watch.nix the option webhookFile does".to_owned(),
-            ));
+            return Err(match self.fleet.deployer_host() {
+                Some(host) => (
+                    format!("the host `{}`, which is the deployer, has no secret {}", host.name, quoted(name)),
+                    "define it below `[secrets.items]` of that host; `hostwright check` reports it, too".to_owned(),
+                ),
+                None => (
+                    format!(
+                        "where the secret {} lies is not known: the deployer is no host of the fleet",
+                        quoted(name)
+                    ),
+                    "`--webhook-file FILE` names the file with the URL; in out/deployer/watch.nix the option webhookFile \
+                     does"
+                        .to_owned(),
+                ),
+            });
         };
         let text = output::read_text(&path).map_err(|failure| {
             (failure.message, format!("the file holds the URL of the webhook: the secret {}", quoted(name)))
