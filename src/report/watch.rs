@@ -53,9 +53,9 @@ pub fn human(report: &WatchReport<'_>) -> String {
                 text.push_str(&format!("  {heading}\n"));
             }
             for finding in findings {
-                let more = Some(format!("\n{}", finding.more)).filter(|_| heading != "resolved" && finding.more != "");
-                for (at, line) in format!("{}{}", finding.what, more.unwrap_or_default()).lines().enumerate() {
-                    paragraph(&mut text, if at == 0 { "    " } else { "      " }, line);
+                paragraph(&mut text, "    ", &finding.what);
+                if heading != "resolved" && !finding.more.is_empty() {
+                    paragraph(&mut text, "      ", &finding.more);
                 }
             }
         }

@@ -198,6 +198,25 @@ mod tests {
     }
 
     #[test]
+    fn whatever_a_machine_says_the_drills_are_those_that_are_wanted() {
+        use proptest::prelude::*;
+        let line = prop_oneof![
+            "(@now |@drill |passed=|due=|unit\\.[A-Za-z]{1,12}=|timer\\.ActiveState=)?.{0,30}",
+            Just("@drill offsite".to_owned()),
+            Just("@end".to_owned()),
+            Just("unit.LoadState=loaded".to_owned()),
+        ];
+        proptest!(|(lines in prop::collection::vec(line, 0..20))| {
+            let wanted = [DrillWanted { backup: "offsite".to_owned(), schedule: "monthly".to_owned() }];
+            let answer = format!("@now 2026-11-22T10:00:00Z\n{}\n@end\n", lines.join("\n"));
+            for drill in read(&answer, &wanted).into_iter().flatten() {
+                prop_assert_eq!(&drill.backup, "offsite");
+                prop_assert!(!drill.said.contains(|c: char| c.is_control()));
+            }
+        });
+    }
+
+    #[test]
     fn an_answer_that_is_cut_off_is_none() {
         for answer in ["", "@now 2026-11-22T10:00:00Z\n@drill a\n", "@drill a\n@end\n"] {
             assert_eq!(read(answer, &[]), None, "{answer}");

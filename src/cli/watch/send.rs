@@ -28,7 +28,7 @@ use crate::watch::{Unsent, Waiting, Way};
 const SENDMAIL: [&str; 4] = ["sendmail", "/run/wrappers/bin/sendmail", "/usr/sbin/sendmail", "/usr/lib/sendmail"];
 
 /// How long a program may take that carries a report.
-const LONGEST: Duration = Duration::from_secs(120);
+const LONGEST: Duration = Duration::from_mins(2);
 
 /// How much of what such a program says is read, in bytes.
 const MOST: u64 = 1 << 16;
