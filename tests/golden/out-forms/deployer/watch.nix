@@ -13,10 +13,11 @@ let
   file = lib.types.strMatching "/[A-Za-z0-9._/+-]*";
   # Unit files expand specifiers.
   plain = builtins.replaceStrings [ "%" ] [ "%%" ];
-  # ssh reads the key that systemd hands over; the account's own settings stay in force.
+  # The key that systemd hands over, and behind it what the account and the machine say about ssh.
   sshConfig = pkgs.writeText "hostwright-watch-ssh-config" ''
     IdentityFile ''${CREDENTIALS_DIRECTORY}/ssh-key
     IdentitiesOnly yes
+    Include ~/.ssh/config
     Include /etc/ssh/ssh_config
   '';
   words = [
@@ -46,7 +47,7 @@ in
     user = lib.mkOption {
       type = lib.types.strMatching "[a-z_][a-z0-9_-]*";
       default = "root";
-      description = "The account that looks: it reads the fleet, and its ssh key opens the hosts.";
+      description = "The account that looks, the same that deploys: it reads the fleet and writes its state/, and its ssh key opens the hosts.";
     };
     hosts = lib.mkOption {
       type = lib.types.listOf (lib.types.strMatching "[a-z0-9][a-z0-9-]*");
