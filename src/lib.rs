@@ -23,3 +23,4 @@ pub mod resolve;
 pub mod source;
 pub mod text;
 pub mod units;
+pub mod watch;

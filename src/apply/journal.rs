@@ -30,7 +30,7 @@ pub(super) fn path(state: &Path, scenario: &str) -> PathBuf {
 }
 
 /// Makes the private folder of a host's state.
-pub(super) fn private_folder(folder: &Path) -> std::io::Result<()> {
+pub(crate) fn private_folder(folder: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -38,6 +38,7 @@ mod transport;
 mod verdict;
 
 pub use front::{Ask, Front, Said};
+pub(crate) use journal::private_folder;
 pub use outcome::{Awaited, Ending, Failed, Refused};
 pub use run::{Options, Stop, run};
 pub use status::{Row, Standing, Status, log, status, unknown_step};

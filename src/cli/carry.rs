@@ -5,6 +5,7 @@ use std::path::Path;
 use super::context::{self, shown};
 use super::front::Seat;
 use super::terminal::Terminal;
+use super::watch::last_look;
 use super::{ExitStatus, Failure, output};
 use crate::apply::{self, Ending, Options, Refused, Status, Stop, Verdict};
 use crate::plan::{Plan, Scenario};
@@ -113,7 +114,8 @@ impl Run<'_> {
     fn page(&self, plan: &Plan, stands: &Status) -> Result<(), Failure> {
         let name = if plan.scenario() == Scenario::RebootTest { "reboot-test.html" } else { "plan.html" };
         let path = self.folder.join("state").join(plan.host()).join(name);
-        let page = report::plan::page(plan, Some(&RunState::of_status(stands)));
+        let look = last_look(self.folder, plan.host());
+        let page = report::plan::page(plan, Some(&RunState::of_status(stands)), look.as_ref());
         let page = page.map_err(|error| Failure::new(error.to_string()))?;
         match output::replace(&path, page.as_bytes()) {
             Err(why) => self.terminal.warn(&report::apply::remark(&format!("{why:#}"))),

@@ -132,17 +132,26 @@ fn machine(folder: &Path, host: &ResolvedHost<'_>, args: &Args) -> Result<Machin
         Some(file) => (context::shown(file), output::read_text(file)?),
         None => {
             let way = Way::to_host(folder, host.name)?.bound(folder, host.name);
-            let script = probe::live_script();
-            let asked = asking::over_ssh(&way, &script, args.ssh_config.as_deref(), args.deadline);
-            // The other command's script asks for less.
-            let text = asked.map_err(|failure| Failure {
-                message: failure.message,
-                help: failure.help.iter().map(|help| help.replace("hostwright probe", "hostwright drift")).collect(),
-            })?;
-            (format!("answer of {}", way.target), text)
+            return ask(&way, args.ssh_config.as_deref(), args.deadline);
         }
     };
-    let json = if text.trim_start().starts_with('{') { text } else { seen(&name, text)? };
+    told(&name, text)
+}
+
+/// Asks a machine what it is like.
+pub(super) fn ask(way: &Way, ssh_config: Option<&Path>, deadline: u64) -> Result<Machine, Failure> {
+    let asked = asking::over_ssh(way, &probe::live_script(), ssh_config, deadline);
+    // The other command's script asks for less.
+    let text = asked.map_err(|failure| Failure {
+        message: failure.message,
+        help: failure.help.iter().map(|help| help.replace("hostwright probe", "hostwright drift")).collect(),
+    })?;
+    told(&format!("answer of {}", way.target), text)
+}
+
+/// Returns what a machine told, as the script or as facts.
+fn told(name: &str, text: String) -> Result<Machine, Failure> {
+    let json = if text.trim_start().starts_with('{') { text } else { seen(name, text)? };
     serde_json::from_str(&json).map_err(|error| {
         Failure::new(printable(&format!("{name} holds no facts of a machine: {error}")))
             .help("`hostwright probe` writes facts.json; `hostwright drift --script` prints what to run on the machine")
@@ -164,7 +173,7 @@ fn seen(name: &str, text: String) -> Result<String, Failure> {
 }
 
 /// Returns what the machine is compared with beyond its definition.
-fn recorded(folder: &Path, host: &ResolvedHost<'_>, facts: &Facts) -> Recorded {
+pub(super) fn recorded(folder: &Path, host: &ResolvedHost<'_>, facts: &Facts) -> Recorded {
     let contract = |pool: &crate::resolve::ResolvedPool<'_>| {
         let limit = compile::for_pool(host, pool, facts);
         (pool.name.to_owned(), Contract { set: limit.set, features: limit.features })

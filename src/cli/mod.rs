@@ -41,6 +41,7 @@ mod schema;
 mod spots;
 mod terminal;
 mod timeline;
+mod watch;
 mod way;
 
 use std::path::PathBuf;
@@ -71,8 +72,9 @@ Examples:
   hostwright plan lufta                    the deploy plan of one host
   hostwright explain port-conflict         why a rule exists and how to mend what it reports
 
-Exit status: 0 nothing at error level; 1 findings at error level, or `build --check` or `drift` found a difference;
-2 wrong usage, unreadable or invalid input, an altered plan; 3 a step of `apply` failed, waits for somebody or was stopped, or the reboot test did not pass.")]
+Exit status: 0 nothing at error level; 1 findings at error level, or `build --check`, `drift` or `watch` found something;
+2 wrong usage, unreadable or invalid input, an altered plan; 3 a step of `apply` failed, waits for somebody or was stopped, the reboot test did
+not pass, or what `watch` found could not be sent.")]
 struct Cli {
     /// The fleet's folder [default: the nearest one upwards with a fleet.toml]
     #[arg(long, global = true, value_name = "DIR")]
@@ -115,6 +117,7 @@ enum Command {
     Apply(apply::Args),
     RebootTest(reboot_test::Args),
     Drift(drift::Args),
+    Watch(watch::Args),
     Migrate(migrate::Args),
     LintNix(lint_nix::Args),
     Schema(schema::Args),
@@ -133,7 +136,7 @@ enum ExitStatus {
     Findings,
     /// Wrong usage, unreadable or invalid input, an altered plan.
     Invalid,
-    /// A plan did not come to its end: a step failed, waits for somebody, or was stopped.
+    /// Something was not carried to its end: a step of a plan failed, waits for somebody or was stopped; a report was not taken.
     Stopped,
 }
 
@@ -198,6 +201,7 @@ pub fn main() -> ExitCode {
             Command::Apply(args) => apply::run(&terminal, &fleet()?, args),
             Command::RebootTest(args) => reboot_test::run(&terminal, &fleet()?, args),
             Command::Drift(args) => drift::run(&terminal, &fleet, args),
+            Command::Watch(args) => watch::run(&terminal, &fleet()?, args),
             Command::Migrate(args) => migrate::run(&terminal, &fleet, args),
             Command::LintNix(args) => lint_nix::run(&terminal, args),
             Command::Schema(args) => schema::run(&terminal, args),

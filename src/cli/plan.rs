@@ -6,10 +6,11 @@ use clap::ValueEnum;
 
 use super::context::{self, shown};
 use super::terminal::Terminal;
+use super::watch::last_look;
 use super::{ExitStatus, Failure, output};
 use crate::plan::{Plan, Scenario};
 use crate::report;
-use crate::report::plan::PlanFormat;
+use crate::report::plan::{LastLook, PlanFormat};
 use crate::units::Date;
 
 /// Show the deploy plan of a host.
@@ -101,12 +102,14 @@ impl From<FormatArg> for PlanFormat {
 pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<ExitStatus, Failure> {
     let scenario = scenario_of(args.scenario, args.retire)?;
     context::with_plan(terminal, folder, &args.host, context::Wanted::Scenario(scenario), args.today, |plan| {
+        let look = last_look(folder, plan.host());
+        let look = look.as_ref();
         match &args.out {
-            None => terminal.print(&rendered(&plan, args.format.into(), terminal.color)?)?,
+            None => terminal.print(&rendered(&plan, args.format.into(), terminal.color, look)?)?,
             Some(folder) => {
                 for format in [PlanFormat::Markdown, PlanFormat::Json, PlanFormat::Html] {
                     let path = folder.join(format!("plan.{}", format.as_str()));
-                    output::replace(&path, rendered(&plan, format, false)?.as_bytes())?;
+                    output::replace(&path, rendered(&plan, format, false, look)?.as_bytes())?;
                 }
                 terminal.print(&format!("wrote    plan.md, plan.json, plan.html in {}\n", shown(folder)))?;
             }
@@ -125,6 +128,6 @@ pub(super) fn scenario_of(asked: Option<ScenarioArg>, retire: bool) -> Result<Op
     }
 }
 
-fn rendered(plan: &Plan, format: PlanFormat, color: bool) -> Result<String, Failure> {
-    report::plan::write(plan, format, color).map_err(|error| Failure::new(error.to_string()))
+fn rendered(plan: &Plan, format: PlanFormat, color: bool, look: Option<&LastLook>) -> Result<String, Failure> {
+    report::plan::write_with(plan, format, color, look).map_err(|error| Failure::new(error.to_string()))
 }

@@ -215,7 +215,7 @@ pub(super) fn over_ssh(
 
 /// Returns the time in RFC 3339, whole seconds, UTC.
 #[expect(clippy::disallowed_methods, reason = "the command line is where the clock is read")]
-fn now(asked: Option<jiff::Timestamp>) -> Result<String, Failure> {
+pub(super) fn now(asked: Option<jiff::Timestamp>) -> Result<String, Failure> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
     let seconds = asked.map_or_else(|| i64::try_from(since).unwrap_or(0), jiff::Timestamp::as_second);
     let time = jiff::Timestamp::from_second(seconds);

@@ -3,7 +3,7 @@
 //! Here belongs nothing about what is asked. A program that takes too long is killed.
 #![allow(clippy::disallowed_methods, reason = "whoever starts a program gives it a time")]
 
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -32,15 +32,30 @@ pub(super) enum Unended {
 }
 
 /// Runs a program without input. `most` bytes of what it prints are read, and as much of what it complains about.
-pub(super) fn run(mut command: Command, longest: Duration, most: u64) -> Result<Ended, Unended> {
+pub(super) fn run(command: Command, longest: Duration, most: u64) -> Result<Ended, Unended> {
+    run_with(command, None, longest, most)
+}
+
+/// The same with what it reads from its standard input.
+pub(super) fn run_with(
+    mut command: Command,
+    input: Option<Vec<u8>>,
+    longest: Duration,
+    most: u64,
+) -> Result<Ended, Unended> {
     let end = Instant::now() + longest;
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|why| match why.kind() {
         ErrorKind::NotFound => Unended::Missing,
         _ => Unended::Broken(why.to_string()),
     })?;
     let (out, err) =
         (child.stdout.take().map(|out| reader(out, most)), child.stderr.take().map(|err| reader(err, most)));
+    if let (Some(input), Some(mut pipe)) = (input, child.stdin.take()) {
+        // A program that reads no further says by its end what it thinks of that.
+        std::thread::spawn(move || drop(pipe.write_all(&input)));
+    }
     let mut pause = Duration::from_millis(1);
     let status = loop {
         match child.try_wait() {
@@ -102,6 +117,17 @@ mod tests {
     fn a_program_is_heard_to_its_end() {
         let ended = shell("echo a; echo b >&2; exit 3", 10_000, 100).unwrap();
         assert_eq!((ended.status.code(), &*ended.out, &*ended.err), (Some(3), &b"a\n"[..], &b"b\n"[..]));
+    }
+
+    #[test]
+    fn a_program_reads_its_input_or_leaves_it() {
+        let cat = |input: Vec<u8>, script: &str| {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]);
+            run_with(command, Some(input), Duration::from_secs(10), 1 << 20).unwrap()
+        };
+        assert_eq!(&*cat(b"abc".to_vec(), "cat").out, b"abc");
+        assert!(cat(vec![b'x'; 1 << 20], "exit 0").status.success());
     }
 
     #[test]

@@ -40,6 +40,8 @@ enum Name {
     Migrate,
     /// The output of `drift --format json`
     Drift,
+    /// The output of `watch --format json`
+    Watch,
     /// The output of `rules --format json`
     Rules,
     /// state/HOST/reboot-test.json, and the output of `reboot-test --format json`
@@ -71,6 +73,7 @@ pub(super) fn run(terminal: &Terminal, args: &Args) -> Result<ExitStatus, Failur
         Some(Name::Plan) => include_str!("../../docs/schemas/plan.json").to_owned(),
         Some(Name::Migrate) => include_str!("../../docs/schemas/migrate.json").to_owned(),
         Some(Name::Drift) => include_str!("../../docs/schemas/drift.json").to_owned(),
+        Some(Name::Watch) => include_str!("../../docs/schemas/watch.json").to_owned(),
         Some(Name::Rules) => include_str!("../../docs/schemas/rules.json").to_owned(),
         Some(Name::RebootTest) => include_str!("../../docs/schemas/reboot-test.json").to_owned(),
         None => return Err(Failure::new("a schema's name is wanted").help("`hostwright schema --help` lists them")),

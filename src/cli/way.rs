@@ -74,6 +74,12 @@ impl Way {
         self
     }
 
+    /// Returns the way for a run that nobody sits at: ssh asks for no password and no unknown key.
+    pub(super) fn unattended(mut self) -> Self {
+        self.options.push("BatchMode=yes".to_owned());
+        self
+    }
+
     /// Returns the command that runs a script from its standard input on the machine, and what must live as long as it runs.
     #[expect(clippy::disallowed_methods, reason = "probing a target is what starts ssh, and is given up after a time")]
     pub(super) fn command(&self, config: Option<&Path>) -> Result<(Command, Option<KnownHosts>), Failure> {

@@ -29,6 +29,8 @@ struct Entry<'a> {
     modules: Vec<String>,
     has_colmena: bool,
     has_deploy_rs: bool,
+    /// The module that looks at hosts on a timer; none without one.
+    watch: Option<String>,
     hosts: Vec<HostEntry<'a>>,
 }
 
@@ -125,6 +127,7 @@ fn entry<'a>(fleet: &'a Resolved<'a>) -> Entry<'a> {
         modules: inputs().filter_map(module).collect(),
         has_colmena: inputs().any(|(name, _)| name == "colmena"),
         has_deploy_rs: inputs().any(|(name, _)| name == "deploy-rs"),
+        watch: fleet.timer().map(|_| format!("./{}", super::deployer::WATCH)),
         hosts: compiled().map(|host| host_entry(fleet, host)).collect(),
     }
 }

@@ -15,6 +15,7 @@ mod boot_test;
 mod compatibility;
 mod convert;
 mod copies;
+mod deployer;
 mod disko;
 mod disks;
 mod flake;
@@ -185,6 +186,7 @@ pub fn compile(
     }));
     all.hosts.sort_by(|a, b| a.name.cmp(&b.name));
     all.files.extend(access::known_hosts(fleet));
+    all.files.extend(deployer::file(fleet, sources, templates, &mut found));
     all.files.sort_by(|a, b| a.path.cmp(&b.path));
     if found.is_empty() { Ok(all) } else { Err(found) }
 }

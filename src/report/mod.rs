@@ -24,6 +24,7 @@ pub mod reboot_test;
 #[cfg(test)]
 mod sample;
 mod sarif;
+pub mod watch;
 mod words;
 
 use std::time::Duration;

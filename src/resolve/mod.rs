@@ -30,7 +30,7 @@ use rayon::prelude::*;
 
 use crate::facts::Facts;
 use crate::fleet::schema::deploy::{RebootTest, RebootTestTable};
-use crate::fleet::schema::fleet_file::{BuildOn, Channel, Deployer};
+use crate::fleet::schema::fleet_file::{BuildOn, Channel, Deployer, WatchTimer};
 use crate::fleet::schema::host::{HostFile, System};
 use crate::fleet::schema::machine::Firmware;
 use crate::fleet::schema::network::Interface;
@@ -229,6 +229,27 @@ impl<'f> ResolvedHost<'f> {
     }
 }
 
+impl Resolved<'_> {
+    /// Returns the host of the fleet that is the deployer, where one is.
+    pub fn deployer_host(&self) -> Option<&ResolvedHost<'_>> {
+        let deployer = self.fleet.file.deployer.as_ref()?;
+        self.hosts.iter().find(|host| host.name == deployer.name.as_str())
+    }
+
+    /// Returns the timer that the deployer looks at hosts on.
+    pub fn timer(&self) -> Option<&WatchTimer> {
+        self.fleet.file.deployer.as_ref()?.timer.as_ref()
+    }
+
+    /// Returns the name of the secret with the webhook's URL, and where it lies on the deployer; that is not known of a deployer that is
+    /// no host of the fleet.
+    pub fn webhook(&self) -> Option<(&str, Option<&str>)> {
+        let name = self.timer()?.webhook.as_ref()?.as_str();
+        let secret = self.deployer_host().and_then(|host| host.secret(name));
+        Some((name, secret.map(|secret| secret.path.as_str())))
+    }
+}
+
 /// Resolves a fleet; what leads nowhere is reported.
 pub fn resolve<'f>(
     fleet: &'f Fleet,
@@ -258,6 +279,7 @@ pub fn resolve<'f>(
         found.append(&mut said);
         hosts.extend(host);
     }
+    secrets::webhook(fleet, found);
     Resolved { fleet, deployer, hosts }
 }
 

@@ -428,6 +428,16 @@ fn passwords(def: &HostFile) -> impl Iterator<Item = &Spanned<SecretName>> {
     users.filter_map(|(_, user)| user.value.password.as_ref())
 }
 
+/// Reports a webhook of the deployer's timer that is no secret of the host that the deployer is. Of a deployer that is no host of the
+/// fleet nothing is known.
+pub(super) fn webhook(fleet: &Fleet, found: &mut Diagnostics) {
+    let Some(deployer) = &fleet.file.deployer else { return };
+    let webhook = deployer.timer.as_ref().and_then(|timer| timer.webhook.as_ref());
+    let (Some(name), Some(host)) = (webhook, fleet.hosts.get(deployer.name.as_str())) else { return };
+    let items = host.def.secrets.iter().flat_map(|secrets| secrets.items.iter());
+    reference("secret", name.as_str(), name.place, items.map(|(name, _)| name.as_str()), found);
+}
+
 /// Returns every name of a secret that a definition uses.
 fn used(def: &HostFile) -> Vec<&Spanned<SecretName>> {
     let tunnels = def.network.iter().flat_map(|network| network.interfaces.iter());

@@ -7,7 +7,9 @@
 //! Invariant: whatever a string holds, in its quoted form the language reads exactly that string; what the language
 //! cannot hold at all (a NUL) becomes an expression that stops with a message, never a different string.
 
+mod curl;
 mod html;
+mod mail;
 mod markdown;
 mod nix;
 mod position;
@@ -18,7 +20,9 @@ mod template;
 #[cfg(test)]
 mod template_tests;
 
+pub use curl::curl_setting;
 pub use html::Html;
+pub use mail::{chat_code, mail_header};
 pub use markdown::Md;
 pub(crate) use nix::NUL_THROW;
 pub use nix::{NixFloat, NixFloatError, NixString, NulInNix, nix_attribute, nix_int};

@@ -80,6 +80,7 @@ pub static EMBEDDED: &[(&str, &str)] = &[
     ("services/dump.sh.tera", include_str!("../../templates/services/dump.sh.tera")),
     ("services/health.sh.tera", include_str!("../../templates/services/health.sh.tera")),
     ("services/ready.sh.tera", include_str!("../../templates/services/ready.sh.tera")),
+    ("watch.nix.tera", include_str!("../../templates/watch.nix.tera")),
 ];
 
 /// A language that a template writes.

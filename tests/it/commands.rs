@@ -46,7 +46,7 @@ fn an_example_goes_into_an_empty_folder_only() {
 #[test]
 fn schemas_are_json_and_name_every_required_key() {
     let sandbox = Sandbox::empty();
-    for name in ["fleet", "host", "facts", "module", "check", "plan", "rules", "reboot-test"] {
+    for name in ["fleet", "host", "facts", "module", "check", "plan", "watch", "rules", "reboot-test"] {
         let schema: Value = serde_json::from_str(&sandbox.run(&["schema", name]).ends(0).out).unwrap();
         assert!(schema["$schema"].is_string(), "{name}");
     }

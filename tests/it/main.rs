@@ -66,3 +66,5 @@ mod spread;
 mod sshd;
 mod structure;
 mod updates;
+mod watch;
+mod watch_module;

@@ -22,8 +22,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("probe", &["source", "units"]),
     ("propose", &["source", "units"]),
     ("drift", &["source", "fleet", "facts", "resolve", "probe", "units"]),
+    ("watch", &["source", "drift", "text"]),
     ("apply", &["source", "plan", "text", "units"]),
-    ("report", &["source", "plan", "apply", "drift", "kubernetes", "text", "units"]),
+    ("report", &["source", "plan", "apply", "drift", "watch", "kubernetes", "text", "units"]),
     (
         "cli",
         &[
@@ -41,6 +42,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "probe",
             "propose",
             "drift",
+            "watch",
             "kubernetes",
             "report",
             "text",

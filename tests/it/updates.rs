@@ -133,7 +133,7 @@ fn the_page_tells_after_a_run_what_happened_and_stands_alone() {
                 ran("build-system", Outcome::Failed, Some("exit status 1: <b>no space</b>")),
             ],
         };
-        pages.push((page(plan, Some(&run)).unwrap(), page(plan, None).unwrap(), plan.steps().len()));
+        pages.push((page(plan, Some(&run), None).unwrap(), page(plan, None, None).unwrap(), plan.steps().len()));
     });
     for (after, before, steps) in pages {
         assert!(after.contains(&format!("1 of {steps} steps are done, in 3 min; build-system has failed")), "{steps}");

@@ -1,12 +1,13 @@
 //! fleet.toml: the fleet's name, its channels, its deployer.
 
 use crate::fleet::decode::{Cx, Decode, Named, Setting, choice, table};
-use crate::fleet::scalar::{LockNode, Name, NameKey, OptionsFile, OutputPath, SourceUrl};
+use crate::fleet::scalar::{LockNode, MailAddress, Name, NameKey, OptionsFile, OutputPath, SourceUrl};
 use crate::fleet::schema::host::System;
 use crate::fleet::schema::migration::Cluster;
 use crate::fleet::shape::{Scalar, Shape};
+use crate::fleet::words::SecretName;
 use crate::source::{Kind, Node, Spanned};
-use crate::units::{Date, Release, TimeSpan, Version};
+use crate::units::{Date, OnCalendar, Release, TimeSpan, Version};
 
 table! {
     /// The whole of fleet.toml.
@@ -184,8 +185,21 @@ table! {
         "tool" => tool: Setting<Tool> = Tool::NixosRebuild,
         /// What it can reach; both when absent.
         "families" => families: Vec<Spanned<Family>>,
+        /// Looks at the hosts on a timer of the deployer: drift and restore drills. `out/deployer/watch.nix` is made for it.
+        "timer" => timer: Option<WatchTimer>,
     }
-    later { "timer" }
+}
+
+table! {
+    /// Looks at the hosts on a timer of the deployer, and who hears of what they find.
+    pub struct WatchTimer {
+        /// When it looks; `daily` when absent.
+        "schedule" => schedule: Option<Spanned<OnCalendar>>,
+        /// Who gets a mail when something is found, changes or is well again.
+        "mail" => mail: Option<Spanned<MailAddress>>,
+        /// The secret that holds the URL to which the same is posted. Of a deployer that is a host of the fleet it is one of its secrets.
+        "webhook" => webhook: Option<Spanned<SecretName>>,
+    }
 }
 
 table! {

@@ -1,6 +1,7 @@
 //! The plan as one page for a browser: no script, no other file, legible on a phone and on paper.
 
 use super::drawing::{self, Drawing};
+use super::look::LastLook;
 use super::prose::{Block, Part, blocks};
 use super::run::{Outcome, RunState};
 use super::{duration, headings, needed_numbers, reboots, rounded, timeline, way_back};
@@ -27,6 +28,8 @@ struct Page<'p> {
     drawing: Drawing<'p>,
     /// What a run came to, in words; none where there was none.
     ran: Option<String>,
+    /// The last look at the host; none where there was none.
+    look: Option<&'p LastLook>,
 }
 
 /// Something that is gone afterwards.
@@ -91,7 +94,7 @@ struct NeedValues<'p> {
     id: &'p str,
 }
 
-pub(super) fn write(plan: &Plan, run: Option<&RunState>) -> Result<String, TemplateError> {
+pub(super) fn write(plan: &Plan, run: Option<&RunState>, look: Option<&LastLook>) -> Result<String, TemplateError> {
     let headings = headings(plan);
     let downs = timeline(plan);
     let steps = plan.steps().iter().zip(1..).map(|(step, number)| StepValues {
@@ -163,6 +166,7 @@ pub(super) fn write(plan: &Plan, run: Option<&RunState>) -> Result<String, Templ
         boots_take: TimeSpan::human(rounded(boots_take)),
         drawing: drawing::draw(plan, run),
         ran: run.map(|run| summary(plan, run)),
+        look,
     };
     Templates::embedded()?.render("plan.html.tera", &page)
 }

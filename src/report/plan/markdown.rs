@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
+use super::look::LastLook;
 use super::prose::{Part, blocks};
 use super::{duration, headings, needed_numbers, timeline, way_back};
 use crate::plan::{Plan, RunsOn, Step, StepKind};
 use crate::text::Md;
 use crate::units::TimeSpan;
 
-pub(super) fn write(plan: &Plan) -> String {
+pub(super) fn write(plan: &Plan, look: Option<&LastLook>) -> String {
     let mut out = String::new();
     let mut push = |text: String| {
         out.push_str(&text);
@@ -25,6 +26,9 @@ pub(super) fn write(plan: &Plan) -> String {
     );
     push("step's *undo*, and do not skip a **gate**.".to_owned());
     push(String::new());
+    if let Some(look) = look {
+        push(look.markdown());
+    }
     let headings = headings(plan);
     for line in overview(plan, &headings) {
         push(line);

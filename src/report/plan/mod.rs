@@ -7,10 +7,12 @@ mod drawing;
 mod html;
 mod human;
 mod json;
+mod look;
 mod markdown;
 mod prose;
 mod run;
 
+pub use look::LastLook;
 pub use run::{Outcome, RanStep, RunState};
 
 use crate::plan::{Plan, StepKind};
@@ -54,18 +56,35 @@ impl PlanFormat {
 pub fn write(plan: &Plan, format: PlanFormat, color: bool) -> Result<String, TemplateError> {
     Ok(match format {
         PlanFormat::Human => human::write(plan, color),
-        PlanFormat::Markdown => markdown::write(plan),
+        PlanFormat::Markdown => markdown::write(plan, None),
         PlanFormat::Json => json::write(plan),
-        PlanFormat::Html => html::write(plan, None)?,
+        PlanFormat::Html => html::write(plan, None, None)?,
         PlanFormat::Dot => dot::write(plan),
     })
 }
 
-/// Returns a plan as a page for a browser, with what a run of it came to where there was one; it ends with a line break.
+/// Returns a plan as [`write`] does, and in the forms that are pages the last look at the host beside it.
 ///
 /// The error is a fault of an embedded template.
-pub fn page(plan: &Plan, run: Option<&RunState>) -> Result<String, TemplateError> {
-    html::write(plan, run)
+pub fn write_with(
+    plan: &Plan,
+    format: PlanFormat,
+    color: bool,
+    look: Option<&LastLook>,
+) -> Result<String, TemplateError> {
+    match format {
+        PlanFormat::Markdown => Ok(markdown::write(plan, look)),
+        PlanFormat::Html => html::write(plan, None, look),
+        PlanFormat::Human | PlanFormat::Json | PlanFormat::Dot => write(plan, format, color),
+    }
+}
+
+/// Returns a plan as a page for a browser, with what a run of it came to where there was one, and the last look at the host; it ends with
+/// a line break.
+///
+/// The error is a fault of an embedded template.
+pub fn page(plan: &Plan, run: Option<&RunState>, look: Option<&LastLook>) -> Result<String, TemplateError> {
+    html::write(plan, run, look)
 }
 
 /// Returns the numbers of the steps in which the host reboots, and how long those take in all, in seconds.

@@ -146,6 +146,9 @@ rec {
   # For hosts with a configuration of their own: the reboot test's dead-man and the loader's part of it.
   nixosModules.hostwright = ./hostwright.nix;
 
+  # For the deployer: it looks at the hosts on a timer.
+  nixosModules.deployer = ./deployer/watch.nix;
+
   # For colmena, which has three names for itself. It knows no reboot test: system.preSwitchChecks.hostwright stands in.
   colmena =
     builtins.mapAttrs
