@@ -53,6 +53,7 @@ pub static EMBEDDED: &[(&str, &str)] = &[
     ("migrate/postgresql.sh.tera", include_str!("../../templates/migrate/postgresql.sh.tera")),
     ("migrate/redis.sh.tera", include_str!("../../templates/migrate/redis.sh.tera")),
     ("migrate/source.sh.tera", include_str!("../../templates/migrate/source.sh.tera")),
+    ("migrate/same-cluster.sh.tera", include_str!("../../templates/migrate/same-cluster.sh.tera")),
     ("migrate/stopped.sh.tera", include_str!("../../templates/migrate/stopped.sh.tera")),
     ("migrate/target-dump.sh.tera", include_str!("../../templates/migrate/target-dump.sh.tera")),
     ("migrate/target.sh.tera", include_str!("../../templates/migrate/target.sh.tera")),

@@ -395,6 +395,41 @@ fn what_is_verified_is_not_overwritten_unless_somebody_says_so() {
 }
 
 #[test]
+fn whoever_touches_a_volume_after_the_comparison_is_named() {
+    in_each_shell(|shell| {
+        let moved = Move::new(shell, "paths = [\"dir/deep\", \"plain\"]");
+        for verb in ["prepare", "final"] {
+            moved.step(verb).ok();
+        }
+        moved.step("unchanged").refuses("nothing says how apps/files was when it was verified");
+        moved.step("verify").ok();
+        moved.step("clean").ok();
+        // The service writes on this side as it likes.
+        moved.sh("echo 'written by the service' > to/plain");
+        moved.step("unchanged").ok().says("none touched since the copy was verified");
+        assert!(!moved.path("phase").exists(), "a pod that has the claim keeps it from being deleted");
+        moved.sh(
+            "t=$(stat -c %y volume/plain); printf X | dd of=volume/plain bs=1 seek=1 conv=notrunc 2> /dev/null; touch -d \"$t\" volume/plain; \
+             echo new > 'volume/dir/a new one'; rm volume/dir/n7",
+        );
+        let said =
+            moved.step("unchanged").refuses("apps/files: 6 entries are not as they were when the copy was verified");
+        said.says("plain: was changed")
+            .says("hard1: was changed")
+            .says("dir/a new one: is new")
+            .says("dir/n7: is gone")
+            .says("dir: was changed");
+        assert!(!moved.path("phase").exists());
+        moved.step("seal").ok();
+        moved.step("unchanged").ok();
+        moved.sh("chmod 600 volume/zero; chmod 4755 volume/zero");
+        moved.step("unchanged").refuses("zero: was changed");
+        moved.step("again").ok();
+        moved.step("unchanged").refuses("nothing says how");
+    });
+}
+
+#[test]
 fn only_chosen_paths_move_and_the_rest_is_listed() {
     in_each_shell(|shell| {
         let moved = Move::new(shell, "paths = [\"dir/deep\", \"plain\", \"dir/with space\"]");

@@ -36,8 +36,13 @@ impl Stage {
         fleet.write("clusters/admin@home/.keep", "");
         // Nobody waits for what a test looks at.
         fleet.write("bin/sleep", "#!/bin/sh\nexit 0\n");
+        // A host that takes everything: what is compared there is looked at elsewhere.
+        fleet.write("bin/ssh", "#!/bin/sh\ncat > /dev/null\n");
         std::os::unix::fs::symlink(kubectl, fleet.path().join("bin/kubectl")).unwrap();
-        assert!(Command::new("chmod").arg("+x").arg(fleet.path().join("bin/sleep")).status().unwrap().success());
+        for name in ["sleep", "ssh"] {
+            let path = fleet.path().join("bin").join(name);
+            assert!(Command::new("chmod").arg("+x").arg(path).status().unwrap().success());
+        }
         let stage = Self { fleet, steps: plan["steps"].as_array().unwrap().clone() };
         std::fs::remove_file(stage.fleet.path().join("clusters/admin@home/.keep")).unwrap();
         std::fs::create_dir_all(stage.fleet.path().join("state/harbour")).unwrap();

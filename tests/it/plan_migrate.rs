@@ -282,7 +282,7 @@ fn stopped(folder: &Path, kubectl: &str, arguments: &[&str]) -> (bool, String) {
 /// A Deployment with so many replicas wanted, as often changed, and with these pods.
 fn deployment(replicas: u32, generation: u32, pods: &str) -> String {
     format!(
-        "case \"$*\" in\n*'{{.spec.replicas}}') printf {replicas} ;;\n*'{{.metadata.generation}}') printf {generation} ;;\n\
+        "case \"$*\" in\n*'{{.spec.replicas}}') printf {replicas} ;;\n*'{{.metadata.generation}} '*) printf '{generation} uid' ;;\n\
          *'get pods'*) printf '%s\\n' '{pods}' ;;\nesac"
     )
 }
@@ -318,7 +318,7 @@ fn what_comes_back_is_named_and_ends_the_watch() {
 #[test]
 fn the_time_of_a_stop_counts_and_not_that_of_the_watch() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("record"), "1 3\n").unwrap();
+    std::fs::write(folder.path().join("record"), "1 3 uid\n").unwrap();
     let arguments = ["end", "home", "apps", "Deployment", "web", "record", "100", "data"];
     let (quiet, said) = stopped(folder.path(), &deployment(0, 3, ""), &arguments);
     assert!(quiet, "{said}");

@@ -59,14 +59,14 @@ impl Drop for Server {
     }
 }
 
-fn sshd() -> Option<PathBuf> {
+pub(crate) fn sshd() -> Option<PathBuf> {
     ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/run/current-system/sw/bin/sshd"]
         .iter()
         .map(PathBuf::from)
         .find(|path| path.exists())
 }
 
-fn keygen(path: &Path) {
+pub(crate) fn keygen(path: &Path) {
     let status = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path).status().unwrap();
     assert!(status.success());
 }
@@ -180,7 +180,7 @@ impl Server {
     }
 }
 
-fn start(sandbox: &Sandbox, port: u16, key: &str, more: &str) -> Child {
+pub(crate) fn start(sandbox: &Sandbox, port: u16, key: &str, more: &str) -> Child {
     let folder = sandbox.path().display();
     sandbox.write(
         "sshd_config",

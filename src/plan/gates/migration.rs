@@ -157,6 +157,7 @@ const SUSPENDED: &str = "what restores is suspended before anything is stopped";
 const BACK: &str = "every stop and every suspension has a way back";
 const WRITERS: &str = "the last copy is made when nothing writes any more";
 const COPIED: &str = "nothing is destroyed without a verified copy";
+const LOOKED: &str = "nothing is deleted in a cluster before it was looked at once more: which cluster that is, who has come back, who has written";
 const ENDED: &str = "nothing is destroyed before a second reboot test, a finished soak and a confirmation";
 
 /// The gates of a migration.
@@ -166,7 +167,7 @@ pub(super) fn verify(steps: &[Step], found: &mut Vec<Violation>) {
     let of = |wanted: &str| -> Vec<&str> {
         steps.iter().filter(|step| is(step, wanted)).map(|step| step.id.as_str()).collect()
     };
-    let mut lacks = |step: &Step, needed: &str, why: &str| {
+    let lacks = |found: &mut Vec<Violation>, step: &Step, needed: &str, why: &str| {
         let what = format!("the step {} does not need {}", quoted(&step.id), quoted(needed));
         found.push(Violation::at(&step.id, what, why));
     };
@@ -183,34 +184,34 @@ pub(super) fn verify(steps: &[Step], found: &mut Vec<Violation>) {
             || is(step, family::FINAL_DUMP);
         if moves {
             for id in retains.iter().filter(|id| !before.contains(**id)) {
-                lacks(step, id, KEPT);
+                lacks(found, step, id, KEPT);
             }
         }
         if is(step, family::STOP) {
             for id in restorers.iter().chain(&[id::CHECK_SUSPENDED]).filter(|id| !before.contains(**id)) {
-                lacks(step, id, SUSPENDED);
+                lacks(found, step, id, SUSPENDED);
             }
         }
         if is(step, family::STAYS_STOPPED) && !before.iter().any(|id| id.starts_with(family::STOP)) {
-            lacks(step, family::STOP, WRITERS);
+            lacks(found, step, family::STOP, WRITERS);
         }
         if is(step, family::FINAL_COPY) && !before.iter().any(|id| id.starts_with(family::STAYS_STOPPED)) {
-            lacks(step, family::STAYS_STOPPED, WRITERS);
+            lacks(found, step, family::STAYS_STOPPED, WRITERS);
         }
         if let Some(name) = step.id.strip_prefix(family::VERIFY).filter(|_| is(step, family::VERIFY)) {
             let copies = [family::FINAL_COPY, family::FINAL_DUMP].map(|family| format!("{family}{name}"));
             if !copies.iter().any(|copy| before.contains(copy.as_str())) {
-                lacks(step, &copies.join("` or `"), WRITERS);
+                lacks(found, step, &copies.join("` or `"), WRITERS);
             }
         }
         if step.id == id::REBOOT_TEST_AFTER_DATA {
             for id in verified.iter().chain(&of(family::START)).filter(|id| !before.contains(**id)) {
-                lacks(step, id, "the second reboot test is one with all of the data and all of the services");
+                lacks(found, step, id, "the second reboot test is one with all of the data and all of the services");
             }
         }
         if step.id == id::CONFIRM_DECOMMISSION {
             for id in accounts.iter().chain(&[id::SOAK]).filter(|id| !before.contains(**id)) {
-                lacks(step, id, "nobody confirms what is not accounted for");
+                lacks(found, step, id, "nobody confirms what is not accounted for");
             }
         }
         let in_cluster = step.destroys.iter().any(|what| what.starts_with("claim:") || what.starts_with("workload:"));
@@ -219,7 +220,7 @@ pub(super) fn verify(steps: &[Step], found: &mut Vec<Violation>) {
             for id in
                 ends.into_iter().filter(|id| !before.contains(id) && (in_cluster || *id == id::REBOOT_TEST_AFTER_DATA))
             {
-                lacks(step, id, ENDED);
+                lacks(found, step, id, ENDED);
             }
         }
         for claim in step.destroys.iter().filter_map(|what| what.strip_prefix("claim:")) {
@@ -231,12 +232,16 @@ pub(super) fn verify(steps: &[Step], found: &mut Vec<Violation>) {
                 })
             };
             if !before.iter().any(|id| is_part(id)) {
-                lacks(step, &verify, COPIED);
+                lacks(found, step, &verify, COPIED);
             }
+        }
+        if in_cluster && step.before.is_empty() {
+            let what = format!("the step {} looks at nothing before it", quoted(&step.id));
+            found.push(Violation::at(&step.id, what, LOOKED));
         }
         if in_cluster {
             for id in verified.iter().filter(|id| !before.contains(**id)) {
-                lacks(step, id, COPIED);
+                lacks(found, step, id, COPIED);
             }
         }
     }

@@ -63,6 +63,19 @@ pub(super) fn list(cx: &PlanCx<'_>, cluster: ClusterRef<'_>) -> Step {
         .takes(seconds::LOOK)
 }
 
+/// Returns a look whether the context leads to the cluster that the plan began with.
+fn same_cluster(cx: &PlanCx<'_>, cluster: ClusterRef<'_>) -> ShellCommand {
+    script(cx, "same-cluster").args([cluster.context, &file(cx, &format!("cluster-{}", cluster.name))])
+}
+
+/// Has a step look first whether it is the cluster that is meant: between two runs a context may have come to lead elsewhere.
+pub(super) fn guarded(cx: &PlanCx<'_>, cluster: ClusterRef<'_>, mut step: Step) -> Step {
+    if step.runs_on() == RunsOn::Cluster {
+        step.before.insert(0, same_cluster(cx, cluster).to_string());
+    }
+    step
+}
+
 /// Makes the step that looks at a cluster.
 pub(super) fn check(cx: &PlanCx<'_>, cluster: ClusterRef<'_>, writers: &[Writer<'_>]) -> Step {
     let own: Vec<&Writer<'_>> = writers.iter().filter(|writer| writer.cluster == cluster).collect();
@@ -84,12 +97,12 @@ pub(super) fn check(cx: &PlanCx<'_>, cluster: ClusterRef<'_>, writers: &[Writer<
     };
     let mut step = Step::new(id(cluster), StepKind::Verify, RunsOn::Cluster, format!("Look at the cluster {}", cluster.name))
         .why(format!(
-            "The context is there and answers, every verb that the plan needs is allowed, no namespace is being deleted, \
+            "The context is there and answers, which cluster it leads to is written down and looked at before each step in it, every verb that the plan needs is allowed, no namespace is being deleted, \
              and the workloads are the ones that are meant: their ids are written down and compared when the plan is run \
              again. Nothing is changed.{manifests}{said}"
         ))
         .run(&private_folder(&cx.reach.state("migrate")))
-        .run(&says(&ShellCommand::new("kubectl").args(["config", "get-contexts", "-o", "name"]), cluster.context))
+        .run(&same_cluster(cx, cluster).arg("begin"))
         .run(&cluster_wide(cluster).arg("version"));
     let namespaces: BTreeSet<&str> = own.iter().map(|writer| writer.namespace()).collect();
     for namespace in &namespaces {

@@ -1,10 +1,11 @@
 //! What stays in the cluster goes last: verified copies only, after the soak, and after a person has read what is deleted.
 
+use super::context;
 use super::ids::Ids;
 use super::kubectl::{cluster_wide, within};
 use super::record::{file, script};
 use super::retain::Kept;
-use super::suspend;
+use super::suspend::{self, Suspensions};
 use super::volume::{ClusterRef, Volume};
 use super::writers::{Writer, step_id};
 use crate::plan::PlanCx;
@@ -177,9 +178,18 @@ pub(super) fn steps(
     writers: &[Writer<'_>],
     volumes: &[Volume<'_>],
     kept: &[Kept<'_>],
+    suspensions: &Suspensions,
     ids: &mut Ids,
 ) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
+    // Weeks lie between the comparison and this: nobody has resumed what restores, nobody has come back, nobody has written.
+    let is_quiet = |writer: &Writer<'_>, mut step: Step| {
+        // Who brings back is said before who came back.
+        step.before.extend(suspensions.checks(writer));
+        let step = step.before(&super::stop::look(cx, writer));
+        let own = volumes.iter().filter(|volume| writer.uses(volume));
+        own.filter_map(|volume| super::data::is_unchanged(cx, volume)).fold(step, |step, check| step.before(&check))
+    };
     let mut of_writer: Vec<String> = Vec::new();
     for writer in writers {
         let id_of = step_id(ids, family::DECOMMISSION.trim_end_matches('-'), writer.name);
@@ -190,9 +200,10 @@ pub(super) fn steps(
             suspend::operator_stop(restorer)?;
             Some((suspend::parts(restorer).0, suspend::object(restorer)?))
         });
-        let mut step = Step::new(id_of, StepKind::Destroy, RunsOn::Cluster, format!("Delete {}", writer.identity()))
+        let step = Step::new(id_of, StepKind::Destroy, RunsOn::Cluster, format!("Delete {}", writer.identity()))
             .destroys("workload", &format!("{}/{}", writer.cluster.name, writer.identity()))
             .takes(seconds::LOOK);
+        let mut step = context::guarded(cx, writer.cluster, is_quiet(writer, step));
         step = match by_operator {
             // Deleting what an operator made brings it back; deleting what it reads lets it clean up.
             Some((namespace, object)) => step
@@ -200,8 +211,10 @@ pub(super) fn steps(
                 .run(&within(writer.cluster, namespace).args(["get", &object, "-o", "yaml"]).then("|", &ShellCommand::new("tee").args(["--", &record])))
                 .run(&within(writer.cluster, namespace).args(["delete", "--ignore-not-found", &object])),
             None => step
-                .why("It has run nothing since the move. What it was is written down first.")
-                .before(&super::stop::look(cx, writer))
+                .why(
+                    "It has run nothing since the move, what would restore it is suspended still, and nobody has written to its volumes: all of \
+                     this is looked at once more. What it was is written down first.",
+                )
                 .run(&kubectl("get").args(["-o", "yaml"]).then("|", &ShellCommand::new("tee").args(["--", &record])))
                 .run(&kubectl("delete").arg("--ignore-not-found")),
         };
@@ -229,21 +242,27 @@ pub(super) fn steps(
         .why(format!(
             "Its copy was verified, has been through a reboot and the soak, and is in the backup. Where the policy of the volume was \
              `Delete` before this plan, it is set back, so that the storage is freed as well; else the storage stays and is \
-             freed by hand.{lies} Whatever still has it mounted stops this."
+             freed by hand.{lies} Whatever still has it mounted stops this, and so does whoever has written to it since."
         ))
         .destroys("claim", &shown)
         .needs(id::CONFIRM_DECOMMISSION)
         .takes(60);
         for volume in &copies {
             step = step.needs(format!("{}{}", family::VERIFY, volume.id)).before(&super::data::is_verified(cx, volume));
+            if let Some(check) = super::data::is_unchanged(cx, volume) {
+                step = step.before(&check);
+            }
         }
+        let mut step = context::guarded(cx, one.cluster, step);
         for (writer, id_of) in writers.iter().zip(&of_writer) {
             if copies.iter().any(|volume| writer.uses(volume)) {
                 step = step.needs(id_of);
             }
         }
-        let run =
-            script(cx, "delete-claim").args([one.cluster.context, one.namespace, one.claim]).arg(one.policy_file(cx));
+        let run = script(cx, "delete-claim")
+            .args([one.cluster.context, one.namespace, one.claim])
+            .arg(one.policy_file(cx))
+            .arg(one.volume_file(cx));
         let gone = within(one.cluster, one.namespace).args([
             "get",
             "--ignore-not-found",

@@ -89,8 +89,12 @@ pub(super) fn steps(cx: &PlanCx<'_>) -> Proven {
         .collect();
     let barrier = suspend::barrier(&suspensions, finds.iter().map(|step| step.id().to_owned()));
     let looks: Vec<Step> = clusters.iter().map(|cluster| context::check(cx, *cluster, &writers)).collect();
-    let retain = claims.iter().map(|claim| retain::step(cx, claim).needs(context::id(claim.cluster)));
+    let retain = claims
+        .iter()
+        .map(|claim| context::guarded(cx, claim.cluster, retain::step(cx, claim)).needs(context::id(claim.cluster)));
     let barrier = looks.iter().fold(barrier, |step, look| step.needs(look.id()));
+    let known = clusters.iter().rev().filter(|cluster| cx.clusters.contains_key(cluster.name));
+    let barrier = known.fold(barrier, |step, cluster| context::guarded(cx, *cluster, step));
     let lower = traffic::lower(cx, &services);
     let waits_for_names = !lower.is_empty();
     let headed = |steps: Vec<Step>| -> Vec<Step> { steps.into_iter().map(|step| step.phase(BEFORE)).collect() };
@@ -128,7 +132,7 @@ pub(super) fn steps(cx: &PlanCx<'_>) -> Proven {
 
     let confirm = decommission::confirm(&writers, &volumes);
     let accounts = decommission::accounts(cx, &clusters, &writers, &claims);
-    let destroy = decommission::steps(cx, &writers, &volumes, &claims, &mut ids);
+    let destroy = decommission::steps(cx, &writers, &volumes, &claims, &suspensions, &mut ids);
     let headed =
         |steps: Vec<Step>, heading: &str| -> Vec<Step> { steps.into_iter().map(|step| step.phase(heading)).collect() };
     moving.end(End {
@@ -330,8 +334,10 @@ impl<'a> GroupCx<'_, 'a> {
         }
         for one in moved {
             let mut before = format!("{}{}", family::VERIFY, one.volume.id);
+            let stays: Vec<String> =
+                one.users.iter().filter_map(|at| stopped.get(at)).map(|stopped| stopped.stays.clone()).collect();
             for step in one.steps.cleanup {
-                let step = step.needs(before.as_str());
+                let step = stays.iter().fold(step.needs(before.as_str()), Step::needs);
                 step.id().clone_into(&mut before);
                 moving.then(step.phase(heading.as_str()));
             }
@@ -373,6 +379,7 @@ impl<'a> GroupCx<'_, 'a> {
             let stays = step_id(ids, family::STAYS_STOPPED.trim_end_matches('-'), writer.name);
             let mut step = ready.iter().fold(stop::stop(cx, writer, &id), Step::needs);
             step.before.extend(self.suspensions.checks(writer));
+            let mut step = context::guarded(cx, writer.cluster, step);
             for client in self.group.dependents.get(at).into_iter().flatten().filter_map(|client| stopped.get(client)) {
                 step = step.needs(client.stop.clone());
             }
@@ -395,7 +402,8 @@ impl<'a> GroupCx<'_, 'a> {
             let wanted = stop::watched_minutes(writer).saturating_mul(60);
             let waits = wanted.saturating_sub(watched);
             watched = watched.max(wanted);
-            moving.then(stop::stays(self.cx, writer, &ids.stays, &ids.stop, waits).phase(heading));
+            let step = stop::stays(self.cx, writer, &ids.stays, &ids.stop, waits);
+            moving.then(context::guarded(self.cx, writer.cluster, step).phase(heading));
         }
     }
 

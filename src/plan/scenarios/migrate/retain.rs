@@ -22,6 +22,11 @@ pub(super) struct Kept<'a> {
 }
 
 impl Kept<'_> {
+    /// Returns the file with the name of the volume.
+    pub(super) fn volume_file(&self, cx: &PlanCx<'_>) -> String {
+        file(cx, &format!("volume-{}", self.id))
+    }
+
     /// Returns the file with the policy that the volume had.
     pub(super) fn policy_file(&self, cx: &PlanCx<'_>) -> String {
         file(cx, &format!("policy-{}", self.id))
@@ -31,7 +36,7 @@ impl Kept<'_> {
 /// Makes the step that keeps the volume of a claim.
 pub(super) fn step(cx: &PlanCx<'_>, kept: &Kept<'_>) -> Step {
     let shown = format!("{}/{}", kept.namespace, kept.claim);
-    let (name, policy) = (file(cx, &format!("volume-{}", kept.id)), kept.policy_file(cx));
+    let (name, policy) = (kept.volume_file(cx), kept.policy_file(cx));
     let of_claim = within(kept.cluster, kept.namespace).args([
         "get",
         &format!("persistentvolumeclaim/{}", kept.claim),

@@ -4,7 +4,7 @@ use crate::plan::scripts::templates;
 use crate::plan::{PlanError, Script};
 
 /// Their names, without ending.
-const NAMES: [&str; 4] = ["allowed", "delete-claim", "name-leads", "stopped"];
+const NAMES: [&str; 5] = ["allowed", "delete-claim", "name-leads", "same-cluster", "stopped"];
 
 /// Returns the scripts.
 pub(super) fn scripts() -> Result<Vec<Script>, PlanError> {

@@ -164,6 +164,7 @@ pub(super) fn steps(cx: &PlanCx<'_>, writers: &[Writer<'_>], ids: &mut Ids) -> S
                 all.by.iter().filter(move |((cluster, _, other), _)| cluster == writer.cluster.name && other == by)
             });
             let above: Vec<String> = above.map(|(_, id)| id.clone()).collect();
+            let step = super::context::guarded(cx, writer.cluster, step);
             let step = above.into_iter().fold(step.needs(super::context::id(writer.cluster)), Step::needs);
             all.by.insert(key, id);
             all.steps.push(step);

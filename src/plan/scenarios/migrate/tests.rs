@@ -11,7 +11,7 @@ use proptest::sample::{Index, select};
 
 use crate::facts::Facts;
 use crate::fleet::cluster::{Claim, ClaimUse, ClusterFacts, Lies, Reclaim, Restorer, RestorerKind, Talk, Workload};
-use crate::plan::{Plan, Scenario, Step, StepKind, make};
+use crate::plan::{Plan, RunsOn, Scenario, Step, StepKind, make};
 use crate::source::{FleetFiles, Place, Sources, Spanned};
 
 /// A host with room, to which services are added.
@@ -409,6 +409,18 @@ fn keeps_its_promises(fleet: &Any, plan: &Plan) -> Result<(), TestCaseError> {
     all_before(plan, &of(plan, "start-"), &[again])?;
     all_before(plan, &of(plan, "account-"), &destroys)?;
     all_before(plan, &of(plan, "backup-drill-"), &destroys)?;
+    // Before anything is deleted it is looked at again: which cluster that is, and whether somebody has written to what goes.
+    for step in &destroys {
+        let looks = |word: &str| step.checks_before().iter().any(|line| line.contains(word));
+        prop_assert!(looks("same-cluster.sh"), "{} does not look which cluster it is", step.id());
+        let is_quiet = looks("stopped.sh look") || step.id().starts_with("decommission-claim-");
+        prop_assert!(is_quiet, "{} does not look who came back", step.id());
+    }
+    for step in plan.steps().iter().filter(|step| step.runs_on() == RunsOn::Cluster && step.kind() != StepKind::Verify)
+    {
+        let looks = step.checks_before().first().is_some_and(|line| line.contains("same-cluster.sh"));
+        prop_assert!(looks, "{} does not look first which cluster it is", step.id());
+    }
     // Every stopped thing has an undo.
     for step in stops.iter().chain(&of(plan, "retain-")).chain(&of(plan, "suspend-")) {
         prop_assert!(step.kind() == StepKind::Verify || !step.way_back().is_empty(), "{} has no undo", step.id());

@@ -16,6 +16,7 @@ mod values;
 
 use std::collections::BTreeMap;
 
+use super::context;
 use super::ids::Ids;
 use super::volume::{self, Volume};
 use crate::fleet::cluster::ClusterFacts;
@@ -115,14 +116,31 @@ pub(super) fn steps(cx: &PlanCx<'_>, volume: &Volume<'_>) -> DataSteps {
         ),
     };
     let close = step("close", StepKind::Command, title).why(why).run(&action("clean")).takes(30);
+    // The comparison of files writes down how the volume is; a database writes until it has stopped.
+    let seal = dump.map(|_| {
+        step("seal", StepKind::Command, format!("Write down how {shown} is left"))
+            .why(
+                "The database has stopped. What its files are from here on is written down, not read, so that nothing is deleted that somebody \
+                 writes later.",
+            )
+            .run(&action("seal"))
+            .takes(seconds::LOOK)
+    });
+    let guarded = |step: Step| context::guarded(cx, volume.cluster, step);
     DataSteps {
-        prepare: vec![prepare],
-        first_copy,
-        final_copy,
-        verify,
-        cleanup: vec![close],
+        prepare: vec![guarded(prepare)],
+        first_copy: first_copy.map(guarded),
+        final_copy: guarded(final_copy),
+        verify: guarded(verify),
+        cleanup: seal.into_iter().chain([close]).map(guarded).collect(),
         reads_running: dump.is_some(),
     }
+}
+
+/// Returns a check that nobody has written to a volume since its copy was verified; none of what is gone.
+pub(super) fn is_unchanged(cx: &PlanCx<'_>, volume: &Volume<'_>) -> Option<ShellCommand> {
+    let check = || ShellCommand::new("sh").arg(cx.reach.out("migrate/move.sh")).args([&volume.id, "unchanged"]);
+    (volume.def.via.value != ReadVia::Backup).then(check)
 }
 
 /// Returns a check that the comparison of a volume has found both sides the same.
@@ -159,10 +177,8 @@ pub(super) fn scripts(
         let values = values::Values::of(host, volume, &volumes);
         files.push(file(format!("{}.sh", volume.id), templates.render("migrate/volume.sh.tera", &values)?));
         files.push(file(format!("{}.json", volume.id), values::head(volume)));
-        if volume.def.dump.is_none() {
-            let manifests = manifests::of(fleet, volume, values.pod());
-            files.extend(manifests.into_iter().map(|(kind, text)| file(format!("{}.{kind}.json", volume.id), text)));
-        }
+        let manifests = manifests::of(fleet, volume, values.pod());
+        files.extend(manifests.into_iter().map(|(kind, text)| file(format!("{}.{kind}.json", volume.id), text)));
     }
     Ok(files)
 }
