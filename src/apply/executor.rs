@@ -84,6 +84,8 @@ pub(super) struct Executor<'a> {
     pub(super) locked: Vec<(System, Option<String>)>,
     pub(super) limits: &'a Limits,
     pub(super) started: Instant,
+    /// The place of the step at hand in the plan, or of the last one that was.
+    pub(super) at: Option<usize>,
     pub(super) count: u64,
 }
 
@@ -98,10 +100,23 @@ impl Executor<'_> {
     pub(super) fn run(mut self) -> Result<Ending, Refused> {
         let ending = self.steps();
         let goes_on = matches!(ending, Ok(Ending::Interrupted { goes_on: true, .. }));
-        if !goes_on {
-            self.unlock()?;
+        let unlocked = if goes_on { Ok(()) } else { self.unlock() };
+        match ending.and_then(|ending| unlocked.map(|()| ending)) {
+            Err(refused) if refused.is_storage() => self.unwritten(refused),
+            ending => ending,
         }
-        ending
+    }
+
+    /// Ends a run that cannot write down what happens: where a step was at hand it has failed, and nothing more is written.
+    fn unwritten(&self, refused: Refused) -> Result<Ending, Refused> {
+        let Some(step) = self.at.and_then(|at| self.plan.steps().get(at)) else { return Err(refused) };
+        Ok(Ending::Failed(Box::new(Failed {
+            step: step.id().to_owned(),
+            title: step.title().to_owned(),
+            why: refused.what,
+            help: refused.help,
+            ..Failed::default()
+        })))
     }
 
     fn steps(&mut self) -> Result<Ending, Refused> {
@@ -161,6 +176,7 @@ impl Executor<'_> {
             expected: step.expected_seconds(),
         });
         self.started = Instant::now();
+        self.at = Some(at);
         self.broke = None;
         self.checked.clear();
         self.settle(step, next)
@@ -198,6 +214,7 @@ impl Executor<'_> {
         {
             return Ok(Flow::End(end));
         }
+        self.hear_out(step)?;
         if verdict::is_given(step, false) {
             self.take_cut_off_away(step)?;
         }

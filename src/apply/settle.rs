@@ -76,9 +76,10 @@ fn unknown_end(shape: Shape, state: &StepState, anew: Next) -> Next {
         StepKind::BaselineBoot | StepKind::RebootTest if open.is_some() || bad.is_some() || ended < shape.lines => anew,
         _ => match (open, bad) {
             (Some((line, LineState::Begun { job: Some(_), .. })), _) => Next::GoOn { line: *line },
-            (None, Some(_)) => anew,
             (None, None) if ended == shape.lines && !shape.has_after => Next::GoOn { line: ended },
-            _ => judge(anew),
+            (None, None) if ended == shape.lines => judge(anew),
+            // What a line that was cut off has left may look whole to the checks, and the lines behind it have not run at all.
+            _ => anew,
         },
     }
 }
@@ -135,12 +136,21 @@ mod tests {
     }
 
     #[test]
-    fn a_command_on_the_machine_is_found_again_and_one_here_is_judged_by_its_checks() {
+    fn a_command_on_the_machine_is_found_again_and_one_here_begins_anew() {
         let shape = shape(StepKind::Command, 2);
         assert_eq!(next(shape, &begun(&[ended(0), there()])), Next::GoOn { line: 1 });
-        let judged = Next::Judge { otherwise: Box::new(Next::Begin { attempt: 2 }) };
-        assert_eq!(next(shape, &begun(&[here()])), judged);
         assert_eq!(next(Shape { has_after: false, ..shape }, &begun(&[here()])), Next::Begin { attempt: 2 });
+    }
+
+    #[test]
+    fn a_step_of_which_lines_were_cut_off_or_never_ran_begins_anew_however_well_its_checks_look() {
+        for kind in [StepKind::Command, StepKind::Copy] {
+            for lines in [&[here()][..], &[ended(0)], &[ended(0), here()]] {
+                assert_eq!(next(shape(kind, 2), &begun(lines)), Next::Begin { attempt: 2 }, "{lines:?}");
+            }
+            let judged = Next::Judge { otherwise: Box::new(Next::Begin { attempt: 2 }) };
+            assert_eq!(next(shape(kind, 2), &begun(&[ended(0), ended(0)])), judged);
+        }
     }
 
     #[test]

@@ -42,7 +42,12 @@ INSTALLS = ("Plans carried out on a real machine",
             "on the pool, booted by GRUB. The steps that need Nix are carried by stand-ins (closures.py, standin/). A processor of the guest is "
             "emulated, so that a boot takes minutes.",
             [("what", "subject"), ("commands", "what"), ("verdict", "verdict")])
-KINDS = {"boots": BOOTS, "installs": INSTALLS, "layouts-2.1": LAYOUTS, "layouts-2.3": LAYOUTS, "kills": KILLS, "features": FEATURES, "probe": PROBE}
+DISASTER = ("Plans that are killed, and machines that lose their power",
+            "`tests/vm/disaster.py`: `hostwright apply` over real ssh is killed (kill -9, every second time with its process group) at boundaries of steps and "
+            "within them while a guest with real ZFS and GRUB is installed, and the guest loses its power while it is updated. Each run is resumed to its end. "
+            "The same end: what lies on the disks is what an undisturbed run leaves, file by file, and each install script began and ended once.",
+            [("what", "subject"), ("during", "what"), ("times", "times"), ("verdict", "verdict")])
+KINDS = {"disaster": DISASTER, "boots": BOOTS, "installs": INSTALLS, "layouts-2.1": LAYOUTS, "layouts-2.3": LAYOUTS, "kills": KILLS, "features": FEATURES, "probe": PROBE}
 
 
 def commit():
