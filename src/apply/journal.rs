@@ -135,6 +135,15 @@ impl Journal {
         self.state.apply(&record.at, &record.event).map_err(|why| Refused::corrupt(&self.path, &why))
     }
 
+    /// Returns one whose file takes nothing.
+    #[cfg(test)]
+    pub(super) fn open_full(path: &Path) -> Self {
+        let file = OpenOptions::new().write(true).open(path).unwrap();
+        let read = super::replay::Replayed::default();
+        let (chain, state) = (read.chain, read.state);
+        Self { path: path.to_owned(), file, chain, state, torn: 0, size: 0, broken: None }
+    }
+
     /// Moves the journal of a plan aside, so that the plan begins anew; returns where it lies now.
     pub(super) fn aside(path: &Path) -> Result<Option<PathBuf>, Refused> {
         if !path.exists() {

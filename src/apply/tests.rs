@@ -397,4 +397,5 @@ fn a_short_wait_is_waited_and_a_long_one_without_anybody_is_not() {
 }
 
 mod aftermath;
+mod cuts;
 mod processes;

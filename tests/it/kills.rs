@@ -253,7 +253,7 @@ fn a_full_disk_of_the_deployer_stops_a_run_and_takes_nothing_of_its_journal() {
     // A destructive command fills the disk, and says more than the journal's last block has room for.
     lab.sandbox.write("hook", format!("{fill}\nseq 3000\n"));
     let stopped = lab.apply(&[]).ends(3);
-    let stopped = stopped.complains("step partition-disks failed: cannot write state/attic/journal-install.log: No space left");
+    let stopped = stopped.complains("step partition-disks failed: cannot write [FLEET]/state/attic/journal-install.log: No space left");
     let _ = stopped.complains("what is written down stands: the same command goes on from there");
     assert_eq!((lab.counts()["begin partition.sh"], lab.counts()["end partition.sh"]), (1, 1));
     // It is as full as it was: nothing more happens, and what is known is known.
