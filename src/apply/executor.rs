@@ -20,7 +20,7 @@ use super::target_lock::Claim;
 use super::transport::{Transport, Trouble};
 use super::verdict::{self, Broke};
 use crate::plan::gates::id::CHECK_DEFINITION;
-use crate::plan::{Plan, Step, StepKind, System};
+use crate::plan::{Plan, RunsOn, Step, StepKind, System};
 use crate::units::TimeSpan;
 
 /// How long steps may take: three times what is expected, and at least what their kind is given.
@@ -163,6 +163,7 @@ impl Executor<'_> {
             lines: step.commands().len(),
             has_after: !step.checks_after().is_empty(),
             left_behind,
+            leaves_rescue: step.kind() == StepKind::BaselineBoot && step.runs_on() == RunsOn::Rescue,
         };
         let next = settle::next(shape, &state);
         if next == Next::Skip {

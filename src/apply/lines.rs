@@ -272,17 +272,16 @@ impl Executor<'_> {
         let uncut = super::bounds::destroys(step);
         let flush = lasts(step) && step.commands().iter().any(|command| command == text);
         let mut shown = u64::MAX;
-        let ran =
-            self.transport.run(Job { line, id, boot, until, uncut, flush }, &mut |heard| {
-                if let Heard::Bytes(bytes) = heard {
-                    output.push(bytes);
-                }
-                let seconds = started.elapsed().as_secs();
-                if seconds != shown {
-                    shown = seconds;
-                    front.hear(Said::Goes { seconds });
-                }
-            });
+        let ran = self.transport.run(Job { line, id, boot, until, uncut, flush }, &mut |heard| {
+            if let Heard::Bytes(bytes) = heard {
+                output.push(bytes);
+            }
+            let seconds = started.elapsed().as_secs();
+            if seconds != shown {
+                shown = seconds;
+                front.hear(Said::Goes { seconds });
+            }
+        });
         let tail = output.finish();
         (ran, tail)
     }

@@ -194,8 +194,9 @@ def at(desk, scenario, place, order):
 
 def boundaries(records, steps):
     """Every beginning and end of these steps and of their lines."""
-    return [Place(record["what"], record["step"], record.get("line"), 0) for record in records
-            if record.get("step") in steps and record["what"] in ("began", "line-began", "line-done", "done")]
+    keys = dict.fromkeys(key_of(record) for record in records
+                         if record.get("step") in steps and record["what"] in ("began", "line-began", "line-done", "done"))
+    return [Place(*key, 0) for key in keys]
 
 
 def within(records, steps, dice):
@@ -220,7 +221,8 @@ def kills(options, checks):
         started = lab.sh("cat /var/log/scripts")
         blank(lab)
         desk.take(defined)
-        steps = [record["step"] for record in records if record["what"] == "began"]
+        # Each run begins with the definition anew.
+        steps = list(dict.fromkeys(record["step"] for record in records if record["what"] == "began" and record["step"] != "check-definition"))
         steps = steps[steps.index("copy-install-scripts"):]
         places = boundaries(records, steps)
         moments = [place for place in within(records, steps, dice) if place.after > 0.3]

@@ -163,6 +163,8 @@ const DEPLOYER: &[(&str, &str)] = &[
     ("nix", NIX),
     ("ssh-keyscan", "#!/bin/sh\nsed 's/^/attic.example.net /' FOLDER/host-key.pub\n"),
     ("ping", "#!/bin/sh\n"),
+    // What the plan's first lines call: here the definition stays as it is, and each run would check it for a second.
+    ("hostwright", "#!/bin/sh\n"),
     // wait.sh asks every three seconds.
     ("sleep", "#!/bin/sh\ncase $1 in 3) exec /bin/sleep 0.3 ;; *) exec /bin/sleep \"$@\" ;; esac\n"),
 ];
@@ -212,8 +214,12 @@ impl Lab {
             fs::set_permissions(sandbox.path().join(path), fs::Permissions::from_mode(0o755)).unwrap();
         };
         program("forced.sh".into(), FORCED);
-        MACHINE.iter().for_each(|(name, text)| program(format!("machine/bin/{name}"), text));
-        DEPLOYER.iter().for_each(|(name, text)| program(format!("bin/{name}"), text));
+        for (name, text) in MACHINE {
+            program(format!("machine/bin/{name}"), text);
+        }
+        for (name, text) in DEPLOYER {
+            program(format!("bin/{name}"), text);
+        }
         fs::create_dir(sandbox.path().join("scripts")).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         sandbox.write(
@@ -246,7 +252,7 @@ impl Lab {
                 remove(&entry.path());
             }
         }
-        for path in ["state/attic", "count", "torn", "hook", "arming", "built"] {
+        for path in ["state/attic", "count", "torn", "hook", "arming", "built", "said"] {
             remove(&self.path(path));
         }
         self.sandbox.write("machine/boot-id", "boot-1\n");
@@ -261,7 +267,8 @@ impl Lab {
 
     /// Tells where the plan stands; changes nothing.
     pub(crate) fn status(&self, options: &[&str]) -> Run {
-        let words: Vec<&str> = ["apply", "attic", "--status"].into_iter().chain(TODAY).chain(options.iter().copied()).collect();
+        let words: Vec<&str> =
+            ["apply", "attic", "--status"].into_iter().chain(TODAY).chain(options.iter().copied()).collect();
         self.sandbox.run(&words).ends(0)
     }
 
@@ -384,8 +391,13 @@ impl Lab {
             assert!(status.success());
         };
         copy(&path, &kept);
-        let option = format!("size={size},mode=755");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &option, "tmpfs"]).arg(&path).stderr(Stdio::null()).status().unwrap();
+        let option = format!("size={size},mode={:o}", fs::metadata(&path).unwrap().mode() & 0o7777);
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &option, "tmpfs"])
+            .arg(&path)
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
         if mounted.success() {
             copy(&kept.join("."), &path);
         }
