@@ -247,11 +247,12 @@ impl Executor<'_> {
             let folder = path.parent().unwrap_or(self.state);
             let file = private_folder(folder)
                 .and_then(|()| private_new(&path))
-                .map_err(|why| Refused::file(&path, "write", &why))?;
+                .map_err(|why| Refused::storage(&path, &why))?;
             self.run_into(step, text, &line, (&id, None), until, Some(file))
         } else {
             self.run_line(step, text, &line, (&id, None), until)
         };
+        self.transport.forget(&id);
         let ran = match ran {
             Ran::Exit(status) => Ok(status),
             Ran::Late => Err("it took too long and was ended".to_owned()),

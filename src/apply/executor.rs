@@ -20,7 +20,7 @@ use super::target_lock::Claim;
 use super::transport::{Transport, Trouble};
 use super::verdict::{self, Broke};
 use crate::plan::gates::id::CHECK_DEFINITION;
-use crate::plan::{Plan, Step, StepKind, System};
+use crate::plan::{Plan, RunsOn, Step, StepKind, System};
 use crate::units::TimeSpan;
 
 /// How long steps may take: three times what is expected, and at least what their kind is given.
@@ -84,6 +84,8 @@ pub(super) struct Executor<'a> {
     pub(super) locked: Vec<(System, Option<String>)>,
     pub(super) limits: &'a Limits,
     pub(super) started: Instant,
+    /// The place of the step at hand in the plan, or of the last one that was.
+    pub(super) at: Option<usize>,
     pub(super) count: u64,
 }
 
@@ -98,10 +100,23 @@ impl Executor<'_> {
     pub(super) fn run(mut self) -> Result<Ending, Refused> {
         let ending = self.steps();
         let goes_on = matches!(ending, Ok(Ending::Interrupted { goes_on: true, .. }));
-        if !goes_on {
-            self.unlock()?;
+        let unlocked = if goes_on { Ok(()) } else { self.unlock() };
+        match ending.and_then(|ending| unlocked.map(|()| ending)) {
+            Err(refused) if refused.is_storage() => self.unwritten(refused),
+            ending => ending,
         }
-        ending
+    }
+
+    /// Ends a run that cannot write down what happens: where a step was at hand it has failed, and nothing more is written.
+    fn unwritten(&self, refused: Refused) -> Result<Ending, Refused> {
+        let Some(step) = self.at.and_then(|at| self.plan.steps().get(at)) else { return Err(refused) };
+        Ok(Ending::Failed(Box::new(Failed {
+            step: step.id().to_owned(),
+            title: step.title().to_owned(),
+            why: refused.what,
+            help: refused.help,
+            ..Failed::default()
+        })))
     }
 
     fn steps(&mut self) -> Result<Ending, Refused> {
@@ -148,6 +163,7 @@ impl Executor<'_> {
             lines: step.commands().len(),
             has_after: !step.checks_after().is_empty(),
             left_behind,
+            leaves_rescue: step.kind() == StepKind::BaselineBoot && step.runs_on() == RunsOn::Rescue,
         };
         let next = settle::next(shape, &state);
         if next == Next::Skip {
@@ -161,6 +177,7 @@ impl Executor<'_> {
             expected: step.expected_seconds(),
         });
         self.started = Instant::now();
+        self.at = Some(at);
         self.broke = None;
         self.checked.clear();
         self.settle(step, next)
@@ -198,6 +215,7 @@ impl Executor<'_> {
         {
             return Ok(Flow::End(end));
         }
+        self.hear_out(step)?;
         if verdict::is_given(step, false) {
             self.take_cut_off_away(step)?;
         }

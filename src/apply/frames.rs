@@ -19,6 +19,8 @@ pub(super) enum Frame {
     Rebooted,
     /// There is no folder that commands can be kept in.
     Nowhere,
+    /// There is no room for the command.
+    Full,
 }
 
 /// Takes bytes as they come and gives out frames. What is before the first answer is a banner and left out.
@@ -78,6 +80,7 @@ impl Frames {
                 (Some("cut"), _) => Frame::Cut,
                 (Some("beat"), _) => Frame::Beat,
                 (Some("gone"), _) => Frame::Gone,
+                (Some("full"), _) => Frame::Full,
                 (Some("rebooted"), _) => Frame::Rebooted,
                 (Some("nowhere"), _) => Frame::Nowhere,
                 _ => continue,

@@ -1,4 +1,4 @@
-# Sent by hostwright to a machine over standard input, behind lines that set: mode nonce id boot off text forget.
+# Sent by hostwright to a machine over standard input, behind lines that set: mode nonce id boot off text flush forget.
 # A command is started once under its id, apart from this connection; whoever comes later under that id hears the same command.
 # Every answer is a line `@NONCE word ...`, so that nothing that a login shell prints is taken for one.
 umask 077
@@ -42,7 +42,8 @@ fi
 job=$base/$id
 
 if [ "$mode" = stop ]; then
-  pid=$(cat "$job/pid" 2>/dev/null) || pid=
+  pid=
+  if [ -e "$job/pid" ]; then read -r pid <"$job/pid" || :; fi
   if [ -n "$pid" ] && [ ! -e "$job/rc" ]; then
     kill -TERM -- "-$pid" 2>/dev/null || kill -TERM "$pid" 2>/dev/null
     left=10
@@ -61,32 +62,66 @@ if [ -n "$boot" ] && [ "$boot" != "$here" ]; then
   exit 0
 fi
 
-# A connection that goes while the command is being started does not cut that in half.
-trap '' HUP INT TERM PIPE
-mkdir -p "$job"
-if [ ! -e "$job/rc" ] && mkdir "$job/started" 2>/dev/null; then
-  printf '%s' "$text" >"$job/cmd"
-  : >"$job/out"
-  cat >"$job/wrap" <<'WRAP'
-job=$1
-echo $$ >"$job/pid"
+if [ "$mode" = hear ] && [ ! -d "$job/started" ]; then
+  say "gone"
+  exit 0
+fi
+
+# Its number and its status are written over what lies there already: a disk that is full by then takes neither away.
+# shellcheck disable=SC2016 # that shell expands it
+wrap='job=$1
+printf "%-12s\n" "$$" 1<>"$job/pid"
 {
   sh "$job/cmd"
-  echo $? >"$job/rc.new"
+  status=$?
+  if [ -n "$2" ] && [ "$status" = 0 ]; then
+    if command -v timeout >/dev/null 2>&1; then timeout 300 sync; else sync; fi
+  fi
+  printf "%-12s\n" "$status" 1<>"$job/rc.new"
   mv "$job/rc.new" "$job/rc"
 } 2>&1 | {
   head -c 16777216 >"$job/out"
   tail -c 65536 >"$job/end"
   : >"$job/drained"
-}
-WRAP
-  if command -v setsid >/dev/null 2>&1; then
-    setsid sh "$job/wrap" "$job" </dev/null >/dev/null 2>&1 &
-  else
-    nohup sh "$job/wrap" "$job" </dev/null >/dev/null 2>&1 &
+}'
+
+# A connection that goes while the command is being started does not cut that in half.
+trap '' HUP INT TERM PIPE
+if [ ! -d "$job/started" ]; then
+  # Nothing starts that does not lie there whole: what a full disk leaves of a command is another command.
+  new=$job/new.$$
+  whole=
+  if mkdir -p "$job" && printf '%s' "$text" >"$new" && [ "$(cat "$new"; echo .)" = "$text." ] && mv -f "$new" "$job/cmd"; then
+    whole=yes
+    for file in pid rc.new; do
+      # Whoever starts the same command at this moment has them as well.
+      printf '%12s\n' '' >"$new" && ln "$new" "$job/$file"
+      rm -f "$new"
+      if [ ! -s "$job/$file" ] && [ ! -d "$job/started" ]; then whole=; fi
+    done
+  fi 2>/dev/null
+  rm -f "$new"
+  if [ -z "$whole" ]; then
+    say "full"
+    exit 0
+  fi
+  if mkdir "$job/started" 2>/dev/null; then
+    if command -v setsid >/dev/null 2>&1; then
+      setsid sh -c "$wrap" job "$job" "$flush" </dev/null >/dev/null 2>&1 &
+    else
+      nohup sh -c "$wrap" job "$job" "$flush" </dev/null >/dev/null 2>&1 &
+    fi
+  elif [ ! -d "$job/started" ]; then
+    say "full"
+    exit 0
   fi
 fi
 trap - HUP INT TERM PIPE
+
+number_in() {
+  number=
+  read -r number <"$1" || :
+} 2>/dev/null
 
 send() {
   # A part of the output: how long it is, then the bytes.
@@ -115,11 +150,13 @@ while :; do
       say "cut"
       send "$job/end"
     fi
-    say "end $(cat "$job/rc")"
+    number_in "$job/rc"
+    say "end ${number:-unknown}"
     exit 0
   fi
   send "$job/out"
-  pid=$(cat "$job/pid" 2>/dev/null) || pid=
+  number_in "$job/pid"
+  pid=$number
   if [ -n "$pid" ]; then
     if kill -0 "$pid" 2>/dev/null; then lost=0; else lost=$((lost + 1)); fi
   else

@@ -22,6 +22,10 @@ pub(super) struct Journal {
     pub(super) state: State,
     /// How many bytes of a record that was cut off were taken away.
     pub(super) torn: usize,
+    /// How many bytes whole records have.
+    size: u64,
+    /// Why nothing is added any more.
+    broken: Option<Refused>,
 }
 
 /// Returns where the journal of a host and scenario lies, below the fleet's folder.
@@ -91,28 +95,53 @@ impl Journal {
             file.set_len(read.whole as u64).map_err(failed)?;
         }
         file.sync_all().map_err(failed)?;
-        if found.is_none()
-            && let Some(folder) = path.parent()
-        {
-            // The name is on the disk only when the folder is.
-            File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+        if read.whole == 0 {
+            // The name is on the disk only when the folder is, and that one when its own is.
+            for folder in path.ancestors().skip(1).take(3) {
+                File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+            }
         }
-        Ok(Self { path: path.to_owned(), file, chain: read.chain, state: read.state, torn: read.torn })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            chain: read.chain,
+            state: read.state,
+            torn: read.torn,
+            size: read.whole as u64,
+            broken: None,
+        })
     }
 
-    /// Adds a record and returns when it is on the disk.
+    /// Adds a record and returns when it is on the disk. Behind one that could not be written no other follows: what it announces
+    /// must not happen, and half of it would make one line with the next.
     pub(super) fn add(&mut self, event: Event) -> Result<(), Refused> {
+        if let Some(why) = &self.broken {
+            return Err(why.clone());
+        }
         #[cfg(test)]
         death::at(self.chain.count + 1, false);
         let record = Record { at: now(), event };
         let line = self.chain.write(&record);
-        self.file
-            .write_all(line.as_bytes())
-            .and_then(|()| self.file.sync_data())
-            .map_err(|why| Refused::file(&self.path, "write", &why))?;
+        if let Err(why) = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data()) {
+            // Where this does not work either, the next run takes the rest away.
+            let _ = self.file.set_len(self.size).and_then(|()| self.file.sync_all());
+            let refused = Refused::storage(&self.path, &why);
+            self.broken = Some(refused.clone());
+            return Err(refused);
+        }
+        self.size += line.len() as u64;
         #[cfg(test)]
         death::at(self.chain.count, true);
         self.state.apply(&record.at, &record.event).map_err(|why| Refused::corrupt(&self.path, &why))
+    }
+
+    /// Returns one whose file takes nothing.
+    #[cfg(test)]
+    pub(super) fn open_full(path: &Path) -> Self {
+        let file = OpenOptions::new().write(true).open(path).unwrap();
+        let read = super::replay::Replayed::default();
+        let (chain, state) = (read.chain, read.state);
+        Self { path: path.to_owned(), file, chain, state, torn: 0, size: 0, broken: None }
     }
 
     /// Moves the journal of a plan aside, so that the plan begins anew; returns where it lies now.

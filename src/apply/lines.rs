@@ -16,7 +16,7 @@ use super::state::{Ended, LineState};
 use super::target_lock::{self, NoLock};
 use super::transport::{Contact, Heard, Job, Ran, Trouble};
 use super::verdict::{Broke, End, Spot};
-use crate::plan::{Line, Remote, RunsOn, Step, System};
+use crate::plan::{Line, Remote, RunsOn, Step, StepKind, System};
 use crate::units::TimeSpan;
 
 impl Executor<'_> {
@@ -41,14 +41,42 @@ impl Executor<'_> {
             boot: boot.clone(),
         })?;
         let began = Instant::now();
-        let (ran, tail) = self.run_line(
+        let (mut ran, tail) = self.run_line(
             step,
             text,
             &line,
             (job.as_deref().unwrap_or_default(), boot.as_deref()),
             self.deadline(step),
         );
-        self.ended(step, at, text, ran, tail, began)
+        if matches!((&line, &ran), (Line::Shell(_), Ran::Exit(0)))
+            && let Some(lost) = self.flush(step)
+        {
+            ran = lost;
+        }
+        let is_over = matches!(ran, Ran::Exit(_));
+        let flow = self.ended(step, at, text, ran, tail, began)?;
+        if let (Some(job), true) = (job, is_over) {
+            self.transport.forget(&job);
+        }
+        Ok(flow)
+    }
+
+    /// What a line on the deployer brought to the machine is on its disks when the journal says that the line is done. Returns how the
+    /// line ended where that is not known.
+    fn flush(&mut self, step: &Step) -> Option<Ran> {
+        if !lasts(step) || !matches!(step.runs_on(), RunsOn::Target | RunsOn::Rescue) {
+            return None;
+        }
+        let remote = Remote { text: FLUSH.to_owned(), ..self.machine_of(step)? };
+        self.count += 1;
+        let id = format!("{}-flush-{}", self.job_prefix(), self.token());
+        let (text, until) = (remote.text.clone(), self.deadline(step));
+        let (ran, _) = self.run_line(step, &text, &Line::Remote(remote), (&id, None), until);
+        if matches!(ran, Ran::Exit(_)) {
+            self.transport.forget(&id);
+            return None;
+        }
+        Some(ran)
     }
 
     /// Goes on at a line that may have been started: on the machine it is found again by its name.
@@ -85,10 +113,33 @@ impl Executor<'_> {
             let next = if judged { Next::Judge { otherwise: Box::new(otherwise) } } else { otherwise };
             return self.settle(step, next);
         }
-        match self.ended(step, at, text, ran, tail, began)? {
+        let is_over = matches!(ran, Ran::Exit(_));
+        let flow = self.ended(step, at, text, ran, tail, began)?;
+        if is_over {
+            self.transport.forget(&job);
+        }
+        match flow {
             Some(flow) => Ok(flow),
             None => self.lines(step, at + 1),
         }
+    }
+
+    /// Waits for commands of an attempt that was cut off and begins anew: beside the new ones they would undo each other's work.
+    pub(super) fn hear_out(&mut self, step: &Step) -> Result<(), Refused> {
+        let state = self.journal.state.step(step.id());
+        let open = state.lines.iter().filter_map(|(at, line)| match line {
+            LineState::Begun { job: Some(job), boot } => Some((*at, job.clone(), boot.clone())),
+            _ => None,
+        });
+        for (at, job, boot) in open {
+            let Some(Line::Remote(remote)) = step.commands().get(at).map(|text| self.plan.line(text)) else { continue };
+            // A machine that does not answer now is asked once more by what follows, which says so.
+            if self.reach(&remote)?.is_ok() {
+                let until = self.deadline(step);
+                let _ = self.transport.hear_out(&remote, &job, boot.as_deref(), until);
+            }
+        }
+        Ok(())
     }
 
     fn ended(
@@ -154,6 +205,9 @@ impl Executor<'_> {
             self.count += 1;
             let id = format!("{}-check-{}", self.job_prefix(), self.token());
             let (ran, tail) = self.run_line(step, text, &line, (&id, None), Instant::now() + self.limits.of(step));
+            if matches!(ran, Ran::Exit(_)) {
+                self.transport.forget(&id);
+            }
             let line = Some(text.clone());
             let spot = if checks == Checks::Before { Spot::Before } else { Spot::After(at) };
             self.broke = end_of(&ran).map(|end| Broke { at: spot, end });
@@ -215,18 +269,19 @@ impl Executor<'_> {
         }
         let mut output = Output::new(&self.secrets, log.as_mut().map(|log| log as &mut dyn std::io::Write));
         let (front, started) = (&mut *self.front, self.started);
+        let uncut = super::bounds::destroys(step);
+        let flush = lasts(step) && step.commands().iter().any(|command| command == text);
         let mut shown = u64::MAX;
-        let ran =
-            self.transport.run(Job { line, id, boot, until, uncut: super::bounds::destroys(step) }, &mut |heard| {
-                if let Heard::Bytes(bytes) = heard {
-                    output.push(bytes);
-                }
-                let seconds = started.elapsed().as_secs();
-                if seconds != shown {
-                    shown = seconds;
-                    front.hear(Said::Goes { seconds });
-                }
-            });
+        let ran = self.transport.run(Job { line, id, boot, until, uncut, flush }, &mut |heard| {
+            if let Heard::Bytes(bytes) = heard {
+                output.push(bytes);
+            }
+            let seconds = started.elapsed().as_secs();
+            if seconds != shown {
+                shown = seconds;
+                front.hear(Said::Goes { seconds });
+            }
+        });
         let tail = output.finish();
         (ran, tail)
     }
@@ -305,17 +360,20 @@ impl Executor<'_> {
         if !matches!(step.runs_on(), RunsOn::Target | RunsOn::Rescue) {
             return Ok(Ok(()));
         }
-        let lines = step.checks_before().iter().chain(step.commands()).chain(step.checks_after());
-        let remote = lines.map(|line| self.plan.line(line)).find_map(|line| match line {
-            Line::Remote(remote) if matches!(remote.system, System::Installer | System::Host) => Some(remote),
-            _ => None,
-        });
-        match remote {
+        match self.machine_of(step) {
             Some(remote) => Ok(self.reach(&remote)?.map(|_| ())),
             None => Ok(Ok(())),
         }
     }
 
+    /// Returns a command of a step on a system of ours: the way to it.
+    fn machine_of(&self, step: &Step) -> Option<Remote> {
+        let lines = step.checks_before().iter().chain(step.commands()).chain(step.checks_after());
+        lines.map(|line| self.plan.line(line)).find_map(|line| match line {
+            Line::Remote(remote) if matches!(remote.system, System::Installer | System::Host) => Some(remote),
+            _ => None,
+        })
+    }
     /// Gives the locks back, those of runs that were cut off too.
     pub(super) fn unlock(&mut self) -> Result<(), Refused> {
         for system in self.journal.state.locked.clone() {
@@ -340,6 +398,15 @@ impl Executor<'_> {
             _ => None,
         })
     }
+}
+
+/// Brings to the disks what the system still keeps in its memory. One that hangs on a dead server holds nothing up for ever.
+const FLUSH: &str = "if command -v timeout >/dev/null 2>&1; then timeout 300 sync || :; else sync; fi";
+
+/// Tells whether what the lines of a step do has to outlive a power cut as soon as they are done: boots see to that themselves, and
+/// looking changes nothing.
+fn lasts(step: &Step) -> bool {
+    matches!(step.kind(), StepKind::Copy | StepKind::Command | StepKind::Destroy)
 }
 
 /// Tells how a line ended that ended badly or is not known to have ended.

@@ -28,6 +28,7 @@ mod run;
 mod secrets;
 mod settle;
 mod soak;
+mod sockets;
 mod ssh;
 mod state;
 mod status;

@@ -68,11 +68,26 @@ pub struct Refused {
     pub what: String,
     /// What to do.
     pub help: Vec<String>,
+    /// It is the deployer's own disk that would not take what the run has to write down.
+    storage: bool,
 }
 
 impl Refused {
     pub(super) fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), help: Vec::new() }
+        Self { what: what.into(), help: Vec::new(), storage: false }
+    }
+
+    /// What a run has to write down cannot be written.
+    pub(super) fn storage(path: &Path, why: &std::io::Error) -> Self {
+        let refused = Self::new(format!("cannot write {}: {why}", printable(&path.display().to_string())))
+            .help("nothing runs that cannot be written down: make room on that disk, or mend what keeps it from being written")
+            .help("what is written down stands: the same command goes on from there");
+        Self { storage: true, ..refused }
+    }
+
+    /// Tells whether what a run has to write down could not be written.
+    pub(super) fn is_storage(&self) -> bool {
+        self.storage
     }
 
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {

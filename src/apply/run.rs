@@ -1,6 +1,7 @@
 //! A run from its beginning to its end: locks, journal, what was said on the command line, then the executor.
 #![allow(clippy::disallowed_methods, reason = "a run reads what tells this deployer from others")]
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -94,12 +95,20 @@ impl Transport for Machines {
             }
             Line::Terminal(line) if self.interactive => local::terminal(line, &self.fleet),
             Line::Terminal(_) => Ran::NoTerminal,
-            Line::Remote(remote) => self.ssh.run(remote, job.id, job.boot, job.until, heard),
+            Line::Remote(remote) => self.ssh.run(remote, (job.id, job.boot), job.flush, job.until, heard),
         }
     }
 
     fn script(&mut self, remote: &Remote, text: &str) -> Result<(i32, String), Trouble> {
         self.ssh.script(remote, text)
+    }
+
+    fn hear_out(&mut self, remote: &Remote, id: &str, boot: Option<&str>, until: Instant) -> Result<(), Trouble> {
+        self.ssh.hear_out(remote, id, boot, until)
+    }
+
+    fn forget(&mut self, id: &str) {
+        self.ssh.forget(id);
     }
 }
 
@@ -191,6 +200,7 @@ pub(super) fn run_with(
         checked: Vec::new(),
         limits,
         started: Instant::now(),
+        at: None,
         count: 0,
     };
     executor.run()
@@ -273,6 +283,9 @@ fn token(state: &Path) -> Result<String, Refused> {
     let seed =
         format!("{} {} {} {:?}", journal::now(), std::process::id(), state.display(), std::time::SystemTime::now());
     let token: String = sha256(seed).chars().take(32).collect();
-    std::fs::write(&path, format!("{token}\n")).map_err(|why| Refused::file(&path, "write", &why))?;
+    // On the disk before a lock is taken in its name: after a power cut here it would be another deployer's.
+    std::fs::File::create(&path)
+        .and_then(|mut file| file.write_all(format!("{token}\n").as_bytes()).and_then(|()| file.sync_all()))
+        .map_err(|why| Refused::file(&path, "write", &why))?;
     Ok(token)
 }

@@ -12,6 +12,8 @@ pub(super) struct Shape {
     pub(super) has_after: bool,
     /// A step that needs this one has begun: what this one looked at may be another by now.
     pub(super) left_behind: bool,
+    /// It leaves the rescue system for good: once the machine has booted from its disks, its lines can no longer run.
+    pub(super) leaves_rescue: bool,
 }
 
 /// What to do with a step.
@@ -36,6 +38,10 @@ pub(super) fn next(shape: Shape, state: &StepState) -> Next {
         Phase::Done(_) if shape.kind == StepKind::Verify && !shape.left_behind => anew,
         Phase::Done(_) => Next::Skip,
         Phase::Untouched => anew,
+        // Nothing was armed: a machine that runs what was installed has booted it from its disks, whoever watched.
+        Phase::Failed(_) | Phase::Begun if shape.leaves_rescue && shape.has_after && !state.lines.is_empty() => {
+            Next::Judge { otherwise: Box::new(anew) }
+        }
         Phase::Failed(_) if !shape.destroys => anew,
         // Nothing of it was started.
         Phase::Failed(_) | Phase::Begun if state.lines.is_empty() && shape.lines > 0 => anew,
@@ -76,9 +82,10 @@ fn unknown_end(shape: Shape, state: &StepState, anew: Next) -> Next {
         StepKind::BaselineBoot | StepKind::RebootTest if open.is_some() || bad.is_some() || ended < shape.lines => anew,
         _ => match (open, bad) {
             (Some((line, LineState::Begun { job: Some(_), .. })), _) => Next::GoOn { line: *line },
-            (None, Some(_)) => anew,
             (None, None) if ended == shape.lines && !shape.has_after => Next::GoOn { line: ended },
-            _ => judge(anew),
+            (None, None) if ended == shape.lines => judge(anew),
+            // What a line that was cut off has left may look whole to the checks, and the lines behind it have not run at all.
+            _ => anew,
         },
     }
 }
@@ -88,7 +95,14 @@ mod tests {
     use super::*;
 
     fn shape(kind: StepKind, lines: usize) -> Shape {
-        Shape { kind, destroys: kind == StepKind::Destroy, lines, has_after: true, left_behind: false }
+        Shape {
+            kind,
+            destroys: kind == StepKind::Destroy,
+            lines,
+            has_after: true,
+            left_behind: false,
+            leaves_rescue: false,
+        }
     }
 
     fn begun(lines: &[LineState]) -> StepState {
@@ -135,12 +149,21 @@ mod tests {
     }
 
     #[test]
-    fn a_command_on_the_machine_is_found_again_and_one_here_is_judged_by_its_checks() {
+    fn a_command_on_the_machine_is_found_again_and_one_here_begins_anew() {
         let shape = shape(StepKind::Command, 2);
         assert_eq!(next(shape, &begun(&[ended(0), there()])), Next::GoOn { line: 1 });
-        let judged = Next::Judge { otherwise: Box::new(Next::Begin { attempt: 2 }) };
-        assert_eq!(next(shape, &begun(&[here()])), judged);
         assert_eq!(next(Shape { has_after: false, ..shape }, &begun(&[here()])), Next::Begin { attempt: 2 });
+    }
+
+    #[test]
+    fn a_step_of_which_lines_were_cut_off_or_never_ran_begins_anew_however_well_its_checks_look() {
+        for kind in [StepKind::Command, StepKind::Copy] {
+            for lines in [&[here()][..], &[ended(0)], &[ended(0), here()]] {
+                assert_eq!(next(shape(kind, 2), &begun(lines)), Next::Begin { attempt: 2 }, "{lines:?}");
+            }
+            let judged = Next::Judge { otherwise: Box::new(Next::Begin { attempt: 2 }) };
+            assert_eq!(next(shape(kind, 2), &begun(&[ended(0), ended(0)])), judged);
+        }
     }
 
     #[test]
@@ -152,6 +175,18 @@ mod tests {
             let judged = Next::Judge { otherwise: Box::new(Next::Begin { attempt: 2 }) };
             assert_eq!(next(shape(kind, 2), &begun(&[ended(0), ended(0)])), judged);
         }
+    }
+
+    #[test]
+    fn the_way_out_of_the_rescue_system_is_judged_by_what_runs_since_nobody_can_go_it_twice() {
+        let shape = Shape { leaves_rescue: true, ..shape(StepKind::BaselineBoot, 3) };
+        let judged = Next::Judge { otherwise: Box::new(Next::Begin { attempt: 2 }) };
+        for lines in [&[here()][..], &[ended(0), there()], &[ended(0), ended(0), here()], &[ended(255)]] {
+            for phase in [Phase::Begun, Phase::Failed("x".into())] {
+                assert_eq!(next(shape, &StepState { phase, ..begun(lines) }), judged, "{lines:?}");
+            }
+        }
+        assert_eq!(next(shape, &begun(&[])), Next::Begin { attempt: 2 });
     }
 
     #[test]

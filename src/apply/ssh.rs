@@ -16,6 +16,7 @@ use super::complaint::{Answer, is_final, never_connected, trouble};
 use super::frames::{Frame, Frames};
 use super::local::WAITING;
 use super::run::Stop;
+use super::sockets::sockets;
 use super::transport::{Contact, Heard, Ran, Trouble};
 use crate::plan::{Remote, System};
 use crate::source::sha256;
@@ -49,24 +50,25 @@ pub(super) struct Ssh {
     stop: Stop,
     count: u64,
     used: BTreeMap<System, Vec<String>>,
-    /// Commands on the machine whose end is in the journal.
+    /// Commands on the machine whose end is in the journal, or of no interest to it.
     forget: Vec<String>,
 }
 
 /// What a call was for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Call<'a> {
     mode: &'static str,
     id: &'a str,
     boot: &'a str,
     off: u64,
     text: &'a str,
+    flush: bool,
 }
 
 impl Call<'_> {
     /// Tells whether somebody who stops the run ends this call: what cleans up behind a run is let come to its end.
     fn heeds(&self) -> bool {
-        matches!(self.mode, "run" | "contact")
+        matches!(self.mode, "run" | "hear" | "contact")
     }
 }
 
@@ -173,6 +175,7 @@ impl Ssh {
             ("boot", call.boot),
             ("off", &call.off.to_string()),
             ("text", call.text),
+            ("flush", if call.flush { "yes" } else { "" }),
             ("forget", &forget),
         ];
         let script = head.iter().map(|(name, value)| set(name, value)).collect::<String>() + JOB;
@@ -210,7 +213,7 @@ impl Ssh {
             let _ = std::fs::remove_file(path);
             answer.complaint = text;
         }
-        if matches!(call.mode, "run" | "script") && answer.hello.is_some() {
+        if matches!(call.mode, "run" | "hear" | "script") && answer.last.is_some() {
             self.forget.clear();
         }
         (answer, sent)
@@ -292,7 +295,7 @@ impl Ssh {
 
     /// Asks a machine who it is; calls again for a while.
     pub(super) fn contact(&mut self, remote: &Remote) -> Result<Contact, Trouble> {
-        let call = Call { mode: "contact", id: "", boot: "", off: 0, text: "" };
+        let call = Call { mode: "contact", ..Call::default() };
         let end = Instant::now() + PATIENCE;
         loop {
             let (answer, _) = self.call(remote, call, Instant::now() + SHORT, &mut |_| {});
@@ -316,7 +319,7 @@ impl Ssh {
     /// Runs a short script and returns its status and output.
     pub(super) fn script(&mut self, remote: &Remote, text: &str) -> Result<(i32, String), Trouble> {
         let mut out = Vec::new();
-        let call = Call { mode: "script", id: "", boot: "", off: 0, text };
+        let call = Call { mode: "script", text, ..Call::default() };
         let (answer, _) = self.call(remote, call, Instant::now() + SHORT, &mut |heard| {
             if let Heard::Bytes(bytes) = heard {
                 out.extend_from_slice(bytes);
@@ -332,8 +335,8 @@ impl Ssh {
     pub(super) fn run(
         &mut self,
         remote: &Remote,
-        id: &str,
-        boot: Option<&str>,
+        (id, boot): (&str, Option<&str>),
+        flush: bool,
         until: Instant,
         heard: &mut dyn FnMut(Heard<'_>),
     ) -> Ran {
@@ -342,7 +345,7 @@ impl Ssh {
         let end = Instant::now() + PATIENCE;
         loop {
             let boot = first_boot.clone().unwrap_or_default();
-            let call = Call { mode: "run", id, boot: &boot, off, text: &remote.text };
+            let call = Call { mode: "run", id, boot: &boot, off, text: &remote.text, flush };
             let (answer, sent) = self.call(remote, call, until, heard);
             off += sent;
             if let Some(contact) = &answer.hello {
@@ -350,10 +353,7 @@ impl Ssh {
                 first_boot = first_boot.or_else(|| contact.boot.clone());
             }
             match &answer.last {
-                Some(Frame::End(status)) => {
-                    self.forget.push(id.to_owned());
-                    return Ran::Exit(*status);
-                }
+                Some(Frame::End(status)) => return Ran::Exit(*status),
                 Some(Frame::Gone) => {
                     return Ran::Unknown(Trouble::new(
                         "the command has gone from the machine without an exit status: somebody ended it",
@@ -370,11 +370,17 @@ impl Ssh {
                         "commands are kept in /run/hostwright/jobs there, so that they survive a lost connection",
                     ));
                 }
+                Some(Frame::Full) => {
+                    return Ran::NotStarted(
+                        Trouble::new("there is no room for the command on the machine, and nothing of it was started")
+                            .help("commands are kept in /run/hostwright/jobs there: `df -h /run` shows how full it is"),
+                    );
+                }
                 _ => {}
             }
             if answer.late || Instant::now() >= until {
                 if seen {
-                    let stop = Call { mode: "stop", id, boot: "", off: 0, text: "" };
+                    let stop = Call { mode: "stop", id, ..Call::default() };
                     let _ = self.call(remote, stop, Instant::now() + Duration::from_secs(30), &mut |_| {});
                 }
                 return Ran::Late;
@@ -389,6 +395,38 @@ impl Ssh {
             self.hang_up(remote.system);
             self.pause(pause, heard);
             pause = (pause * 2).min(Duration::from_secs(10));
+        }
+    }
+
+    /// Waits until a command that may be there has ended; starts nothing, and takes no output.
+    pub(super) fn hear_out(
+        &mut self,
+        remote: &Remote,
+        id: &str,
+        boot: Option<&str>,
+        until: Instant,
+    ) -> Result<(), Trouble> {
+        let call = Call { mode: "hear", id, boot: boot.unwrap_or_default(), ..Call::default() };
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let (answer, _) = self.call(remote, call, until, &mut |_| {});
+            if answer.last.is_some() {
+                self.forget(id);
+                return Ok(());
+            }
+            let now = Instant::now();
+            if answer.stopped || self.stop.is_asked() || now >= until || (answer.hello.is_none() && now >= end) {
+                return Err(trouble(remote, &answer));
+            }
+            self.hang_up(remote.system);
+            self.pause(Duration::from_secs(1), &mut |_| {});
+        }
+    }
+
+    /// Lets the machine forget a command with the next call.
+    pub(super) fn forget(&mut self, id: &str) {
+        if !id.is_empty() {
+            self.forget.push(id.to_owned());
         }
     }
 
@@ -429,34 +467,6 @@ fn listen(child: &mut Child) -> Receiver<Vec<u8>> {
         });
     }
     receive
-}
-
-/// Returns a private folder with a short name, which is the same for each run with this folder of state: the path of a socket has 104 bytes at most.
-fn sockets(state: &Path) -> Option<PathBuf> {
-    let name: String = sha256(state.as_os_str().as_encoded_bytes()).chars().take(12).collect();
-    let parents = [std::env::temp_dir(), PathBuf::from("/tmp")];
-    parents.into_iter().filter(|parent| parent.as_os_str().len() < 30).find_map(|parent| {
-        let path = parent.join(format!("hw-{name}"));
-        #[cfg_attr(not(unix), expect(unused_mut, reason = "folders have modes on Unix alone"))]
-        let mut builder = std::fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        (builder.create(&path).is_ok() || is_ours(&path)).then_some(path)
-    })
-}
-
-/// Tells whether a folder that a run before has left belongs to this account alone.
-#[cfg(unix)]
-fn is_ours(path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    let own = rustix::process::geteuid().as_raw();
-    std::fs::symlink_metadata(path)
-        .is_ok_and(|about| about.is_dir() && about.uid() == own && about.mode().trailing_zeros() >= 6)
-}
-
-#[cfg(not(unix))]
-fn is_ours(_: &Path) -> bool {
-    false
 }
 
 /// Tells whether this process is root's.

@@ -47,7 +47,7 @@ pub(super) fn take(
     let script = format!(
         "token={token} holder={holder} over={over}
 {PLACES}new=$lock.$$
-printf '%s\\n%s\\n' \"$token\" \"$holder\" >\"$new\" || exit 5
+printf '%s\\n%s\\n' \"$token\" \"$holder\" >\"$new\" || {{ rm -f \"$new\"; exit 5; }}
 for round in 1 2 3; do
   if ln \"$new\" \"$lock\" 2>/dev/null; then rm -f \"$new\"; exit 0; fi
   if [ \"$(sed -n 1p \"$lock\" 2>/dev/null)\" = \"$token\" ]; then mv -f \"$new\" \"$lock\"; exit 0; fi

@@ -85,6 +85,12 @@ impl Transport for Scripted {
     fn script(&mut self, _: &Remote, _: &str) -> Result<(i32, String), Trouble> {
         Ok((0, String::new()))
     }
+
+    fn hear_out(&mut self, _: &Remote, _: &str, _: Option<&str>, _: Instant) -> Result<(), Trouble> {
+        Ok(())
+    }
+
+    fn forget(&mut self, _: &str) {}
 }
 
 fn scripted(
@@ -177,6 +183,12 @@ impl Transport for Here {
     fn script(&mut self, _: &Remote, _: &str) -> Result<(i32, String), Trouble> {
         Err(Trouble::new("there is no machine"))
     }
+
+    fn hear_out(&mut self, _: &Remote, _: &str, _: Option<&str>, _: Instant) -> Result<(), Trouble> {
+        Ok(())
+    }
+
+    fn forget(&mut self, _: &str) {}
 }
 
 #[test]
@@ -385,4 +397,5 @@ fn a_short_wait_is_waited_and_a_long_one_without_anybody_is_not() {
 }
 
 mod aftermath;
+mod cuts;
 mod processes;

@@ -16,6 +16,8 @@ pub(super) struct Job<'a> {
     pub(super) until: Instant,
     /// It destroys something: somebody who stops the run waits for its end, so that this is known.
     pub(super) uncut: bool,
+    /// What it does is on the machine's disks before it counts as ended.
+    pub(super) flush: bool,
 }
 
 /// What happens while a line runs.
@@ -81,4 +83,10 @@ pub(super) trait Transport {
 
     /// Runs a short script on the machine, as root; returns its exit status and what it printed.
     fn script(&mut self, remote: &Remote, text: &str) -> Result<(i32, String), Trouble>;
+
+    /// Waits until a command that a run before may have started on the machine has ended; starts nothing.
+    fn hear_out(&mut self, remote: &Remote, id: &str, boot: Option<&str>, until: Instant) -> Result<(), Trouble>;
+
+    /// How the command of this name ended is written down, or is of no more interest: the machine need not keep it.
+    fn forget(&mut self, id: &str);
 }

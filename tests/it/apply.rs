@@ -50,6 +50,7 @@ impl Deployer {
         let nix = "#!/bin/sh\necho built >> built\nwhile [ $# -gt 1 ]; do shift; done\nmkdir -p \"$1/bin\"\n\
                    : > \"$1/bin/switch-to-configuration\"; chmod +x \"$1/bin/switch-to-configuration\"\n";
         deployer.stand_in("nix", nix);
+        deployer.stand_in("sync", "#!/bin/sh\n");
         deployer
     }
 

@@ -32,6 +32,7 @@ mod formats;
 mod hostile;
 mod incident;
 mod json_schema;
+mod kills;
 mod layers;
 mod lint_nix;
 mod live_cluster;

@@ -103,7 +103,7 @@ impl Sandbox {
 }
 
 impl Run {
-    fn of(output: &Output, folder: &Path) -> Self {
+    pub(crate) fn of(output: &Output, folder: &Path) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&folder.display().to_string(), "[FLEET]");
         let run =
             Self { status: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) };

@@ -71,18 +71,26 @@ pub(crate) fn keygen(path: &Path) {
     assert!(status.success());
 }
 
+/// Tells whether a server can run here, and says so where it cannot.
+pub(crate) fn can_serve(test: &str) -> bool {
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
+    if sshd().is_none() || !is_root {
+        let required = std::env::var("HOSTWRIGHT_REQUIRE").unwrap_or_default();
+        assert!(!required.split([',', ' ']).any(|name| name == "sshd"), "sshd is required, and root to run it");
+        eprintln!("skipped: {test}: no sshd is installed, or this is not root's");
+        return false;
+    }
+    // The server wants it for its own safety; a package makes it at boot.
+    fs::create_dir_all("/run/sshd").unwrap();
+    true
+}
+
 impl Server {
     /// Returns a server and a fleet that was built; nothing where there is no sshd, or no root whose server may let root in.
     fn new(test: &str) -> Option<Self> {
-        let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
-        if sshd().is_none() || !is_root {
-            let required = std::env::var("HOSTWRIGHT_REQUIRE").unwrap_or_default();
-            assert!(!required.split([',', ' ']).any(|name| name == "sshd"), "sshd is required, and root to run it");
-            eprintln!("skipped: {test}: no sshd is installed, or this is not root's");
+        if !can_serve(test) {
             return None;
         }
-        // The server wants it for its own safety; a package makes it at boot.
-        fs::create_dir_all("/run/sshd").unwrap();
         let sandbox = Sandbox::example();
         let folder = sandbox.path().display().to_string();
         for name in ["key", "host-key", "other-key"] {
@@ -96,6 +104,7 @@ impl Server {
             fs::set_permissions(sandbox.path().join(path), fs::Permissions::from_mode(0o755)).unwrap();
         };
         write("forced.sh", FORCED);
+        write("machine/bin/sync", "#!/bin/sh\n");
         write("machine/bin/nix-store", "#!/bin/sh\nexit 0\n");
         write("machine/nix/nix/gcroots/hostwright-candidate/bin/switch-to-configuration", "#!/bin/sh\n");
         write("bin/ssh", "#!/bin/sh\nexec /usr/bin/ssh -F FOLDER/ssh_config \"$@\"\n");
@@ -206,7 +215,7 @@ pub(crate) fn start(sandbox: &Sandbox, port: u16, key: &str, more: &str) -> Chil
     child
 }
 
-fn wait_for(path: &Path) {
+pub(crate) fn wait_for(path: &Path) {
     let given = Instant::now() + Duration::from_mins(2);
     while !path.exists() {
         assert!(Instant::now() < given, "{} does not come", path.display());

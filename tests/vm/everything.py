@@ -56,6 +56,8 @@ def parts(kills):
     yield Part("from blank disks to a host that comes back, and its update", ["installs.py", "--record", "install"])
     yield Part("installed with a newer ZFS than what is deployed next", ["installs.py", "--record", "incident"])
     yield Part("disks destroyed, and the host rebuilt from definition and backup", ["recovers.py", "--record"])
+    yield Part("apply killed while it installs", ["disaster.py", "--record", "kills"])
+    yield Part("power cut while it updates", ["disaster.py", "--record", "cuts"])
     yield Part("every ZFS feature, predicted and imported", ["features.py", "--record"])
     for script in SCRIPTS:
         yield Part(f"{EXAMPLES[0]}, {script}.sh killed", killed(kills, script, EXAMPLES[0]))
@@ -73,8 +75,8 @@ def killed(kills, script, *host):
 
 WRITING = threading.Lock()
 # Their machines have the same names whatever the version or the case.
-LAB = threading.Lock()
-ALONE = {"probe.py": threading.Lock(), "installs.py": LAB, "recovers.py": LAB}
+ONE_LAB = threading.Lock()
+ALONE = {"probe.py": threading.Lock(), "installs.py": ONE_LAB, "disaster.py": ONE_LAB, "recovers.py": ONE_LAB}
 
 
 def run(part, hostwright, again):

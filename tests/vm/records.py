@@ -47,7 +47,12 @@ RECOVERIES = ("Hosts that are gone, and come back from definition and backup",
               "--scenario recover` brings it back onto blank ones from another deployer. Nix is carried by stand-ins as in installs.py. A processor "
               "of the guest is emulated, so that a boot takes minutes.",
               [("what", "subject"), ("what came back", "what"), ("expected", "expected"), ("measured", "measured"), ("services back after", "back")])
-KINDS = {"recoveries": RECOVERIES, "boots": BOOTS, "installs": INSTALLS, "layouts-2.1": LAYOUTS, "layouts-2.3": LAYOUTS, "kills": KILLS, "features": FEATURES, "probe": PROBE}
+DISASTER = ("Plans that are killed, and machines that lose their power",
+            "`tests/vm/disaster.py`: `hostwright apply` over real ssh is killed (kill -9, every second time with its process group) at boundaries of steps and "
+            "within them while a guest with real ZFS and GRUB is installed, and the guest loses its power while it is updated. Each run is resumed to its end. "
+            "The same end: what lies on the disks is what an undisturbed run leaves, file by file, and each install script began and ended once.",
+            [("what", "subject"), ("during", "what"), ("times", "times"), ("verdict", "verdict")])
+KINDS = {"disaster": DISASTER, "recoveries": RECOVERIES, "boots": BOOTS, "installs": INSTALLS, "layouts-2.1": LAYOUTS, "layouts-2.3": LAYOUTS, "kills": KILLS, "features": FEATURES, "probe": PROBE}
 
 
 def commit():

@@ -25,5 +25,5 @@ pub(in crate::apply) fn write(state: &Path, verdict: &Verdict) -> Result<(), Ref
         // The name is on the disk only when the folder is.
         File::open(state)?.sync_all()
     };
-    put().map_err(|why| Refused::file(&path, "write", &why))
+    put().map_err(|why| Refused::storage(&path, &why))
 }
