@@ -269,6 +269,7 @@ impl Stage {
     /// Has somebody else clean up behind a stage that nobody drops: the server and the folder go when this process has gone.
     pub(crate) fn goes_with_this_process(&self) {
         let line = "while kill -0 \"$1\" 2> /dev/null; do sleep 1; done; kill \"$2\"; rm -rf -- \"$3\"";
+        #[expect(clippy::zombie_processes, reason = "it outlives this process")]
         let _ = Command::new("sh")
             .args(["-c", line, "janitor", &std::process::id().to_string(), &self.server.id().to_string()])
             .arg(self.sandbox.path())

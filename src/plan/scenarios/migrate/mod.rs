@@ -168,12 +168,14 @@ pub(super) fn left_behind(cx: &PlanCx<'_>) -> Left {
     let volumes = volume::volumes(cx, &mut volume_ids);
     let clusters = context::clusters(&writers);
     let claims = claims(cx, &writers, &volumes, &mut volume_ids);
+    // Ids are given out in the order of the migration, whose journal is asked for them.
+    let suspensions = suspend::steps(cx, &writers, &mut ids);
     Left {
         looks: clusters.iter().map(|cluster| context::check(cx, *cluster, &writers)).collect(),
         listings: clusters.iter().map(|cluster| context::list(cx, *cluster)).collect(),
         accounts: decommission::accounts(cx, &clusters, &writers, &claims),
         confirm: decommission::confirm(&writers, &volumes),
-        destroy: decommission::steps(cx, &writers, &volumes, &claims, &mut ids),
+        destroy: decommission::steps(cx, &writers, &volumes, &claims, &suspensions, &mut ids),
         verified: volumes.iter().map(|volume| format!("{}{}", family::VERIFY, volume.id)).collect(),
     }
 }
