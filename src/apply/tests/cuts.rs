@@ -41,26 +41,37 @@ fn quick_folder() -> tempfile::TempDir {
 
 const JOURNAL: &str = "state/a/journal-install.log";
 
+/// Runs the plan; once more where a process that another test has started holds the lock until it has become another program.
+fn ran(folder: &Path, options: &Options, machine: &mut Scripted) -> Result<Ending, Refused> {
+    for _ in 0..100 {
+        let ending = scripted(&mixed(), folder, options, &mut Somebody::default(), machine);
+        if !matches!(&ending, Err(refused) if refused.what.contains("another apply is at work")) {
+            return ending;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("the lock is never given back");
+}
+
 #[test]
 fn a_run_goes_on_from_a_journal_that_was_cut_at_any_byte() {
     let folder = quick_folder();
     let mut whole = machine();
-    let ran = scripted(&mixed(), folder.path(), &options(), &mut Somebody::default(), &mut whole);
-    assert_eq!(ran, Ok(Ending::Complete));
+    assert_eq!(ran(folder.path(), &options(), &mut whole), Ok(Ending::Complete));
     let journal = std::fs::read(folder.path().join(JOURNAL)).unwrap();
     let ends: Vec<usize> = memchr::memchr_iter(b'\n', &journal).map(|at| at + 1).collect();
     assert!(ends.len() > 30, "{}", ends.len());
     for cut in 0..=journal.len() {
         std::fs::write(folder.path().join(JOURNAL), &journal[..cut]).unwrap();
         let mut again = machine();
-        let mut ending = scripted(&mixed(), folder.path(), &options(), &mut Somebody::default(), &mut again);
+        let mut ending = ran(folder.path(), &options(), &mut again);
         let known = journal[..cut].get(..ends.iter().copied().filter(|end| *end <= cut).max().unwrap_or(0)).unwrap();
         let known = String::from_utf8_lossy(known).into_owned();
         if let Ok(Ending::Failed(failed)) = &ending {
             // Only of a destructive line on the deployer that may have run nobody can tell any more.
             assert!(failed.step == "wipe-here" && failed.why.contains("not run a second time"), "{cut}: {failed:?}");
             let confirm = Options { confirm: vec!["wipe-here".into(), "confirm-disks".into()], ..options() };
-            ending = scripted(&mixed(), folder.path(), &confirm, &mut Somebody::default(), &mut again);
+            ending = ran(folder.path(), &confirm, &mut again);
         }
         assert_eq!(ending, Ok(Ending::Complete), "cut at byte {cut}");
         for (line, text) in [(0, "wipe one"), (1, "wipe two"), (0, "wipe here")] {
