@@ -5,6 +5,7 @@
 #
 # Needs root, for a mount namespace and chroot. ROOT/boot-id, where there is one, is what the kernel says of its boot.
 set -eu
+PATH=$PATH:/usr/sbin:/sbin
 root=$1
 if [ "${3:-}" != within ]; then
   exec unshare -m --propagation private sh "$0" "$1" "$2" within

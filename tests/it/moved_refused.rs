@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::paper_host::{SYSTEMS, Stage, Volume};
@@ -156,7 +156,7 @@ impl Story {
 }
 
 /// Changes one byte and nothing else that a listing shows.
-fn spoil(file: &PathBuf) {
+fn spoil(file: &Path) {
     let before = fs::metadata(file).unwrap().modified().unwrap();
     let mut bytes = fs::read(file).unwrap();
     bytes[4711] ^= 1;

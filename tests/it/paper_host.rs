@@ -34,6 +34,23 @@ exec /usr/bin/ssh -F FOLDER/ssh_config "$@"
 /// What the server runs in place of what was asked for: the same, within the machine.
 const FORCED: &str = "#!/bin/sh\nexec sh FOLDER/enter.sh FOLDER/machine \"$SSH_ORIGINAL_COMMAND\"\n";
 
+/// A database ends with its pod, as the kubelet has it; the stand-in ends pods and knows nothing of what runs in them.
+const KUBECTL: &str = r#"#!/bin/sh
+case "$*" in
+  *" scale "*"/db --replicas=0")
+    if [ -e FOLDER/database ]; then
+      file=$(cat FOLDER/database)/pgdata/postmaster.pid tries=0
+      if [ -e "$file" ]; then kill -INT "$(head -n 1 "$file")"; fi
+      while [ -e "$file" ] && [ "$tries" -lt 300 ]; do
+        tries=$((tries + 1))
+        /bin/sleep 0.1
+      done
+    fi
+    ;;
+esac
+exec python3 REPOSITORY/tests/kubectl/kubectl "$@"
+"#;
+
 /// Waits without waiting: the clock of the scripts goes on, and so does the cluster.
 const SLEEP: &str = r#"#!/bin/sh
 seconds=${1%.*}
@@ -386,6 +403,7 @@ impl Stage {
         let path =
             mounts.iter().find(|mount| mount["name"] == named).unwrap()["mountPath"].as_str().unwrap().to_owned();
         self.sandbox.write("database.sh", DATABASE_THERE);
+        self.sandbox.write("database", self.folder_of(claim).display().to_string());
         let name = pod["metadata"]["name"].as_str().unwrap();
         let _ = self.kubectl(&format!(
             "exec --namespace={namespace} {name} -- sh -c \"$(cat database.sh)\" database {path} || {{ cat clusters/*/pods/*/{name}/*/tmp/database-log >&2; exit 1; }}"
@@ -561,12 +579,15 @@ fn volumes(sandbox: &Sandbox, host: &str) -> Vec<Volume> {
 fn deployer(sandbox: &Sandbox, system: System, port: u16) {
     let folder = sandbox.path().display().to_string();
     let write = |path: &str, text: &str| {
-        let text =
-            text.replace("FOLDER", &folder).replace("CONTEXT", system.context).replace("ADDRESS", system.address);
+        let text = text
+            .replace("REPOSITORY", &repository().display().to_string())
+            .replace("FOLDER", &folder)
+            .replace("CONTEXT", system.context)
+            .replace("ADDRESS", system.address);
         sandbox.write(path, text);
         fs::set_permissions(sandbox.path().join(path), fs::Permissions::from_mode(0o755)).unwrap();
     };
-    let programs = [("ssh", SSH), ("sleep", SLEEP), ("date", DATE), ("curl", CURL)];
+    let programs = [("kubectl", KUBECTL), ("ssh", SSH), ("sleep", SLEEP), ("date", DATE), ("curl", CURL)];
     for (name, text) in programs {
         write(&format!("bin/{name}"), text);
     }
@@ -575,7 +596,6 @@ fn deployer(sandbox: &Sandbox, system: System, port: u16) {
     }
     write("forced.sh", FORCED);
     fs::copy(repository().join("tests/host/enter.sh"), sandbox.path().join("enter.sh")).unwrap();
-    symlink(repository().join("tests/kubectl/kubectl"), sandbox.path().join("bin/kubectl")).unwrap();
     let key = sandbox.read("host-key.pub");
     sandbox.write("trusted", format!("machine {key}"));
     sandbox.write(
