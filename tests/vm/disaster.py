@@ -49,7 +49,7 @@ TREE = r"""cd {0}
 find . ! -path './proc/*' ! -path './sys/*' ! -path './dev/*' ! -path './run/*' ! -path './tmp/*' ! -path './var/log/*' ! -type s \
   -printf '%y %m %U %G %n %p %l\n' | sort
 find . -type f ! -path './proc/*' ! -path './sys/*' ! -path './dev/*' ! -path './run/*' ! -path './tmp/*' ! -path './var/log/*' \
-  ! -path '*/etc/ssh/ssh_host_*' ! -name grub.cfg ! -name load.cfg ! -name core.img ! -name grubenv ! -path './etc/fstab' \
+  ! -path './var/lib/hostwright/deploy' ! -path '*/etc/ssh/ssh_host_*' ! -name grub.cfg ! -name load.cfg ! -name core.img ! -name grubenv ! -path './etc/fstab' \
   -print0 | sort -z | xargs -0 sha256sum
 """
 
