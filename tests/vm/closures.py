@@ -157,7 +157,11 @@ def copy(words):
         with tarfile.open(fileobj=packed, mode="w") as tar:
             for path in lacking:
                 tar.add(path)
-        subprocess.run([*ssh, f"mkdir -p {root}/nix/store && tar -C {root or '/'} -x --no-same-owner"], input=packed.getvalue(), check=True)
+        # As Nix, which knows a path only when it is there whole: a copy that is cut off leaves none of them.
+        store = f"{root}/nix/store"
+        subprocess.run([*ssh, f"rm -rf {store}/.copied; mkdir -p {store}/.copied && tar -C {store}/.copied -x --no-same-owner && sync && "
+                        f"for path in {store}/.copied/nix/store/*; do mv -T \"$path\" \"{store}/${{path##*/}}\" || exit 1; done && "
+                        f"sync && rm -rf {store}/.copied"], input=packed.getvalue(), check=True)
     print(f"copied {len(lacking)} paths")
 
 
