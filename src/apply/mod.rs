@@ -40,5 +40,5 @@ mod verdict;
 pub use front::{Ask, Front, Said};
 pub use outcome::{Awaited, Ending, Failed, Refused};
 pub use run::{Options, Stop, run};
-pub use status::{Row, Standing, Status, log, status};
+pub use status::{Row, Standing, Status, log, standing, status};
 pub use verdict::{Asked, Away, Boot, Judged, Outcome, Summary, Verdict};
