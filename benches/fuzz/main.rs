@@ -110,7 +110,8 @@ fn outer(wanted: &Wanted, target: Target) -> bool {
     let run = |first: u64, count: u64, jobs: usize| {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.arg("--inner").args(["--target", target.name()]).arg("--folder").arg(&wanted.folder);
-        for (name, value) in [("--first", first), ("--count", count), ("--seed", wanted.seed), ("--jobs", jobs as u64)] {
+        for (name, value) in [("--first", first), ("--count", count), ("--seed", wanted.seed), ("--jobs", jobs as u64)]
+        {
             command.arg(name).arg(value.to_string());
         }
         command.status().unwrap().code()
@@ -248,7 +249,12 @@ fn inner(wanted: &Wanted, target: Target) -> ExitCode {
         let small = smaller(&program, target, input, place);
         let path = wanted.folder.join(format!("{}-{index}", target.name()));
         fs::write(&path, &small).unwrap();
-        println!("{}: FOUND the input {index} of seed {}, at {place}: {why}\n  {}", target.name(), wanted.seed, path.display());
+        println!(
+            "{}: FOUND the input {index} of seed {}, at {place}: {why}\n  {}",
+            target.name(),
+            wanted.seed,
+            path.display()
+        );
     }
     if kib > MEMORY_KIB {
         println!("{}: FOUND {kib} KiB of memory, and {MEMORY_KIB} KiB are promised", target.name());
@@ -267,7 +273,8 @@ fn words(why: &(dyn std::any::Any + Send)) -> String {
 fn smaller(program: &Program, target: Target, input: &[u8], place: &str) -> Vec<u8> {
     let mut best = input.to_vec();
     let still = |input: &[u8]| {
-        catch_unwind(AssertUnwindSafe(|| program.run(target, input))).is_err() && WHERE.with(|text| *text.borrow() == place)
+        catch_unwind(AssertUnwindSafe(|| program.run(target, input))).is_err()
+            && WHERE.with(|text| *text.borrow() == place)
     };
     let (mut size, mut tries) = (best.len() / 2, 0);
     while size > 0 && tries < 2_000 {

@@ -44,9 +44,10 @@ impl Corpus {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let seeds = match target {
             Target::Toml => fleets(root),
-            Target::Yaml => {
-                below(root, &["k8s", "tests/manifests", "tests/fleets"], &["yaml", "yml"]).into_iter().map(Seed::new).collect()
-            }
+            Target::Yaml => below(root, &["k8s", "tests/manifests", "tests/fleets"], &["yaml", "yml"])
+                .into_iter()
+                .map(Seed::new)
+                .collect(),
             Target::Nix => below(root, &["tests/golden", "tests/fleets", "tests/eval", "tests/options"], &["nix"])
                 .into_iter()
                 .chain(MODULES.iter().map(|text| (*text).to_owned()))
@@ -104,7 +105,9 @@ fn facts(root: &Path) -> Vec<Seed> {
     for rule in rules::all() {
         let (bad, good) = examples(rule);
         for example in [bad, good] {
-            if let (Some(host), Some(facts)) = (example.files.get("hosts/a/host.toml"), example.files.get("hosts/a/facts.json")) {
+            if let (Some(host), Some(facts)) =
+                (example.files.get("hosts/a/host.toml"), example.files.get("hosts/a/facts.json"))
+            {
                 add(host, facts.clone());
             }
         }
@@ -144,9 +147,12 @@ fn journals(program: &Program) -> Vec<Seed> {
     let listed: Vec<String> = steps.iter().map(|id| format!("[\"{id}\",\"d\"]")).collect();
     let opened = |plan: &str| {
         let steps = listed.join(",");
-        format!("{{\"at\":\"2026-11-21T10:00:00Z\",\"what\":\"opened\",\"host\":\"a\",\"scenario\":\"install\",\"plan\":\"{plan}\",\"tool\":\"0.1.0\",\"nonce\":\"n1\",\"steps\":[{steps}]}}\n")
+        format!(
+            "{{\"at\":\"2026-11-21T10:00:00Z\",\"what\":\"opened\",\"host\":\"a\",\"scenario\":\"install\",\"plan\":\"{plan}\",\"tool\":\"0.1.0\",\"nonce\":\"n1\",\"steps\":[{steps}]}}\n"
+        )
     };
-    let event = |step: &str, what: &str| format!("{{\"at\":\"2026-11-21T10:00:01Z\",\"what\":{what},\"step\":\"{step}\"}}\n");
+    let event =
+        |step: &str, what: &str| format!("{{\"at\":\"2026-11-21T10:00:01Z\",\"what\":{what},\"step\":\"{step}\"}}\n");
     let whole = |at: usize| {
         [
             event(step(at), "\"began\",\"attempt\":1"),

@@ -2,6 +2,7 @@
 //!
 //! A target panics where a promise is broken: a panic of the program itself, an internal error, a refusal without a word.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -88,7 +89,9 @@ impl Program {
                 plan::make(fleet, &fleet.hosts[0], Some(scenario), &[], "0.1.0", &program.facts, clusters).unwrap()
             };
             let plans = [Scenario::Install, Scenario::Update].map(make);
-            plans.map(|plan| (plan.clone(), report::plan::write(&plan, report::plan::PlanFormat::Json, false).unwrap())).to_vec()
+            plans
+                .map(|plan| (plan.clone(), report::plan::write(&plan, report::plan::PlanFormat::Json, false).unwrap()))
+                .to_vec()
         });
         program
     }
@@ -121,14 +124,22 @@ impl Program {
             let broken = outcome.checked.findings.iter().find(|finding| finding.message.contains("internal error"));
             assert!(broken.is_none(), "{broken:?}");
             report_all(&outcome, sources, input);
-            let errors = outcome.checked.findings.iter().filter(|finding| finding.level == Level::Error && finding.allowed.is_none());
+            let errors = outcome
+                .checked
+                .findings
+                .iter()
+                .filter(|finding| finding.level == Level::Error && finding.allowed.is_none());
             let Some(fleet) = fleet.filter(|_| errors.count() == 0) else { return false };
+            // Most of what is compiled is the same for every host, and takes as long as all that came before.
+            if !every(4, input) {
+                return true;
+            }
             match compile(fleet, &[], &self.facts, sources, &self.templates) {
                 Err(found) => {
                     assert!(!found.is_empty(), "refused without a word");
                     return false;
                 }
-                Ok(compiled) if every(16, input) => {
+                Ok(compiled) if every(32, input) => {
                     for file in compiled.files.iter().filter(|file| file.path.ends_with(".nix")) {
                         let errors = syntax_errors(file.text());
                         assert!(errors.is_empty(), "{} does not parse: {errors:?}\n{}", file.path, file.text());
@@ -138,7 +149,7 @@ impl Program {
             }
             for host in &fleet.hosts {
                 let fitting = Scenario::default_for(host);
-                for scenario in Scenario::available().filter(|scenario| *scenario == fitting || every(8, input)) {
+                for scenario in Scenario::available().filter(|scenario| *scenario == fitting || every(32, input)) {
                     let clusters = outcome.clusters.facts();
                     let made = plan::make(fleet, host, Some(scenario), &[], "0.1.0", &self.facts, clusters);
                     if let Err(error @ (PlanError::Graph(_) | PlanError::Gates(_) | PlanError::Template(_))) = made {
@@ -186,6 +197,7 @@ impl Program {
     fn module(&self, input: &[u8]) -> bool {
         let files = match std::str::from_utf8(input) {
             Ok(text) => FleetFiles::in_memory([("a.nix", text)]),
+            Err(_) if !every(16, input) => FleetFiles::in_memory([("a.nix", String::from_utf8_lossy(input))]),
             Err(_) => {
                 let folder = tempfile::tempdir().unwrap();
                 fs::write(folder.path().join("a.nix"), input).unwrap();
@@ -241,7 +253,9 @@ fn reads(text: &str) {
 
 /// Tells whether an input is one of the few that what takes long is done with: the same every time it is run.
 fn every(times: u64, input: &[u8]) -> bool {
-    let hash = input.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = input
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     (hash >> 17).is_multiple_of(times)
 }
 
@@ -280,19 +294,13 @@ fn parts<'t>(text: &'t str, otherwise: &str) -> Vec<(String, &'t str)> {
 
 /// Returns the fleet of an input, with the scaffold that it leaves out.
 fn fleet_files(input: &[u8]) -> FleetFiles {
-    let Ok(text) = std::str::from_utf8(input) else {
-        // What is not text goes through the door that says so.
-        let folder = tempfile::tempdir().unwrap();
-        for (path, text) in SCAFFOLD {
-            let path = folder.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        fs::create_dir_all(folder.path().join("hosts/a")).unwrap();
-        fs::write(folder.path().join("hosts/a/host.toml"), input).unwrap();
-        fs::write(folder.path().join("hosts/a/facts.json"), input).unwrap();
-        return source::load(folder.path()).unwrap();
+    // What is not text goes through the door that says so, now and then: that is a folder with files. Else what is left of it is read.
+    let text = match std::str::from_utf8(input) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) if every(64, input) => return from_disk(input),
+        Err(_) => String::from_utf8_lossy(input),
     };
+    let text = text.as_ref();
     let mut files: BTreeMap<String, &str> = SCAFFOLD.iter().map(|(path, text)| ((*path).to_owned(), *text)).collect();
     files.extend(parts(text, "hosts/a/host.toml"));
     if !files.keys().any(|path| path.starts_with("hosts/")) {
@@ -304,4 +312,18 @@ fn fleet_files(input: &[u8]) -> FleetFiles {
     let manifest = |(path, text): (String, &str)| ManifestFile { path, bytes: Ok(text.as_bytes().to_vec()) };
     files.manifests = manifests.into_iter().map(manifest).collect();
     files
+}
+
+/// Returns the fleet of an input that stands in its files as it is.
+fn from_disk(input: &[u8]) -> FleetFiles {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in SCAFFOLD {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    fs::create_dir_all(folder.path().join("hosts/a")).unwrap();
+    fs::write(folder.path().join("hosts/a/host.toml"), input).unwrap();
+    fs::write(folder.path().join("hosts/a/facts.json"), input).unwrap();
+    source::load(folder.path()).unwrap()
 }

@@ -76,7 +76,11 @@ fn inputs_made_from_our_own_files_are_taken_or_refused_without_a_panic() {
         println!("{}: {count} inputs, {taken} taken, {:.1?}", target.name(), began.elapsed());
         // Both ways must have been seen, or the inputs test nothing.
         let refused = usize::try_from(count).unwrap() - taken;
-        assert!(refused > 20 && (taken > 20 || target == Target::Plan), "{}: {taken} taken, {refused} refused", target.name());
+        assert!(
+            refused > 20 && (taken > 20 || target == Target::Plan),
+            "{}: {taken} taken, {refused} refused",
+            target.name()
+        );
     }
 }
 

@@ -32,7 +32,6 @@ mod formats;
 mod fuzz;
 mod hostile;
 mod incident;
-mod injection;
 mod json_schema;
 mod layers;
 mod lint_nix;
