@@ -63,15 +63,8 @@ pub(super) fn private_new(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
-/// Reads a journal without changing it; none when there is none.
-pub(super) fn look(path: &Path) -> Result<Option<State>, Refused> {
-    match bytes(path)? {
-        Some(bytes) => Ok(Some(replay(&bytes).map_err(|why| Refused::corrupt(path, &why.to_string()))?.state)),
-        None => Ok(None),
-    }
-}
-
-fn bytes(path: &Path) -> Result<Option<Vec<u8>>, Refused> {
+/// Reads the bytes of a journal without changing it; none when there is none.
+pub(super) fn bytes(path: &Path) -> Result<Option<Vec<u8>>, Refused> {
     let mut bytes = Vec::new();
     match File::open(path) {
         Ok(file) => {

@@ -42,5 +42,5 @@ pub use front::{Ask, Front, Said};
 pub(crate) use journal::private_folder;
 pub use outcome::{Awaited, Ending, Failed, Refused};
 pub use run::{Options, Stop, run};
-pub use status::{Row, Standing, Status, log, status, unknown_step};
+pub use status::{Row, Standing, Status, log, standing, status, unknown_step};
 pub use verdict::{Asked, Away, Boot, Judged, Outcome, Summary, Verdict};

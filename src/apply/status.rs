@@ -5,6 +5,7 @@ use std::path::Path;
 use super::journal;
 use super::logs::Logs;
 use super::outcome::Refused;
+use super::replay::replay;
 use super::state::{Phase, State, StepState};
 use super::verdict::Summary;
 use crate::plan::{Plan, Step};
@@ -91,8 +92,16 @@ pub struct Status {
 /// Reads where a plan stands. `folder` is the fleet's.
 pub fn status(plan: &Plan, folder: &Path) -> Result<Status, Refused> {
     let state_folder = folder.join("state").join(plan.host());
-    let state = journal::look(&journal::path(&state_folder, plan.scenario().as_str()))?.unwrap_or_default();
-    Ok(of(plan, &state))
+    let path = journal::path(&state_folder, plan.scenario().as_str());
+    let bytes = journal::bytes(&path)?.unwrap_or_default();
+    standing(plan, &bytes).map_err(|why| Refused::corrupt(&path, &why))
+}
+
+/// Returns where a plan stands by the bytes of its journal; none for one that has not begun. The error says which line is no record
+/// and why.
+pub fn standing(plan: &Plan, journal: &[u8]) -> Result<Status, String> {
+    let read = replay(journal).map_err(|why| why.to_string())?;
+    Ok(of(plan, &read.state))
 }
 
 /// Says that a plan has no such step, and which is near.

@@ -97,7 +97,7 @@ fn refused(files: Vec<(String, String)>, what: &str) -> bool {
 }
 
 /// A host with every kind of name that the network, accounts, secrets and disks have.
-const NAMES: &str = r#"
+pub(crate) const NAMES: &str = r#"
 state-version = "26.05"
 system = "x86_64-linux"
 channel = "stable"

@@ -29,6 +29,7 @@ mod facts;
 mod five_systems;
 mod fix;
 mod formats;
+mod fuzz;
 mod hostile;
 mod incident;
 mod json_schema;
