@@ -236,7 +236,7 @@ impl Program {
         let Ok(status) = apply::standing(made, input) else { return false };
         assert_eq!(status.steps.len(), made.steps().len(), "a step without a state");
         if every(32, input) {
-            page(made, Some(&RunState::of_status(&status))).unwrap();
+            page(made, Some(&RunState::of_status(&status)), None).unwrap();
         }
         true
     }
