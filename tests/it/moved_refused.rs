@@ -12,7 +12,7 @@ use super::paper_host::{SYSTEMS, Stage, Volume};
 use super::program::Run;
 
 /// What delivers the workload, twice over, and what scales it.
-const RESTORERS: &str = r#"
+const RESTORERS: &str = r"
 apiVersion: kustomize.toolkit.fluxcd.io/v1
 kind: Kustomization
 metadata: { name: pubs, namespace: flux-system }
@@ -27,7 +27,7 @@ apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler
 metadata: { name: pub, namespace: scuttlebutt }
 spec: { minReplicas: 1, maxReplicas: 3, scaleTargetRef: { apiVersion: apps/v1, kind: Deployment, name: pub } }
-"#;
+";
 
 const DELIVERED: &str = "  name: pub\n  namespace: scuttlebutt\n  \
     labels: { kustomize.toolkit.fluxcd.io/name: pubs, kustomize.toolkit.fluxcd.io/namespace: flux-system }\n  \
