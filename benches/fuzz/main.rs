@@ -9,6 +9,7 @@
 #![allow(clippy::print_stdout, reason = "it prints its figures")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what cannot go on fails by a panic")]
 #![allow(clippy::indexing_slicing, clippy::exit, reason = "the same; an input that hangs ends the process")]
+#![allow(clippy::cast_precision_loss, clippy::case_sensitive_file_extension_comparisons, reason = "figures for people; names of our own")]
 
 mod mutate;
 mod seeds;
@@ -159,6 +160,9 @@ fn at(folder: &Path, target: Target, jobs: usize) -> Vec<u64> {
     bytes.chunks_exact(8).take(jobs).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap())).collect()
 }
 
+/// An input that broke something: its index, its bytes, what was said.
+type Find = (u64, Vec<u8>, String);
+
 /// An input at hand: its index, and when it began, in milliseconds; 0 while there is none. And the thread that is at it.
 #[derive(Default)]
 struct Slot {
@@ -191,7 +195,7 @@ fn inner(wanted: &Wanted, target: Target) -> ExitCode {
     let slots: Vec<Slot> = (0..wanted.jobs).map(|_| Slot::default()).collect();
     let (next, taken, longest) = (AtomicU64::new(wanted.first), AtomicU64::new(0), AtomicU64::new(0));
     let end = wanted.first + wanted.count;
-    let finds: Mutex<BTreeMap<String, (u64, Vec<u8>, String)>> = Mutex::default();
+    let finds: Mutex<BTreeMap<String, Find>> = Mutex::default();
     let at = File::create(at_file(&wanted.folder, target)).unwrap();
     let work = |job: usize| {
         *slots[job].thread.lock().unwrap() = Path::new("/proc").join(fs::read_link("/proc/thread-self").unwrap());
