@@ -9,6 +9,7 @@
 #![allow(clippy::print_stdout, reason = "it prints its figures")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what cannot go on fails by a panic")]
 #![allow(clippy::indexing_slicing, clippy::exit, reason = "the same; an input that hangs ends the process")]
+#![allow(clippy::cast_precision_loss, clippy::case_sensitive_file_extension_comparisons, reason = "figures for people; names of our own")]
 
 mod mutate;
 mod seeds;
@@ -31,8 +32,12 @@ use targets::{Program, Target};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How long one input may take.
+/// How long one input may work. What counts is the time that its thread was at a processor: on a machine with other work the clock
+/// says nothing.
 const HANG: Duration = Duration::from_secs(10);
+
+/// How long one input may take by the clock: what waits for something that never comes does not work.
+const STUCK: Duration = Duration::from_mins(10);
 
 /// How much memory the process of a target may take, in KiB: 1 GB.
 const MEMORY_KIB: u64 = 1_000_000_000 / 1024;
@@ -155,11 +160,22 @@ fn at(folder: &Path, target: Target, jobs: usize) -> Vec<u64> {
     bytes.chunks_exact(8).take(jobs).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap())).collect()
 }
 
-/// An input at hand: its index, and when it began, in milliseconds; 0 while there is none.
+/// An input that broke something: its index, its bytes, what was said.
+type Find = (u64, Vec<u8>, String);
+
+/// An input at hand: its index, and when it began, in milliseconds; 0 while there is none. And the thread that is at it.
 #[derive(Default)]
 struct Slot {
     index: AtomicU64,
     began: AtomicU64,
+    thread: Mutex<PathBuf>,
+}
+
+/// Returns how long a thread was at a processor, by its folder in /proc.
+fn worked(thread: &Path) -> Duration {
+    let text = fs::read_to_string(thread.join("schedstat")).unwrap_or_default();
+    let nanoseconds = text.split_whitespace().next().and_then(|text| text.parse().ok());
+    Duration::from_nanos(nanoseconds.unwrap_or(0))
 }
 
 thread_local! {
@@ -179,9 +195,10 @@ fn inner(wanted: &Wanted, target: Target) -> ExitCode {
     let slots: Vec<Slot> = (0..wanted.jobs).map(|_| Slot::default()).collect();
     let (next, taken, longest) = (AtomicU64::new(wanted.first), AtomicU64::new(0), AtomicU64::new(0));
     let end = wanted.first + wanted.count;
-    let finds: Mutex<BTreeMap<String, (u64, Vec<u8>, String)>> = Mutex::default();
+    let finds: Mutex<BTreeMap<String, Find>> = Mutex::default();
     let at = File::create(at_file(&wanted.folder, target)).unwrap();
     let work = |job: usize| {
+        *slots[job].thread.lock().unwrap() = Path::new("/proc").join(fs::read_link("/proc/thread-self").unwrap());
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             if index >= end {
@@ -210,12 +227,21 @@ fn inner(wanted: &Wanted, target: Target) -> ExitCode {
     let over = AtomicU64::new(0);
     std::thread::scope(|scope| {
         scope.spawn(|| {
+            // Of each thread: the input that was seen last, and how long the thread had worked when it was seen first.
+            let mut seen: Vec<(u64, Duration)> = vec![(u64::MAX, Duration::ZERO); wanted.jobs];
             while over.load(Ordering::Acquire) < wanted.jobs as u64 {
                 std::thread::sleep(Duration::from_millis(200));
-                for slot in &slots {
+                for (slot, seen) in slots.iter().zip(&mut seen) {
                     let began = slot.began.load(Ordering::Acquire);
-                    if began > 0 && millis().saturating_sub(began) > u64::try_from(HANG.as_millis()).unwrap() {
-                        println!("{}: the input {} hangs", target.name(), slot.index.load(Ordering::Relaxed));
+                    let index = slot.index.load(Ordering::Relaxed);
+                    let worked = worked(&slot.thread.lock().unwrap());
+                    if began == 0 || seen.0 != index {
+                        *seen = (index, worked);
+                        continue;
+                    }
+                    let stuck = millis().saturating_sub(began) > u64::try_from(STUCK.as_millis()).unwrap();
+                    if worked.saturating_sub(seen.1) > HANG || stuck {
+                        println!("{}: the input {index} hangs", target.name());
                         std::process::exit(HUNG);
                     }
                 }

@@ -110,7 +110,7 @@ impl Program {
     pub(crate) fn run(&self, target: Target, input: &[u8]) -> bool {
         match target {
             Target::Toml => self.fleet(input),
-            Target::Facts => self.fleet(input) | self.proposal(input),
+            Target::Facts => self.fleet(input) | proposal(input),
             Target::Yaml => self.manifests(input),
             Target::Nix => self.module(input),
             Target::Plan => self.plan(input),
@@ -159,16 +159,6 @@ impl Program {
             }
             true
         })
-    }
-
-    fn proposal(&self, input: &[u8]) -> bool {
-        let text = String::from_utf8_lossy(input);
-        let Some((_, facts)) = text.rsplit_once("facts.json\n") else { return false };
-        let Ok(machine) = Machine::read(facts) else { return false };
-        let wishes = Wishes { channel: "stable".to_owned(), release: "26.05".to_owned(), ..Wishes::default() };
-        let Ok(text) = host_toml(&machine, &wishes) else { return false };
-        reads(&text);
-        true
     }
 
     fn manifests(&self, input: &[u8]) -> bool {
@@ -326,4 +316,14 @@ fn from_disk(input: &[u8]) -> FleetFiles {
     fs::write(folder.path().join("hosts/a/host.toml"), input).unwrap();
     fs::write(folder.path().join("hosts/a/facts.json"), input).unwrap();
     source::load(folder.path()).unwrap()
+}
+
+fn proposal(input: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(input);
+    let Some((_, facts)) = text.rsplit_once("facts.json\n") else { return false };
+    let Ok(machine) = Machine::read(facts) else { return false };
+    let wishes = Wishes { channel: "stable".to_owned(), release: "26.05".to_owned(), ..Wishes::default() };
+    let Ok(text) = host_toml(&machine, &wishes) else { return false };
+    reads(&text);
+    true
 }

@@ -3,8 +3,20 @@
 
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 /// The shortest value that is masked, in bytes: shorter ones would blank half of every output.
 const SHORTEST: usize = 6;
+
+/// The shortest base64 that is masked, in bytes.
+const SHORTEST_ENCODED: usize = 8;
+
+/// Up to how many lines each of them is looked for as base64, too.
+const FEW_LINES: usize = 32;
+
+/// How many columns programs break base64 into: coreutils, and PEM.
+const WRAPPED: [usize; 2] = [76, 64];
 
 /// The largest file of secrets that is read, in bytes.
 const LARGEST: u64 = 1 << 20;
@@ -36,13 +48,22 @@ impl Secrets {
         secrets
     }
 
-    /// Adds the lines of a file, and of lines `NAME=value` the value.
+    /// Adds the lines of a file, and of lines `NAME=value` the value; and all of it as base64, which hides nothing.
     pub(super) fn add(&mut self, bytes: &[u8]) {
+        // Of a long file, such as a key, the whole is enough: each value costs time in all that is printed.
+        let is_short = memchr::memchr_iter(b'\n', bytes).count() <= FEW_LINES;
         for line in bytes.split(|byte| *byte == b'\n') {
             let line = line.trim_ascii();
             let value = line.splitn(2, |byte| *byte == b'=').nth(1).map(unquoted);
-            self.values
-                .extend([Some(line), value].into_iter().flatten().filter(|v| v.len() >= SHORTEST).map(<[u8]>::to_vec));
+            for value in [Some(line), value].into_iter().flatten().filter(|value| value.len() >= SHORTEST) {
+                self.values.push(value.to_vec());
+                self.values.extend(is_short.then(|| encoded(value)).into_iter().flatten());
+            }
+        }
+        for columns in WRAPPED {
+            let whole = STANDARD.encode(bytes);
+            let lines = whole.as_bytes().chunks(columns).filter(|line| line.len() >= SHORTEST_ENCODED);
+            self.values.extend(lines.map(<[u8]>::to_vec));
         }
         self.values.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         self.values.dedup();
@@ -76,6 +97,17 @@ impl Secrets {
     pub(super) fn mask_text(&self, text: &str) -> String {
         String::from_utf8_lossy(&self.mask(text.as_bytes())).into_owned()
     }
+}
+
+/// Returns what of a value's base64 is the same whatever stands before and after it in the text that is encoded.
+fn encoded(value: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    (0..3).filter_map(|before| {
+        let text = STANDARD.encode([vec![0; before].as_slice(), value].concat());
+        // Six bits a character: those that hold bits of what stands around are left out.
+        let (from, until) = ((before * 8).div_ceil(6), (before + value.len()) * 8 / 6);
+        let own = text.as_bytes().get(from..until)?;
+        (own.len() >= SHORTEST_ENCODED).then(|| own.to_vec())
+    })
 }
 
 fn unquoted(value: &[u8]) -> &[u8] {
@@ -149,6 +181,19 @@ mod tests {
 
     proptest! {
         #[test]
+        fn a_secret_is_masked_as_base64_wherever_it_stands_in_what_is_encoded(
+            value in "[!-~]{12,60}", before in "[ -~]{0,7}", after in "[ -~]{0,7}"
+        ) {
+            prop_assume!(!value.contains('='));
+            let known = secrets(&value);
+            let masked = known.mask_text(&STANDARD.encode(format!("{before}{value}{after}")));
+            prop_assert!(masked.contains("[secret]"), "{}", masked);
+            // What is left belongs to what stands around, and to the characters that share bits with it.
+            let left = masked.replace("[secret]", "").trim_end_matches('=').len();
+            prop_assert!(left <= (before.len() + after.len()) * 8 / 6 + 5, "{}", masked);
+        }
+
+        #[test]
         fn no_secret_slips_through_where_pieces_end(
             before in "[a-c\n]{0,30}", after in "[a-c\n]{0,30}", size in 1_usize..9
         ) {
@@ -161,6 +206,18 @@ mod tests {
             }
             out.extend(masker.finish(&known));
             prop_assert_eq!(String::from_utf8(out).unwrap(), format!("{before}[secret]{after}"));
+        }
+    }
+
+    #[test]
+    fn a_file_is_masked_in_lines_of_base64() {
+        let file: String = (0..60).map(|at| format!("line {at} of a private key\n")).collect();
+        for columns in WRAPPED {
+            let text = STANDARD.encode(&file);
+            let lines: Vec<String> =
+                text.as_bytes().chunks(columns).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+            let masked = secrets(&file).mask_text(&lines.join("\n"));
+            assert!(masked.lines().all(|line| line.len() < 16), "{masked}");
         }
     }
 

@@ -31,13 +31,13 @@ exec sh -c "$(printf '%s' "$*" | move)"
 "#;
 
 /// The example fleet, built, with stand-ins on PATH.
-struct Deployer {
-    sandbox: Sandbox,
+pub(crate) struct Deployer {
+    pub(crate) sandbox: Sandbox,
     path: String,
 }
 
 impl Deployer {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let sandbox = Sandbox::example();
         let _ = sandbox.run(&["build", TODAY[0], TODAY[1]]).ends(0);
         let folder = sandbox.path().display().to_string();
@@ -54,14 +54,14 @@ impl Deployer {
         deployer
     }
 
-    fn stand_in(&self, name: &str, text: &str) {
+    pub(crate) fn stand_in(&self, name: &str, text: &str) {
         let path = format!("bin/{name}");
         self.sandbox.write(&path, text);
         let path = self.sandbox.path().join(path);
         std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     }
 
-    fn apply(&self, options: &[&str]) -> Run {
+    pub(crate) fn apply(&self, options: &[&str]) -> Run {
         let words: Vec<&str> = ["apply", "attic"].into_iter().chain(TODAY).chain(options.iter().copied()).collect();
         self.sandbox.run_with(&[("PATH", &self.path), ("USER", "mara")], &words)
     }

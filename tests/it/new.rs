@@ -2,7 +2,7 @@
 
 use crate::program::Sandbox;
 
-const FACTS: &str = r#"{
+pub(crate) const FACTS: &str = r#"{
   "version": 1, "arch": "x86_64", "firmware": "uefi", "memory_bytes": 16500000000,
   "cpu": { "vendor": "GenuineIntel" }, "dmi": { "sys_vendor": "QEMU" },
   "disks": [

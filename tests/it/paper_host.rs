@@ -284,6 +284,7 @@ impl Stage {
     }
 
     /// Has somebody else clean up behind a stage that nobody drops: the server and the folder go when this process has gone.
+    #[allow(clippy::zombie_processes, reason = "it outlives whoever could wait for it")]
     pub(crate) fn goes_with_this_process(&self) {
         let line = "while kill -0 \"$1\" 2> /dev/null; do sleep 1; done; kill \"$2\"; rm -rf -- \"$3\"";
         #[expect(clippy::zombie_processes, reason = "it outlives this process")]

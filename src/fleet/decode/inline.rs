@@ -42,8 +42,19 @@ const METHODS: &[(&str, usize)] = &[
 ];
 
 /// Prefixes of tokens that their issuers made to be found, with the least length of a whole token.
-const TOKENS: &[(&str, usize)] =
-    &[("ghp_", 40), ("gho_", 40), ("ghs_", 40), ("github_pat_", 60), ("glpat-", 26), ("xoxb-", 30), ("AKIA", 20)];
+const TOKENS: &[(&str, usize)] = &[
+    ("ghp_", 40),
+    ("gho_", 40),
+    ("ghs_", 40),
+    ("github_pat_", 60),
+    ("glpat-", 26),
+    ("xoxb-", 30),
+    ("AKIA", 20),
+    // A web hook of Slack is a password and an address in one.
+    ("hooks.slack.com/services/T", 60),
+    // A JSON Web Token, by the begin of its header: {"alg":
+    ("eyJhbGciOi", 60),
+];
 
 /// How the names of variables end that hold a secret, whatever their case.
 const SECRETS: &[&str] = &[
@@ -182,6 +193,8 @@ mod tests {
             (hash.as_str(), Inline::Hash),
             ("$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7", Inline::Hash),
             ("ghp_0123456789abcdefghijABCDEFGHIJ012345", Inline::Token),
+            ("https://hooks.slack.com/services/T00000000/B00000000/abcdefghijABCDEFGHIJ0123", Inline::Token),
+            ("bearer eyJhbGciOiJSUzI1NiIsImtpZCI6IngifQ.eyJpc3MiOiJrdWJlcm5ldGVzIn0.c2lnbmF0dXJl", Inline::Token),
         ] {
             assert_eq!(find(text), Some(what), "{text}");
         }
