@@ -9,7 +9,11 @@
 #![allow(clippy::print_stdout, reason = "it prints its figures")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what cannot go on fails by a panic")]
 #![allow(clippy::indexing_slicing, clippy::exit, reason = "the same; an input that hangs ends the process")]
-#![allow(clippy::cast_precision_loss, clippy::case_sensitive_file_extension_comparisons, reason = "figures for people; names of our own")]
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "figures for people; names of our own"
+)]
 
 mod mutate;
 mod seeds;

@@ -89,7 +89,8 @@ impl Place {
         fs::write(self.path("data/.hidden"), vec![7_u8; 300_000]).unwrap();
         // Just before the next second, to which some programs round.
         self.write("data/late", "late");
-        let late = Command::new("touch").args(["-d", "2024-05-06 07:08:09.987654321"]).arg(self.path("data/late")).status();
+        let late =
+            Command::new("touch").args(["-d", "2024-05-06 07:08:09.987654321"]).arg(self.path("data/late")).status();
         assert!(late.unwrap().success());
         fs::create_dir_all(self.path("data/empty")).unwrap();
         fs::create_dir_all(self.path("data/inner")).unwrap();
@@ -346,7 +347,7 @@ fn one_byte_that_differs_stops_the_start_and_another_restore_cures_it() {
         let _ = place.run_script(&["verify", "notes"]).ok();
         // One that is missing, one of another owner, one of another time.
         fs::remove_file(place.path("state/store/notes.verified")).unwrap();
-        let touched = Command::new("touch").args(["-d", "2024-05-06 07:08:10"]).arg(place.path("data/late")).status();
+        let touched = Command::new("touch").args(["-d", "2024-05-06 07:08:20"]).arg(place.path("data/late")).status();
         assert!(touched.unwrap().success());
         fs::remove_file(place.path("data/deep er/a file\twith 'a' name")).unwrap();
         assert!(Command::new("chown").arg("1:1").arg(place.path("data/.hidden")).status().unwrap().success());

@@ -231,12 +231,13 @@ def carry_out(deployer, lab, *words):
             status, said = deployer.apply(*words, *given)
         if status == 0:
             return status, said
-        standing = deployer.status(*words[:2] if words[:1] == ("--scenario",) else ())
+        scenario = words[:2] if words[:1] == ("--scenario",) else ()
+        standing = deployer.status(*scenario)
         row = next(row for row in standing["steps"] if row["id"] == standing["next"])
         if status != 3 or row["state"] == "failed":
             return status, said
         if row["id"] == "compare-fingerprint":
-            shown = deployer.well("apply", HOST, "--log", "scan-installer-key", *TODAY)
+            shown = deployer.well("apply", HOST, *scenario, "--log", "scan-installer-key", *TODAY)
             own = lab.sh("ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub").split()[1]
             deployer.checks.that("the fingerprint that apply shows is the machine's", own in shown, f"{shown}\n{own}")
         # As somebody who types what apply proposes.
