@@ -98,7 +98,7 @@ def restic(folder, *words):
 
 def recover(options, checks):
     subprocess.run(["ip", "address", "add", f"{REPOSITORY}/32", "dev", "lo"], check=True)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         os.mkdir(f"{folder}/repository")
         server = subprocess.Popen([sys.executable, "-B", f"{HERE}/repository.py", f"{folder}/repository", str(PORT), REPOSITORY])
         try:
