@@ -18,6 +18,7 @@ pub mod nix;
 pub mod plan;
 pub mod probe;
 pub mod propose;
+pub mod rehearse;
 pub mod report;
 pub mod resolve;
 pub mod source;

@@ -8,7 +8,7 @@ use super::carry::{self, Run, Shared};
 use super::context::{self, shown};
 use super::plan::ScenarioArg;
 use super::terminal::Terminal;
-use super::{ExitStatus, Failure, output};
+use super::{ExitStatus, Failure, output, rehearse};
 use crate::apply::{self, Options, Status, Stop};
 use crate::plan::{self, Plan, Scenario};
 use crate::report;
@@ -32,6 +32,8 @@ Examples:
   hostwright apply kos lufta attic                     one after the other, canaries first
   hostwright apply lufta --non-interactive --confirm prove-access --yes-destroy ata-X_1
                                                        with the answers given in advance
+  hostwright apply lufta --scenario recover --rehearse
+                                                       whether it would come back, on a virtual machine
 
 Exit status: 0 every step, or every one up to `--until`, is done; 2 the plan or an option is refused, or another deployer is at work;
 3 a step failed, waits for somebody, or the run was stopped: the same command goes on from there.")]
@@ -63,6 +65,12 @@ pub(super) struct Args {
     /// Agree in advance that this is destroyed, such as the id of a disk
     #[arg(long, value_name = "ID", conflicts_with_all = ["status", "log"])]
     yes_destroy: Vec<String>,
+    /// With `--scenario recover`: carry it out on a virtual machine that is thrown away; the host is not touched
+    #[arg(long, requires = "scenario", conflicts_with_all = ["plan", "retire", "done", "dry_run", "from", "until", "yes_destroy", "confirm", "take_over", "restart", "status", "log"])]
+    rehearse: bool,
+    /// With `--rehearse`: the image that its machine boots first, an ISO or a disk [default: built from the host's channel]
+    #[arg(long, value_name = "IMAGE", requires = "rehearse")]
+    installer: Option<PathBuf>,
     #[command(flatten)]
     shared: Shared,
     /// The form of `--status`
@@ -84,6 +92,9 @@ pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<Exi
     let wanted = context::Wanted::Scenario(scenario);
     if args.hosts.len() > 1 {
         only_for_one(args)?;
+    }
+    if args.rehearse {
+        return rehearsed(terminal, folder, args, scenario);
     }
     context::with_plans(terminal, folder, &args.hosts, wanted, args.shared.today, |made| {
         if args.shared.status {
@@ -116,6 +127,22 @@ pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<Exi
     })
 }
 
+/// Carries a recovery out on a machine that is thrown away.
+fn rehearsed(
+    terminal: &Terminal,
+    folder: &Path,
+    args: &Args,
+    scenario: Option<Scenario>,
+) -> Result<ExitStatus, Failure> {
+    let [host] = args.hosts.as_slice() else { return Err(Failure::new("one host is rehearsed at a time")) };
+    if scenario != Some(Scenario::Recover) {
+        return Err(Failure::new("`--rehearse` goes with `--scenario recover`")
+            .help("it is the recovery that is rehearsed: an installation and more"));
+    }
+    let installer = args.installer.as_deref();
+    rehearse::run(terminal, folder, &rehearse::Wanted { host, installer, today: args.shared.today })
+}
+
 /// Refuses what names something of one plan where there are several.
 fn only_for_one(args: &Args) -> Result<(), Failure> {
     let named = [
@@ -125,6 +152,7 @@ fn only_for_one(args: &Args) -> Result<(), Failure> {
         ("--yes-destroy", !args.yes_destroy.is_empty()),
         ("--log", args.shared.log.is_some()),
         ("--done", !args.done.is_empty()),
+        ("--rehearse", args.rehearse),
     ];
     match named.into_iter().find(|(_, is_there)| *is_there) {
         Some((option, _)) => {

@@ -47,6 +47,13 @@ pub(super) struct Args {
     today: Option<Date>,
 }
 
+impl Args {
+    /// Returns the options that build one host as it is.
+    pub(super) fn of(host: &str, today: Option<Date>) -> Self {
+        Self { hosts: vec![host.to_owned()], out: None, check: false, diff: false, force: false, today }
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "the last line tells how long the build took")]
 pub(super) fn run(terminal: &Terminal, folder: &Path, args: &Args) -> Result<ExitStatus, Failure> {
     let started = Instant::now();

@@ -41,6 +41,13 @@ pub(super) struct Shared {
     pub(super) today: Option<Date>,
 }
 
+impl Shared {
+    /// Returns the options of a run that asks nobody: these steps of a person are done.
+    pub(super) fn answered(confirm: Vec<String>, today: Option<Date>) -> Self {
+        Self { confirm, non_interactive: true, take_over: false, restart: false, status: false, log: None, today }
+    }
+}
+
 /// A run that is over.
 #[derive(Debug)]
 pub(super) struct Ran {

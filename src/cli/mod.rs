@@ -18,6 +18,7 @@ mod facts;
 mod front;
 mod git;
 mod init;
+mod lead_out;
 mod lint_nix;
 mod man;
 mod migrate;
@@ -34,6 +35,7 @@ mod plan;
 mod probe;
 mod process;
 mod reboot_test;
+mod rehearse;
 mod remarks;
 mod render;
 mod rules;
@@ -125,6 +127,7 @@ enum Command {
     Man(man::Args),
     #[command(subcommand)]
     Facts(facts::Command),
+    LeadOut(lead_out::Args),
 }
 
 /// How a run ended.
@@ -208,6 +211,7 @@ pub fn main() -> ExitCode {
             Command::Completions(args) => completions::run(&terminal, args),
             Command::Man(args) => man::run(&terminal, args),
             Command::Facts(command) => facts::run(&terminal, &fleet, command),
+            Command::LeadOut(args) => lead_out::run(args),
         }
     };
     match run() {

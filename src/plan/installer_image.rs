@@ -22,6 +22,7 @@ struct Values<'a> {
     interfaces: Vec<InterfaceValues>,
     keys: Vec<&'a str>,
     kernel_params: Vec<String>,
+    ports: Vec<u16>,
 }
 
 #[derive(serde::Serialize)]
@@ -37,6 +38,11 @@ struct InterfaceValues {
 pub(super) fn is_built(host: &ResolvedHost<'_>) -> bool {
     let method = host.def.installer.as_ref().map(|installer| installer.method.value);
     matches!(method, Some(Method::Kexec | Method::Iso)) && pin(host).is_some()
+}
+
+/// Tells whether an image can be built for a host: the channel of its installer is pinned.
+pub fn has_pinned_installer(host: &ResolvedHost<'_>) -> bool {
+    pin(host).is_some()
 }
 
 /// Returns commit and hash of the installer's channel; the host's own where none is named.
@@ -60,6 +66,7 @@ pub(super) fn file(host: &ResolvedHost<'_>) -> Result<Option<Script>, PlanError>
         nameservers: network.iter().flat_map(|net| net.nameservers.iter().map(|ip| ip.to_string())).collect(),
         interfaces: interfaces(host),
         keys: host.def.access.iter().flat_map(|access| access.root_keys.iter().map(|key| key.value.as_str())).collect(),
+        ports: host.def.installer.iter().map(|installer| installer.port.value).collect(),
         kernel_params: if serial { vec!["console=tty0".to_owned(), format!("console={console}")] } else { Vec::new() },
     };
     let text = templates()?.render("installer.nix.tera", &values)?;

@@ -33,6 +33,7 @@ pub use document::{Plan, VERSION};
 pub use downtime::Downtime;
 pub use gates::Violation;
 pub use graph::GraphError;
+pub use installer_image::has_pinned_installer;
 pub use line::{Line, Remote, System};
 pub use load::{MAX_BYTES, Refusal, RefusedAt, load};
 pub use role::{BootKind, Role};

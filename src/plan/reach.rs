@@ -28,6 +28,8 @@ pub(super) struct Reach {
     jump: Vec<String>,
     /// Jump hosts and settings, as words of ssh.
     way: Vec<String>,
+    /// The port of the installer's ssh server, where it is not ssh's own.
+    installer: Option<u16>,
     /// The initrd's ssh server: its port, and its address where that is another one.
     initrd: Option<(u16, Option<String>)>,
 }
@@ -42,14 +44,16 @@ impl Reach {
             let own = initrd.def.addresses.first().map(|address| address.address.to_string());
             (initrd.def.port.value, own)
         });
-        Some(Self { host: host.name.to_owned(), target: deploy.target.as_ref()?.value.clone(), jump, way, initrd })
+        let installer = host.def.installer.as_ref().map(|installer| installer.port.value).filter(|port| *port != 22);
+        let target = deploy.target.as_ref()?.value.clone();
+        Some(Self { host: host.name.to_owned(), target, jump, way, installer, initrd })
     }
 
     /// Returns the way to a target of which nothing else is known.
     #[cfg(test)]
     pub(super) fn to(host: &str, target: &str) -> Self {
         let target = target.parse().unwrap();
-        Self { host: host.to_owned(), target, jump: Vec::new(), way: Vec::new(), initrd: None }
+        Self { host: host.to_owned(), target, jump: Vec::new(), way: Vec::new(), installer: None, initrd: None }
     }
 
     /// Tells whether the machine is the deployer itself.
@@ -112,10 +116,10 @@ impl Reach {
         }
     }
 
-    /// Returns the port; an installer listens on ssh's own.
+    /// Returns the port; none where it is ssh's own.
     fn port(&self, who: Who) -> Option<u16> {
         match who {
-            Who::Installer => None,
+            Who::Installer => self.installer,
             Who::Initrd => self.initrd.as_ref().map(|(port, _)| *port),
             Who::Stranger | Who::System => self.address().and_then(|(_, port)| port),
         }

@@ -64,12 +64,19 @@ def build(hostwright, fleet, out, host):
     return os.path.join(out, "hosts", host, "install")
 
 
+def unforced(value):
+    """A value without the priorities that it says of itself."""
+    if isinstance(value, dict):
+        return unforced(value["mkForce"]) if list(value) == ["mkForce"] else {key: unforced(one) for key, one in value.items()}
+    return [unforced(one) for one in value] if isinstance(value, list) else value
+
+
 class Host:
     """A host as its host.toml says."""
 
     def __init__(self, fleet, name):
         with open(os.path.join(fleet, "hosts", name, "host.toml"), "rb") as handle:
-            self.toml = tomllib.load(handle)
+            self.toml = unforced(tomllib.load(handle))
         self.name = name
         self.disks = self.toml["disks"]
         self.pools = self.toml.get("zfs", {}).get("pools", {})

@@ -117,6 +117,8 @@ table! {
         "zfs" => zfs: Option<Spanned<Version>>,
         /// How it is started.
         "method" => method: Setting<Method> = Method::Existing,
+        /// The port on which its ssh listens.
+        "port" => port: Setting<u16> = 22u16,
     }
 }
 
