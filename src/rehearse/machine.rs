@@ -5,9 +5,9 @@ use std::path::Path;
 use super::Refused;
 use super::network::{Net, Way, cards_below, main_interface, net, ways};
 use crate::fleet::schema::host::System;
-use crate::fleet::schema::machine::{Firmware, Unlock};
+use crate::fleet::schema::machine::Firmware;
 use crate::fleet::schema::network::{Link, Match};
-use crate::resolve::ResolvedHost;
+use crate::resolve::{ResolvedHost, ResolvedPool};
 use crate::source::quoted;
 
 /// The least and the most memory of the machine, in bytes: NixOS's installer needs the one, nobody's deployer has much more than the other to spare.
@@ -137,9 +137,9 @@ pub fn machine(host: &ResolvedHost<'_>) -> Result<Machine, Vec<Refused>> {
         || host
             .pools
             .iter()
-            .flat_map(|pool| pool.encryption_roots())
+            .flat_map(ResolvedPool::encryption_roots)
             .any(|root| root.def.key_location.file().is_none());
-    if asks && host.def.boot.unlock.value != Unlock::None {
+    if asks {
         refused.push(Refused::new(
             "the disks open with a passphrase that somebody types, and nobody sits at the rehearsal's machine",
             "rehearse it in a virtual machine whose console you see: docs/recover.md says how",

@@ -1,4 +1,5 @@
 //! Rehearsals: the machine is the host's likeness, and the definition for it leads nowhere else.
+#![allow(clippy::disallowed_methods, reason = "a test reads the fleet that it is about")]
 
 use super::repository::{Place, place};
 use super::*;

@@ -66,6 +66,7 @@ mod readme;
 mod reboot_scripts;
 mod reboot_verdicts;
 mod recover;
+mod rehearse;
 mod secrets;
 mod spread;
 mod sshd;

@@ -88,7 +88,14 @@ impl Place {
         symlink("/nix/store/00000000000000000000000000000000-gone/x", self.path("data/of the store")).unwrap();
         fs::write(self.path("data/.hidden"), vec![7_u8; 300_000]).unwrap();
         // Just before the next second, to which some programs round.
-        for name in ["data/late", "data/sp\u{e4}t", "data/late\ta tab", "data/late\na line", "data/late\\n back", "data/late\u{7f}\n"] {
+        for name in [
+            "data/late",
+            "data/sp\u{e4}t",
+            "data/late\ta tab",
+            "data/late\na line",
+            "data/late\\n back",
+            "data/late\u{7f}\n",
+        ] {
             self.write(name, "late");
             let late =
                 Command::new("touch").args(["-d", "2024-05-06 07:08:09.987654321"]).arg(self.path(name)).status();

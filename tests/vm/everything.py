@@ -56,6 +56,7 @@ def parts(kills):
     yield Part("from blank disks to a host that comes back, and its update", ["installs.py", "--record", "install"])
     yield Part("installed with a newer ZFS than what is deployed next", ["installs.py", "--record", "incident"])
     yield Part("disks destroyed, and the host rebuilt from definition and backup", ["recovers.py", "--record"])
+    yield Part("a recovery rehearsed on a machine that is thrown away", ["rehearsals.py", "--record"])
     yield Part("apply killed while it installs", ["disaster.py", "--record", "kills"])
     yield Part("power cut while it updates", ["disaster.py", "--record", "cuts"])
     yield Part("every ZFS feature, predicted and imported", ["features.py", "--record"])
@@ -76,7 +77,7 @@ def killed(kills, script, *host):
 WRITING = threading.Lock()
 # Their machines have the same names whatever the version or the case.
 ONE_LAB = threading.Lock()
-ALONE = {"probe.py": threading.Lock(), "installs.py": ONE_LAB, "disaster.py": ONE_LAB, "recovers.py": ONE_LAB}
+ALONE = {"probe.py": threading.Lock(), "installs.py": ONE_LAB, "disaster.py": ONE_LAB, "recovers.py": ONE_LAB, "rehearsals.py": ONE_LAB}
 
 
 def run(part, hostwright, again):

@@ -48,11 +48,8 @@ impl Drop for Guest {
         // It has ended already where this fails.
         let _ = self.process.kill();
         let _ = self.process.wait();
-        if let Err(why) = std::fs::remove_dir_all(&self.folder)
-            && why.kind() != std::io::ErrorKind::NotFound
-        {
-            // What is left is removed by the next rehearsal.
-        }
+        // What is left is removed by the next rehearsal.
+        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -224,9 +221,9 @@ impl Guest {
     /// Lets connections out to the repositories, or no more.
     pub(super) fn lead_out(&self, leads: bool) -> Result<(), Failure> {
         if leads {
-            output::remove(&self.closed)?
+            output::remove(&self.closed)?;
         } else {
-            output::replace(&self.closed, b"")?
+            output::replace(&self.closed, b"")?;
         }
         Ok(())
     }

@@ -247,7 +247,7 @@ impl Rehearsal<'_> {
         drop(guest);
         match &ended {
             Ok(ExitStatus::Success) => {
-                self.say("rehearsed the host came back from its definition and its backups on a blank machine\n")?
+                self.say("rehearsed the host came back from its definition and its backups on a blank machine\n")?;
             }
             _ => self.terminal.error(&format!(
                 "rehearsal the recovery did not come to its end; the machine's console: {}\n",
