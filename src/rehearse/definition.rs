@@ -5,7 +5,6 @@ use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 use super::Refused;
 use super::machine::{Machine, Ports};
 use crate::fleet::scalar::Target;
-use crate::fleet::schema::backup::BackupKind;
 use crate::resolve::ResolvedHost;
 use crate::source::quoted;
 
@@ -51,11 +50,7 @@ pub fn definition(
     }
     for (name, backup) in host.def.backup.iter() {
         // Timers that never come: whatever the machine would send, it would send as the host.
-        let unit = match backup.value.kind.value {
-            BackupKind::Borg => format!("borgbackup-job-{name}"),
-            BackupKind::Restic => format!("restic-backups-{name}"),
-            BackupKind::Zrepl | BackupKind::Syncoid => continue,
-        };
+        let Some(unit) = backup.value.kind.value.file_unit(name) else { continue };
         change.force(&["nixos", "systemd", "timers", &unit, "timerConfig", "OnCalendar"], "2099-01-01");
         change.force(&["nixos", "systemd", "timers", &unit, "timerConfig", "Persistent"], false);
     }

@@ -18,7 +18,7 @@ pub(crate) use address::is_host_name;
 pub use address::{Cidr, Mac, SocketAddress, is_internal, is_link_local};
 pub use calendar::OnCalendar;
 pub use cron::{CronSchedule, Timer};
-pub use path::{by_id_name, lies_in};
+pub use path::{by_id_name, lies_in, topmost};
 pub use quantity::Quantity;
 pub use release::Release;
 pub use size::Size;

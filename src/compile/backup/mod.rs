@@ -16,6 +16,7 @@ use crate::fleet::schema::backup::{Backup, BackupKind, Database};
 use crate::nix::{Expr, Value};
 use crate::resolve::ACCOUNTS;
 use crate::source::{Diagnostic, Diagnostics, Place};
+use crate::units::topmost;
 
 /// When a backup is made that does not say when.
 const DAILY: &str = "daily";
@@ -47,14 +48,7 @@ impl BackupCx<'_> {
         if !all.is_empty() {
             all.push(ACCOUNTS.to_owned());
         }
-        all.sort();
-        let mut kept: Vec<String> = Vec::new();
-        for path in all {
-            if !kept.iter().any(|above| crate::units::lies_in(&path, above)) {
-                kept.push(path);
-            }
-        }
-        kept
+        topmost(all)
     }
 }
 

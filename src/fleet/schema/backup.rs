@@ -27,6 +27,16 @@ impl BackupKind {
     pub fn copies_files(self) -> bool {
         matches!(self, Self::Borg | Self::Restic)
     }
+
+    /// Returns the name, without its ending, of the service and the timer that NixOS makes of a backup of files (nixos/modules/services/
+    /// backup/{borgbackup,restic}.nix); none of what sends snapshots.
+    pub fn file_unit(self, name: &str) -> Option<String> {
+        match self {
+            Self::Borg => Some(format!("borgbackup-job-{name}")),
+            Self::Restic => Some(format!("restic-backups-{name}")),
+            Self::Zrepl | Self::Syncoid => None,
+        }
+    }
 }
 
 table! {

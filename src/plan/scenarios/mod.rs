@@ -10,14 +10,11 @@ pub(super) mod recover;
 mod running;
 mod update;
 
-use std::collections::BTreeSet;
-
 use super::PlanCx;
 use super::parts::Proven;
 use super::reach::Who;
 use super::scenario::Scenario;
 use crate::text::ShellCommand;
-use crate::units::lies_in;
 
 /// Makes the steps of a scenario.
 pub(super) type StepsOf = fn(&PlanCx<'_>) -> Proven;
@@ -35,12 +32,6 @@ static SCENARIOS: &[(Scenario, StepsOf)] = &[
 /// Returns a command that runs another as root on the host's own system.
 fn on(cx: &PlanCx<'_>, command: &ShellCommand) -> ShellCommand {
     cx.reach.run(Who::System, command)
-}
-
-/// Returns the datasets that lie in no other of them: with a dataset come those below it.
-fn topmost<'d>(datasets: &BTreeSet<&'d str>) -> Vec<&'d str> {
-    let lies_below = |one: &str| datasets.iter().any(|other| *other != one && lies_in(one, other));
-    datasets.iter().copied().filter(|one| !lies_below(one)).collect()
 }
 
 /// Returns what makes the steps of a scenario; none where this version has nothing.

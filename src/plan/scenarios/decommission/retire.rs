@@ -1,6 +1,5 @@
 //! A host that goes for good: nobody needs it, its data is in a backup that was read back, it was still for a while, its disks are wiped.
 
-use crate::fleet::schema::backup::BackupKind;
 use crate::plan::gates::{id, retire};
 use crate::plan::parts::{Proven, Retirement};
 use crate::plan::scenarios::migrate::hold;
@@ -159,10 +158,9 @@ fn backup(cx: &PlanCx<'_>) -> Step {
     let mut commands = Vec::new();
     let mut by_hand = Vec::new();
     for (name, backup) in cx.host.def.backup.iter() {
-        match backup.value.kind.value {
-            BackupKind::Borg => commands.push(start(format!("borgbackup-job-{name}.service"))),
-            BackupKind::Restic => commands.push(start(format!("restic-backups-{name}.service"))),
-            BackupKind::Zrepl | BackupKind::Syncoid => by_hand.push(format!(
+        match backup.value.kind.value.file_unit(name) {
+            Some(unit) => commands.push(start(format!("{unit}.service"))),
+            None => by_hand.push(format!(
                 "`{name}` sends snapshots: let it run once more, then look at the newest one on the other machine"
             )),
         }

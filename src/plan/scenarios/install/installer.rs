@@ -3,7 +3,7 @@
 use super::access::{hook, hooks};
 use crate::fleet::schema::fleet_file::BuildOn;
 use crate::fleet::schema::machine::Method;
-use crate::plan::parts::{BuildInstaller, CompareFingerprint, CopyScripts, ScanKey, StartInstaller};
+use crate::plan::parts::{BuildInstaller, CompareFingerprint, CopyScripts, Installer, ScanKey, StartInstaller};
 use crate::plan::reach::Who;
 use crate::plan::{PlanCx, installer_image, seconds};
 use crate::text::ShellCommand;
@@ -25,8 +25,14 @@ fn image_words(cx: &PlanCx<'_>) -> String {
     }
 }
 
+/// Makes the way to the installer: its image, its start, the first contact.
+pub(super) fn way(cx: &PlanCx<'_>, method: Method) -> Installer {
+    let (scan, compare) = contact(cx, method);
+    Installer { build: build(cx, method), start: start(cx, method), scan, compare }
+}
+
 /// Makes the step that builds the image; none where the installer is no image of ours.
-pub(super) fn build(cx: &PlanCx<'_>, method: Method) -> Option<BuildInstaller> {
+fn build(cx: &PlanCx<'_>, method: Method) -> Option<BuildInstaller> {
     if !installer_image::is_built(cx.host) {
         return None;
     }
@@ -48,7 +54,7 @@ pub(super) fn build(cx: &PlanCx<'_>, method: Method) -> Option<BuildInstaller> {
 }
 
 /// Makes the step that starts it.
-pub(super) fn start(cx: &PlanCx<'_>, method: Method) -> StartInstaller {
+fn start(cx: &PlanCx<'_>, method: Method) -> StartInstaller {
     let built = installer_image::is_built(cx.host);
     match method {
         Method::Kexec if built => kexec(cx),
@@ -119,7 +125,7 @@ fn rescue(cx: &PlanCx<'_>) -> StartInstaller {
 }
 
 /// Makes the first contact: the key is read from the network, and a person compares it with what the console shows.
-pub(super) fn contact(cx: &PlanCx<'_>, method: Method) -> (ScanKey, CompareFingerprint) {
+fn contact(cx: &PlanCx<'_>, method: Method) -> (ScanKey, CompareFingerprint) {
     let known = cx.reach.state("known_hosts");
     let show = ShellCommand::new("ssh-keygen").args(["-l", "-F", &cx.reach.alias(Who::Installer), "-f", &known]);
     let scan = ScanKey::new("Read the installer's host key", |step| {

@@ -26,7 +26,7 @@ pub(super) use watch::watches;
 
 use crate::plan::PlanCx;
 use crate::plan::parts::{CheckDefinition, InstallParts, NewSystem, Origin, Proven, RecordHostKeys, RunningSystem};
-use crate::plan::parts::{Installer, Rescue, RunsAlready};
+use crate::plan::parts::{Rescue, RunsAlready};
 use crate::plan::reach::Who;
 use crate::plan::scenario::{Scenario, runs_nixos};
 use crate::plan::seconds;
@@ -43,7 +43,7 @@ pub(super) fn steps(cx: &PlanCx<'_>) -> Proven {
 
 /// Makes the steps up to the reboot test, and tells whether the machine runs already: where another scenario begins.
 pub(super) fn proven(cx: &PlanCx<'_>) -> (Proven, bool) {
-    let method = cx.host.def.installer.as_ref().map_or(Method::Existing, |installer| installer.method.value);
+    let method = method(cx);
     let found_running = cx.scenario == Scenario::Migrate && runs_nixos(cx.host);
     let runs_already = method == Method::Existing || found_running;
     let origin = if runs_already {
@@ -63,15 +63,14 @@ pub(super) fn proven(cx: &PlanCx<'_>) -> (Proven, bool) {
     (proven, runs_already)
 }
 
+/// Returns how the first system comes onto the disks.
+fn method(cx: &PlanCx<'_>) -> Method {
+    cx.host.def.installer.as_ref().map_or(Method::Existing, |installer| installer.method.value)
+}
+
 fn new_system(cx: &PlanCx<'_>, method: Method) -> NewSystem {
-    let (scan, compare) = installer::contact(cx, method);
     NewSystem {
-        installer: Installer {
-            build: installer::build(cx, method),
-            start: installer::start(cx, method),
-            scan,
-            compare,
-        },
+        installer: installer::way(cx, method),
         scripts: installer::copy_scripts(cx),
         build: system::build(cx),
         disks: disks::disks(cx),
@@ -99,21 +98,8 @@ pub(super) fn install_script(cx: &PlanCx<'_>, name: &str) -> ShellCommand {
 
 /// Makes the way to a machine whose disks are wiped.
 pub(super) fn rescue(cx: &PlanCx<'_>, heading: &'static str) -> Rescue {
-    let method = cx.host.def.installer.as_ref().map_or(Method::Existing, |installer| installer.method.value);
-    let (scan, compare) = installer::contact(cx, method);
     let (check, confirm) = disks::retired(cx);
-    Rescue {
-        installer: Installer {
-            build: installer::build(cx, method),
-            start: installer::start(cx, method),
-            scan,
-            compare,
-        },
-        scripts: installer::copy_scripts(cx),
-        check,
-        confirm,
-        heading,
-    }
+    Rescue { installer: installer::way(cx, method(cx)), scripts: installer::copy_scripts(cx), check, confirm, heading }
 }
 
 /// Returns a command that makes a folder on the deployer which nobody else reads.

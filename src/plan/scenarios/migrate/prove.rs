@@ -7,11 +7,12 @@ use crate::fleet::schema::backup::BackupKind;
 use crate::fleet::schema::migration::MigratesFrom;
 use crate::plan::PlanCx;
 use crate::plan::gates::id;
-use crate::plan::scenarios::{install, on, topmost};
+use crate::plan::scenarios::{install, on};
 use crate::plan::seconds;
 use crate::plan::step::{RunsOn, Step, StepKind};
 use crate::resolve::ResolvedService;
 use crate::text::ShellCommand;
+use crate::units::topmost;
 
 /// The name of the snapshots.
 const SNAPSHOT: &str = "hostwright-migrated";
@@ -19,7 +20,7 @@ const SNAPSHOT: &str = "hostwright-migrated";
 /// Makes the step that takes snapshots of the data that came; none where none of it lies in a dataset.
 pub(super) fn snapshots(cx: &PlanCx<'_>, volumes: &[Volume<'_>]) -> Option<Step> {
     let datasets: BTreeSet<&str> = volumes.iter().filter_map(|volume| volume.dataset.as_deref()).collect();
-    let roots = topmost(&datasets);
+    let roots = topmost(datasets);
     if roots.is_empty() {
         return None;
     }
@@ -75,13 +76,8 @@ pub(super) fn backup_drill(cx: &PlanCx<'_>, volumes: &[Volume<'_>], services: &[
     let mut by_hand: Vec<String> = Vec::new();
     for (name, backup) in cx.host.def.backup.iter() {
         let start = |unit: String| on(cx, &ShellCommand::new("systemctl").args(["start", "--", &unit]));
-        let job = match backup.kind.value {
-            BackupKind::Borg => Some(format!("borgbackup-job-{name}.service")),
-            BackupKind::Restic => Some(format!("restic-backups-{name}.service")),
-            BackupKind::Zrepl | BackupKind::Syncoid => None,
-        };
-        match job {
-            Some(job) => commands.push(start(job)),
+        match backup.kind.value.file_unit(name) {
+            Some(unit) => commands.push(start(format!("{unit}.service"))),
             None => by_hand.push(format!(
                 "`{name}` sends snapshots ({}): let it run once, then mount or clone the newest snapshot on the other machine and compare \
                  checksums of some files of each path",

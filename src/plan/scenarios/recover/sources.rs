@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::fleet::schema::backup::{Backup, BackupKind, Database};
 use crate::plan::seconds;
 use crate::resolve::{ACCOUNTS, Dump, ResolvedHost, ResolvedService};
-use crate::units::lies_in;
+use crate::units::{lies_in, topmost};
 
 /// The thing that the dumps of a backup are.
 pub(super) const DUMPS: &str = "dumps";
@@ -123,7 +123,7 @@ impl<'a> Sources<'a> {
         }
         let mut rest_taken: Vec<String> = Vec::new();
         for source in &mut sources {
-            let folders = topmost(source.dumps.iter().map(|dump| dump.folder.clone()).collect());
+            let folders = topmost(source.dumps.iter().map(|dump| dump.folder.clone()));
             if !folders.is_empty() {
                 source.things.push(Thing { name: DUMPS.to_owned(), paths: folders, beside: Vec::new() });
             }
@@ -201,18 +201,6 @@ fn state(service: &ResolvedService<'_>) -> Vec<String> {
     kept.map(|state| state.path.clone()).collect()
 }
 
-/// Returns paths without those below others, sorted.
-fn topmost(mut paths: Vec<String>) -> Vec<String> {
-    paths.sort();
-    let mut kept: Vec<String> = Vec::new();
-    for path in paths {
-        if !kept.iter().any(|above| lies_in(&path, above)) {
-            kept.push(path);
-        }
-    }
-    kept
-}
-
 /// Tells whether a service is the database that a dump is of.
 pub(in crate::plan::scenarios) fn is_of(service: &ResolvedService<'_>, dump: &Dump<'_>) -> bool {
     let names: &[&str] = match dump.kind {
@@ -228,13 +216,12 @@ pub(in crate::plan::scenarios) fn is_of(service: &ResolvedService<'_>, dump: &Du
 /// Returns the units that make a backup.
 pub(super) fn units(host: &ResolvedHost<'_>, name: &str, def: &Backup) -> Vec<String> {
     match def.kind.value {
-        BackupKind::Borg => vec![format!("borgbackup-job-{name}.service")],
-        BackupKind::Restic => vec![format!("restic-backups-{name}.service")],
         BackupKind::Zrepl => vec!["zrepl.service".to_owned()],
         BackupKind::Syncoid => host
             .backed_up_datasets(def)
             .iter()
             .map(|dataset| format!("syncoid-{name}-{}.service", dataset.replace('/', "-")))
             .collect(),
+        files => files.file_unit(name).into_iter().map(|unit| format!("{unit}.service")).collect(),
     }
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use super::versions;
 use crate::fleet::schema::module_file::StateKind;
 use crate::plan::PlanCx;
-use crate::plan::scenarios::{install, topmost};
+use crate::plan::scenarios::install;
 use crate::resolve::ResolvedService;
 use crate::text::ShellCommand;
+use crate::units::topmost;
 
 /// Services whose data the old version may not read any more once the new one has run.
 #[derive(Debug, Default)]
@@ -23,7 +24,7 @@ pub(super) struct TakenOver<'a> {
 impl TakenOver<'_> {
     /// Returns the command that takes snapshots; none where no dataset holds any of the data.
     pub(super) fn snapshot(&self, cx: &PlanCx<'_>) -> Option<ShellCommand> {
-        let roots = topmost(&self.datasets.iter().map(String::as_str).collect());
+        let roots = topmost(self.datasets.iter().map(String::as_str));
         (!roots.is_empty()).then(|| install::script(cx, "snapshot", &roots))
     }
 
