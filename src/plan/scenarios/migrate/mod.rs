@@ -35,7 +35,7 @@ use self::data::DataSteps;
 use self::ids::Ids;
 use self::retain::Kept as KeptClaim;
 use self::suspend::Suspensions;
-use self::volume::Volume;
+use self::volume::{ClusterRef, Volume};
 use self::writers::{Group, Writer, step_id};
 use super::install;
 use crate::fleet::cluster::ClusterFacts;
@@ -68,14 +68,30 @@ pub(in crate::plan) fn files(
     Ok(files)
 }
 
+/// What moves, and from where.
+struct Survey<'a> {
+    writers: Vec<Writer<'a>>,
+    volumes: Vec<Volume<'a>>,
+    clusters: Vec<ClusterRef<'a>>,
+    claims: Vec<KeptClaim<'a>>,
+}
+
+impl<'a> Survey<'a> {
+    /// Looks at what the definition and the manifests say. Volumes and claims get the same ids whatever plan is made of them.
+    fn of(cx: &PlanCx<'a>) -> Self {
+        let mut ids = Ids::default();
+        let writers = writers::writers(cx);
+        let volumes = volume::volumes(cx, &mut ids);
+        let clusters = context::clusters(&writers);
+        let claims = claims(cx, &writers, &volumes, &mut ids);
+        Self { writers, volumes, clusters, claims }
+    }
+}
+
 /// Makes the steps.
 pub(super) fn steps(cx: &PlanCx<'_>) -> Proven {
     let mut ids = Ids::of(gates::reserved_ids());
-    let mut volume_ids = Ids::default();
-    let writers = writers::writers(cx);
-    let volumes = volume::volumes(cx, &mut volume_ids);
-    let clusters = context::clusters(&writers);
-    let claims = claims(cx, &writers, &volumes, &mut volume_ids);
+    let Survey { writers, volumes, clusters, claims } = Survey::of(cx);
     let services: Vec<&ResolvedService<'_>> =
         writers.iter().flat_map(|writer| writer.services.iter().copied()).collect();
 
@@ -163,11 +179,7 @@ pub(super) struct Left {
 /// Returns what is left behind; of a host to which nothing moves nothing.
 pub(super) fn left_behind(cx: &PlanCx<'_>) -> Left {
     let mut ids = Ids::of(gates::reserved_ids());
-    let mut volume_ids = Ids::default();
-    let writers = writers::writers(cx);
-    let volumes = volume::volumes(cx, &mut volume_ids);
-    let clusters = context::clusters(&writers);
-    let claims = claims(cx, &writers, &volumes, &mut volume_ids);
+    let Survey { writers, volumes, clusters, claims } = Survey::of(cx);
     // Ids are given out in the order of the migration, whose journal is asked for them.
     let suspensions = suspend::steps(cx, &writers, &mut ids);
     Left {
