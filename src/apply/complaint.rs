@@ -32,6 +32,21 @@ const NEVER: &[&str] = &[
     "a password is required",
 ];
 
+/// What ssh says at once of a machine that takes no connection just now: its sshd starts anew, or has too many at a time.
+const NOT_NOW: &[&str] = &["Connection refused", "Connection closed by remote host", "Connection reset by peer"];
+
+/// Tells whether the last words of a line on the deployer are those of an ssh that was turned away before it had logged in.
+pub(super) fn was_turned_away(tail: &str) -> bool {
+    let mut last = tail.lines().map(str::trim).filter(|line| !line.is_empty()).rev();
+    let (last, before) = (last.next().unwrap_or_default(), last.next().unwrap_or_default());
+    // Of two lines the first has the reason, and the second that the connection is closed.
+    let is = |line: &str| {
+        (line.starts_with("ssh: connect to host ") || line.starts_with("kex_exchange_identification: "))
+            && NOT_NOW.iter().any(|said| line.contains(said))
+    };
+    is(last) || (is(before) && (last.starts_with("Connection closed by ") || last.starts_with("Connection reset by ")))
+}
+
 /// Tells whether ssh is sure that nothing was started on the other side.
 pub(super) fn never_connected(answer: &Answer) -> bool {
     NEVER.iter().any(|said| answer.complaint.contains(said))
@@ -100,6 +115,30 @@ mod tests {
         let trouble = trouble(&remote, &answer);
         assert_eq!(trouble.why, "root@h shows another host key than a has in state/a/known_hosts");
         assert!(trouble.help[2].contains("`ssh-keygen -R a -f state/a/known_hosts`"), "{:?}", trouble.help);
+    }
+
+    #[test]
+    fn a_machine_that_takes_no_connection_just_now_is_told_from_one_that_was_at_work() {
+        for tail in [
+            "kex_exchange_identification: Connection closed by remote host\nConnection closed by 127.0.0.1 port 22",
+            "kex_exchange_identification: read: Connection reset by peer\nConnection reset by 192.0.2.1 port 22\n",
+            "copied 3\nssh: connect to host 192.0.2.1 port 22: Connection refused",
+            "ssh: connect to host h port 22: Connection refused\n\n",
+        ] {
+            assert!(was_turned_away(tail), "{tail}");
+        }
+        for tail in [
+            "",
+            "Connection to h closed by remote host.",
+            "client_loop: send disconnect: Broken pipe",
+            "root@h: Permission denied (publickey).",
+            "Host key verification failed.",
+            "ssh: connect to host h port 22: Connection refused\ntar: it went on",
+            "ssh: Could not resolve hostname h: Name or service not known",
+            "ssh: connect to host h port 22: Connection timed out",
+        ] {
+            assert!(!was_turned_away(tail), "{tail}");
+        }
     }
 
     #[test]

@@ -36,11 +36,20 @@ pub(super) struct Limits {
     pub(super) way_back: u64,
     /// Without anybody to be asked, a longer wait ends the run, in seconds.
     pub(super) unattended_wait: u64,
+    /// Between two tries of a line whose ssh was turned away.
+    pub(super) pause: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { least: 900, least_long: 7200, least_boot: 6 * 3600, way_back: 3600, unattended_wait: 900 }
+        Self {
+            least: 900,
+            least_long: 7200,
+            least_boot: 6 * 3600,
+            way_back: 3600,
+            unattended_wait: 900,
+            pause: Duration::from_secs(6),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::time::Instant;
 
+use super::complaint::was_turned_away;
 use super::executor::{Checked, Checks, Executor, Flow};
 use super::front::Said;
 use super::outcome::{Awaited, Ending, Failed, Refused};
@@ -18,6 +19,9 @@ use super::transport::{Contact, Heard, Job, Ran, Trouble};
 use super::verdict::{Broke, End, Spot};
 use crate::plan::{Line, Remote, RunsOn, Step, StepKind, System};
 use crate::units::TimeSpan;
+
+/// How often a line is run again whose ssh was turned away.
+const TRIES: usize = 3;
 
 impl Executor<'_> {
     /// Runs a line of a step; returns how the run goes on when it is not with the next line.
@@ -41,13 +45,8 @@ impl Executor<'_> {
             boot: boot.clone(),
         })?;
         let began = Instant::now();
-        let (mut ran, tail) = self.run_line(
-            step,
-            text,
-            &line,
-            (job.as_deref().unwrap_or_default(), boot.as_deref()),
-            self.deadline(step),
-        );
+        let (mut ran, tail) =
+            self.run_until_taken(step, text, &line, (job.as_deref().unwrap_or_default(), boot.as_deref()));
         if matches!((&line, &ran), (Line::Shell(_), Ran::Exit(0)))
             && let Some(lost) = self.flush(step)
         {
@@ -59,6 +58,25 @@ impl Executor<'_> {
             self.transport.forget(&job);
         }
         Ok(flow)
+    }
+
+    /// Runs a line; one of the deployer's whose ssh was turned away before it had logged in is run again, since nothing has happened on
+    /// the other side: an sshd that starts anew takes no connections for a moment.
+    fn run_until_taken(&mut self, step: &Step, text: &str, line: &Line, job: (&str, Option<&str>)) -> (Ran, String) {
+        let until = self.deadline(step);
+        for _ in 0..TRIES {
+            let (ran, tail) = self.run_line(step, text, line, job, until);
+            let again = matches!((line, &ran), (Line::Shell(_), Ran::Exit(255)))
+                && was_turned_away(&tail)
+                && !super::bounds::destroys(step)
+                && !self.stop.is_asked();
+            if !again {
+                return (ran, tail);
+            }
+            self.logs.note(step.id(), "\n# the machine took no connection: once more\n");
+            std::thread::sleep(self.limits.pause);
+        }
+        self.run_line(step, text, line, job, until)
     }
 
     /// What a line on the deployer brought to the machine is on its disks when the journal says that the line is done. Returns how the

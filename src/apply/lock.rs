@@ -4,10 +4,26 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 use super::journal::now;
 use super::outcome::Refused;
 use crate::source::printable;
+
+/// How often the lock is tried, and how long between.
+const TRIES: (u32, Duration) = (20, Duration::from_millis(50));
+
+/// Tries to lock a file. A process that another run has just started holds the lock of that run, too, until it is another program: what is
+/// held for a moment is nobody's run.
+fn try_for_a_moment(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..TRIES.0 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(TRIES.1),
+            taken => return taken,
+        }
+    }
+    file.try_lock()
+}
 
 /// A lock that is held.
 #[derive(Debug)]
@@ -25,7 +41,7 @@ impl Lock {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&path).map_err(failed)?;
-        match file.try_lock() {
+        match try_for_a_moment(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();

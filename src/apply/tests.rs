@@ -167,6 +167,34 @@ fn a_line_without_end_is_ended_in_time_and_the_message_says_so() {
     assert!(start.elapsed() < Duration::from_secs(30));
 }
 
+#[test]
+fn a_copy_whose_ssh_was_turned_away_is_tried_again_and_what_destroys_is_not() {
+    let turned_away = |tries: u32| {
+        format!(
+            "n=$(cat n 2> /dev/null || echo 0); echo $((n + 1)) > n; [ \"$n\" -ge {tries} ] || \
+             {{ echo 'kex_exchange_identification: Connection closed by remote host' >&2; exit 255; }}"
+        )
+    };
+    let ends = |sketch: Sketch, options: &Options| {
+        let folder = tempfile::tempdir().unwrap();
+        let limits = Limits { pause: Duration::from_millis(1), ..Limits::default() };
+        let mut machines = Here(folder.path().to_owned());
+        let (plan, stop, mut nobody) = (plan(vec![sketch]), Stop::never(), Somebody::default());
+        let ending = run_with(&plan, folder.path(), options, &stop, &mut nobody, &mut machines, &limits);
+        (ending, std::fs::read_to_string(folder.path().join("n")).unwrap().trim().parse::<u32>().unwrap())
+    };
+    let none = Options::default();
+    assert_eq!(ends(command("one", &turned_away(3)), &none), (Ok(Ending::Complete), 4));
+    let (ending, tries) = ends(command("one", &turned_away(4)), &none);
+    assert_eq!((failed(ending).why.as_str(), tries), ("line 1 of 1 ended with status 255", 4));
+    let denied =
+        turned_away(9).replace("kex_exchange_identification: Connection closed by remote host", "Permission denied");
+    assert_eq!(ends(command("one", &denied), &none).1, 1);
+    let agreed = Options { yes_destroy: vec!["x".to_owned()], ..Options::default() };
+    let destroys = Sketch::new("one", StepKind::Destroy).destroys("x").run(&turned_away(9));
+    assert_eq!(ends(destroys, &agreed).1, 1);
+}
+
 /// The deployer alone.
 struct Here(PathBuf);
 
