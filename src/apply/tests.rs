@@ -191,7 +191,7 @@ fn a_copy_whose_ssh_was_turned_away_is_tried_again_and_what_destroys_is_not() {
         turned_away(9).replace("kex_exchange_identification: Connection closed by remote host", "Permission denied");
     assert_eq!(ends(command("one", &denied), &none).1, 1);
     let agreed = Options { yes_destroy: vec!["x".to_owned()], ..Options::default() };
-    let destroys = Sketch::new("one", StepKind::Destroy).destroys("x").run(&turned_away(9));
+    let destroys = Sketch::new("one", StepKind::Destroy).destroys("x").run(turned_away(9));
     assert_eq!(ends(destroys, &agreed).1, 1);
 }
 
