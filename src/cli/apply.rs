@@ -249,7 +249,7 @@ fn carry_out(terminal: &Terminal, folder: &Path, args: &Args, plan: &Plan, stop:
         yes_destroy: args.yes_destroy.clone(),
         ..Options::default()
     };
-    let run = Run { terminal, folder, shared: &args.shared, options, again, aside: false };
+    let run = Run { terminal, folder, shared: &args.shared, options, again, aside: false, part: false };
     Ok(run.carry_out(plan, stop)?.status)
 }
 

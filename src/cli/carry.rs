@@ -68,6 +68,8 @@ pub(super) struct Run<'a> {
     pub(super) again: Vec<String>,
     /// Whether standard output is left to a document.
     pub(super) aside: bool,
+    /// Whether it is a part of something longer, which goes on by itself behind its last step.
+    pub(super) part: bool,
 }
 
 impl Run<'_> {
@@ -89,19 +91,21 @@ impl Run<'_> {
         let ending = apply::run(plan, self.folder, &options, stop, &mut seat).map_err(refused)?;
         let verdict = seat.leave();
         let mut again = self.again.clone();
-        if self.shared.non_interactive {
+        if self.shared.non_interactive && !self.part {
             again.push("--non-interactive".to_owned());
         }
         let text = report::apply::ending(&ending, &again, plan.steps().len());
+        let goes_on = self.part && matches!(ending, Ending::Until(_));
         match ending {
             Ending::Failed(_) => self.terminal.error(&text),
+            _ if goes_on => {}
             _ => self.print(&text)?,
         }
         let stands = apply::status(plan, self.folder).map_err(refused)?;
         if matches!(ending, Ending::Complete) {
             self.print(&report::apply::took(plan, &stands))?;
         }
-        self.page(plan, &stands)?;
+        self.page(plan, &stands, goes_on)?;
         let status = match ending {
             Ending::Complete | Ending::Until(_) => ExitStatus::Success,
             Ending::Awaiting(_) | Ending::Failed(_) | Ending::Interrupted { .. } => ExitStatus::Stopped,
@@ -118,7 +122,7 @@ impl Run<'_> {
     }
 
     /// Writes the plan as a page with what happened. A page that cannot be written takes nothing from the run.
-    fn page(&self, plan: &Plan, stands: &Status) -> Result<(), Failure> {
+    fn page(&self, plan: &Plan, stands: &Status, goes_on: bool) -> Result<(), Failure> {
         let name = if plan.scenario() == Scenario::RebootTest { "reboot-test.html" } else { "plan.html" };
         let path = self.folder.join("state").join(plan.host()).join(name);
         let look = last_look(self.folder, plan.host());
@@ -126,7 +130,7 @@ impl Run<'_> {
         let page = page.map_err(|error| Failure::new(error.to_string()))?;
         match output::replace(&path, page.as_bytes()) {
             Err(why) => self.terminal.warn(&report::apply::remark(&format!("{why:#}"))),
-            Ok(()) if self.terminal.is_quiet() => {}
+            Ok(()) if self.terminal.is_quiet() || goes_on => {}
             Ok(()) => self.print(&format!("page     {}: the plan with what happened\n", shown(&path)))?,
         }
         Ok(())

@@ -85,7 +85,7 @@ fn carry_out(terminal: &Terminal, folder: &Path, args: &Args, plan: &Plan) -> Re
     }
     let options = Options { anew: true, ..Options::default() };
     let aside = args.format != VerdictFormat::Human;
-    let run = Run { terminal, folder, shared: &args.shared, options, again, aside };
+    let run = Run { terminal, folder, shared: &args.shared, options, again, aside, part: false };
     let ran = run.carry_out(plan, &carry::stop_on_signals()?)?;
     if let Some(verdict) = &ran.verdict {
         print(terminal, args.format, verdict)?;

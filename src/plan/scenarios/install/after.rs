@@ -125,13 +125,19 @@ fn snapshots(cx: &PlanCx<'_>) -> Option<Step> {
     if names.is_empty() {
         return None;
     }
-    let list = ShellCommand::new("zfs").args(["list", "-t", "snapshot", "-o", "name,creation"]).args(&names);
-    let take = ShellCommand::new("zfs").arg("snapshot").args(&names);
+    let list = ShellCommand::new("zfs").args(["list", "-t", "snapshot", "-o", "name,creation"]);
+    // Those of one pool are taken at one moment, all or none; a run that was cut off between two pools has those of the first.
+    let of_pool = |pool: &str| -> Vec<&String> {
+        names.iter().filter(|name| name.split(['/', '@']).next() == Some(pool)).collect()
+    };
+    let takes = cx.host.pools.iter().map(|pool| of_pool(pool.name)).filter(|names| !names.is_empty()).map(|names| {
+        let there = list.clone().args(&names).raw("> /dev/null 2>&1");
+        on(cx, &there.then("||", &ShellCommand::new("zfs").arg("snapshot").args(&names)))
+    });
     let step = Step::new("first-snapshots", StepKind::Command, RunsOn::Target, "Take the first snapshots")
-        .why("The state before any data: what comes later can be compared with it.")
-        .run(&on(cx, &take))
-        .after(&on(cx, &list))
-        .takes(seconds::LOOK);
+        .why("The state before any data: what comes later can be compared with it.");
+    let step =
+        takes.fold(step, |step, take| step.run(&take)).after(&on(cx, &list.clone().args(&names))).takes(seconds::LOOK);
     Some(
         names
             .iter()
