@@ -9,8 +9,6 @@ mod definition;
 mod machine;
 mod network;
 mod repository;
-#[cfg(test)]
-mod tests;
 
 pub use definition::{definition, verify};
 pub use machine::{Accelerator, Card, DISKS_FIRST, Drive, Files, MONITOR, Machine, Ports, machine};

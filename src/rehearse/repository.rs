@@ -75,3 +75,37 @@ fn at(text: &str, usual: u16) -> Option<Place> {
     let port = port.filter(|port| !port.is_empty()).map_or(Some(usual), |port| port.parse().ok())?;
     (!host.is_empty()).then(|| Place::Port { host: host.to_owned(), port })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_of_a_repository_is_read_as_its_program_reads_it() {
+        let port = |host: &str, port| Some(Place::Port { host: host.to_owned(), port });
+        for (kind, text, wanted) in [
+            (BackupKind::Borg, "ssh://u@host.example.org:2222/./repo", port("host.example.org", 2222)),
+            (BackupKind::Borg, "ssh://host/repo", port("host", 22)),
+            (BackupKind::Borg, "1234@host.example.org:lufta", port("host.example.org", 22)),
+            (BackupKind::Borg, "/srv/backup", Some(Place::Folder)),
+            (BackupKind::Borg, "/srv/with:colon", Some(Place::Folder)),
+            (BackupKind::Borg, "http://host/x", None),
+            (BackupKind::Restic, "/srv/backup", Some(Place::Folder)),
+            (BackupKind::Restic, "sftp:u@host:path", port("host", 22)),
+            (BackupKind::Restic, "sftp://u@host:2022//path", port("host", 2022)),
+            (BackupKind::Restic, "sftp://u@[2001:db8::1]:2022//path", port("2001:db8::1", 2022)),
+            (BackupKind::Restic, "rest:https://u:p@host:8000/x", port("host", 8000)),
+            (BackupKind::Restic, "rest:http://host/x", port("host", 80)),
+            (BackupKind::Restic, "rest:https://host/x", port("host", 443)),
+            (BackupKind::Restic, "s3:s3.example.org/bucket", port("s3.example.org", 443)),
+            (BackupKind::Restic, "s3:http://host:9000/bucket", port("host", 9000)),
+            (BackupKind::Restic, "b2:bucket:path", Some(Place::Many)),
+            (BackupKind::Restic, "unknown:x", None),
+            (BackupKind::Restic, "rest:http://host:no/x", None),
+            (BackupKind::Restic, "rest:http://:80/x", None),
+            (BackupKind::Zrepl, "host:8888", None),
+        ] {
+            assert_eq!(place(kind, text), wanted, "{text}");
+        }
+    }
+}

@@ -67,6 +67,7 @@ mod reboot_scripts;
 mod reboot_verdicts;
 mod recover;
 mod rehearse;
+mod rehearse_machine;
 mod secrets;
 mod spread;
 mod sshd;

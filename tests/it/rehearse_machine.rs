@@ -1,19 +1,18 @@
-//! Rehearsals: the machine is the host's likeness, and the definition for it leads nowhere else.
-#![allow(clippy::disallowed_methods, reason = "a test reads the fleet that it is about")]
+//! The machine of a rehearsal is the host's likeness, and the definition for it leads nowhere else.
 
-use super::repository::{Place, place};
-use super::*;
-use crate::check::check_files;
-use crate::facts::Facts;
-use crate::fleet::schema::backup::BackupKind;
-use crate::resolve::ResolvedHost;
-use crate::source::FleetFiles;
+use hostwright::check::check_files;
+use hostwright::facts::Facts;
+use hostwright::rehearse::{Accelerator, DISKS_FIRST, Files, Ports, definition, machine, verify};
+use hostwright::resolve::ResolvedHost;
+use hostwright::source::FleetFiles;
+
+use super::compile::{TODAY, root};
 
 const PORTS: Ports = Ports { installer: 40_022, system: 40_023 };
 
 /// Calls with a host of tests/fleets/recovered, its definition changed, and the definition's text.
 fn lighthouse<T>(change: impl FnOnce(&str) -> String, then: impl FnOnce(&ResolvedHost<'_>, &str) -> T) -> T {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fleets/recovered");
+    let folder = root().join("tests/fleets/recovered");
     let read = |path: &str| std::fs::read_to_string(folder.join(path)).unwrap();
     let text = change(&read("hosts/lighthouse/host.toml"));
     of(&read("fleet.toml"), &text, |host| then(host, &text))
@@ -21,7 +20,7 @@ fn lighthouse<T>(change: impl FnOnce(&str) -> String, then: impl FnOnce(&Resolve
 
 fn of<T>(fleet: &str, text: &str, then: impl FnOnce(&ResolvedHost<'_>) -> T) -> T {
     let mut files = FleetFiles::in_memory([("fleet.toml", fleet), ("hosts/lighthouse/host.toml", text)]);
-    check_files(&mut files, &Facts::embedded(), &[], "2026-11-21".parse().unwrap(), |fleet, outcome, _| {
+    check_files(&mut files, &Facts::embedded(), &[], TODAY.parse().unwrap(), |fleet, outcome, _| {
         let said = || outcome.checked.findings.iter().map(|finding| finding.message.as_str()).collect::<Vec<_>>();
         let fleet = fleet.unwrap_or_else(|| panic!("{:?}", said()));
         then(fleet.hosts.first().unwrap_or_else(|| panic!("{:?}", said())))
@@ -35,35 +34,6 @@ fn named(text: &str) -> String {
 
 fn refused(change: impl FnOnce(&str) -> String) -> Vec<String> {
     lighthouse(change, |host, _| machine(host).unwrap_err().into_iter().map(|refused| refused.what).collect())
-}
-
-#[test]
-fn the_place_of_a_repository_is_read_as_its_program_reads_it() {
-    let port = |host: &str, port| Some(Place::Port { host: host.to_owned(), port });
-    for (kind, text, wanted) in [
-        (BackupKind::Borg, "ssh://u@host.example.org:2222/./repo", port("host.example.org", 2222)),
-        (BackupKind::Borg, "ssh://host/repo", port("host", 22)),
-        (BackupKind::Borg, "1234@host.example.org:lufta", port("host.example.org", 22)),
-        (BackupKind::Borg, "/srv/backup", Some(Place::Folder)),
-        (BackupKind::Borg, "/srv/with:colon", Some(Place::Folder)),
-        (BackupKind::Borg, "http://host/x", None),
-        (BackupKind::Restic, "/srv/backup", Some(Place::Folder)),
-        (BackupKind::Restic, "sftp:u@host:path", port("host", 22)),
-        (BackupKind::Restic, "sftp://u@host:2022//path", port("host", 2022)),
-        (BackupKind::Restic, "sftp://u@[2001:db8::1]:2022//path", port("2001:db8::1", 2022)),
-        (BackupKind::Restic, "rest:https://u:p@host:8000/x", port("host", 8000)),
-        (BackupKind::Restic, "rest:http://host/x", port("host", 80)),
-        (BackupKind::Restic, "rest:https://host/x", port("host", 443)),
-        (BackupKind::Restic, "s3:s3.example.org/bucket", port("s3.example.org", 443)),
-        (BackupKind::Restic, "s3:http://host:9000/bucket", port("host", 9000)),
-        (BackupKind::Restic, "b2:bucket:path", Some(Place::Many)),
-        (BackupKind::Restic, "unknown:x", None),
-        (BackupKind::Restic, "rest:http://host:no/x", None),
-        (BackupKind::Restic, "rest:http://:80/x", None),
-        (BackupKind::Zrepl, "host:8888", None),
-    ] {
-        assert_eq!(place(kind, text), wanted, "{text}");
-    }
 }
 
 #[test]
