@@ -131,7 +131,7 @@ impl Program {
                 .filter(|finding| finding.level == Level::Error && finding.allowed.is_none());
             let Some(fleet) = fleet.filter(|_| errors.count() == 0) else { return false };
             // Most of what is compiled is the same for every host, and takes as long as all that came before.
-            if !every(4, input) {
+            if !every(8, input) {
                 return true;
             }
             match compile(fleet, &[], &self.facts, sources, &self.templates) {
@@ -174,8 +174,11 @@ impl Program {
         let taken = refused.is_empty() && !inventory.objects.is_empty();
         let ledger = inventory.into_ledger(ids.len(), refused, hostwright::kubernetes::ledger::Outcome::default());
         let options = MigrateOptions { color: false, verbose: true, words: "k8s", written: false };
-        let mut formats = vec![MigrateFormat::Human, MigrateFormat::Json];
-        if every(8, input) {
+        let mut formats = Vec::new();
+        if every(4, input) {
+            formats.extend([MigrateFormat::Human, MigrateFormat::Json]);
+        }
+        if every(16, input) {
             formats.extend([MigrateFormat::Markdown, MigrateFormat::Html]);
         }
         for format in formats {
@@ -249,8 +252,11 @@ fn every(times: u64, input: &[u8]) -> bool {
     (hash >> 17).is_multiple_of(times)
 }
 
-/// Writes the findings as people read them, now and then as programs do.
+/// Writes the findings of some inputs as people read them, of fewer as programs do.
 fn report_all(outcome: &Outcome, sources: &Sources, input: &[u8]) {
+    if !every(4, input) {
+        return;
+    }
     let checked = CheckReport {
         fleet: outcome.fleet.as_deref(),
         findings: &outcome.checked.findings,

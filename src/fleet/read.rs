@@ -1,6 +1,7 @@
 //! From files to a typed fleet: imports followed, definitions merged, every value decoded with its place.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use rayon::prelude::*;
 
@@ -84,6 +85,9 @@ pub struct Reading {
     pub found: Diagnostics,
 }
 
+/// The shape of a host.toml: the same for all fleets, and some hundreds of keys.
+static SHAPE: LazyLock<Shape> = LazyLock::new(HostFile::shape);
+
 /// Reads a fleet. `builtin` are the embedded modules as (name, text of module.toml); `is_prefix` tells prefixes of NixOS options
 /// from options, for routes that begin with `nixos`.
 pub fn read(files: &mut FleetFiles, builtin: &[(&str, &str)], is_prefix: &(dyn Fn(&[&str]) -> bool + Sync)) -> Reading {
@@ -101,9 +105,8 @@ pub fn read(files: &mut FleetFiles, builtin: &[(&str, &str)], is_prefix: &(dyn F
     let roots = defaults.iter().chain(trees.iter().map(|tree| &tree.node));
     modules.load(roots, files, builtin, &mut found);
 
-    let shape = HostFile::shape();
     let context =
-        Context { sources: &files.sources, defaults: defaults.as_ref(), modules: &modules, shape: &shape, is_prefix };
+        Context { sources: &files.sources, defaults: defaults.as_ref(), modules: &modules, shape: &SHAPE, is_prefix };
     let hosts: Vec<(Option<Host>, Diagnostics)> = trees.into_par_iter().map(|tree| context.host(tree)).collect();
     let mut read = BTreeMap::new();
     let mut unread = host_names(files);

@@ -3,12 +3,20 @@
 //! rnix and nixfmt_rs both bound the nesting of whole expressions, but not that of lists, of prefix operators and of
 //! chains of operators and arguments, whose trees are as deep as they are long: without this count some kilobytes of
 //! text would end the program.
+//!
+//! And how far text goes on without a break: rnix looks from each token ahead to where a path would end, so that a megabyte of `1.1.1`
+//! would take it hours.
+
+use std::ops::Range;
 
 use rnix::SyntaxKind::{
-    self, TOKEN_ASSERT, TOKEN_COLON, TOKEN_COMMA, TOKEN_ELSE, TOKEN_IF, TOKEN_IN, TOKEN_INTERPOL_END,
+    self, TOKEN_ASSERT, TOKEN_COLON, TOKEN_COMMA, TOKEN_COMMENT, TOKEN_ELSE, TOKEN_IF, TOKEN_IN, TOKEN_INTERPOL_END,
     TOKEN_INTERPOL_START, TOKEN_L_BRACE, TOKEN_L_BRACK, TOKEN_L_PAREN, TOKEN_LET, TOKEN_R_BRACE, TOKEN_R_BRACK,
-    TOKEN_R_PAREN, TOKEN_SEMICOLON, TOKEN_STRING_END, TOKEN_STRING_START, TOKEN_THEN, TOKEN_WITH,
+    TOKEN_R_PAREN, TOKEN_SEMICOLON, TOKEN_STRING_CONTENT, TOKEN_STRING_END, TOKEN_STRING_START, TOKEN_THEN, TOKEN_WITH,
 };
+
+/// How many bytes may follow a token that all could be parts of a path. Of what people write the longest is an attribute's route.
+pub(super) const MAX_RUN: usize = 1024;
 
 /// One bracket that is open, with the length of the chain that stands in it so far.
 struct Open {
@@ -20,13 +28,26 @@ struct Open {
 
 /// Returns at least the depth of the tree that the text parses to, in levels of brackets and links of chains.
 ///
-/// An element of a list and a binding of a set start anew, so that long ones count as one level.
-pub(super) fn nesting(text: &str) -> usize {
+/// An element of a list and a binding of a set start anew, so that long ones count as one level. The error is the place of what goes on
+/// for more than [`MAX_RUN`] bytes without a break.
+pub(super) fn nesting(text: &str) -> Result<usize, Range<usize>> {
     let mut open = vec![Open { kind: TOKEN_L_PAREN, chain: 0, waiting: 0 }];
     let mut depth = 0;
     let mut deepest = 0;
     let mut after_operand = false;
-    for (kind, _) in rnix::tokenize(text) {
+    let (mut at, mut run) = (0, 0);
+    for (kind, token) in rnix::tokenize(text) {
+        let start = at;
+        at += token.len();
+        if !matches!(kind, TOKEN_COMMENT | TOKEN_STRING_CONTENT) {
+            if run <= start {
+                run =
+                    start + text.get(start..).unwrap_or_default().bytes().take_while(|byte| is_of_path(*byte)).count();
+            }
+            if run.saturating_sub(at) > MAX_RUN {
+                return Err(start..run);
+            }
+        }
         if kind.is_trivia() {
             continue;
         }
@@ -69,7 +90,12 @@ pub(super) fn nesting(text: &str) -> usize {
         deepest = deepest.max(depth);
         after_operand = ends_operand(kind);
     }
-    deepest
+    Ok(deepest)
+}
+
+/// Tells whether rnix goes on looking for the end of a path.
+fn is_of_path(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"/_.+-<".contains(&byte)
 }
 
 fn opens(kind: SyntaxKind) -> bool {
@@ -91,14 +117,32 @@ fn ends_operand(kind: SyntaxKind) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_methods, reason = "a test measures time")]
+
     use super::*;
 
     #[test]
     fn long_files_are_not_deep() {
-        assert!(nesting(&format!("{{ {} }}", "a.b = \"x ${y} z\"; ".repeat(5000))) < 10);
-        assert!(nesting(&format!("with pkgs; [ {} ]", "a.b (f x) [ ] \"s\" ".repeat(5000))) < 10);
-        assert!(nesting(&format!("{{ {} }}: 1", "a ? 1, ".repeat(5000))) < 10);
-        assert!(nesting(&format!("let {} in 1", "a = with b; c; ".repeat(5000))) < 10);
+        for (text, what) in [
+            (format!("{{ {} }}", "a.b = \"x ${y} z\"; ".repeat(5000)), "bindings"),
+            (format!("with pkgs; [ {} ]", "a.b (f x) [ ] \"s\" ".repeat(5000)), "elements"),
+            (format!("{{ {} }}: 1", "a ? 1, ".repeat(5000)), "arguments"),
+            (format!("let {} in 1", "a = with b; c; ".repeat(5000)), "names"),
+            (format!("# {0}\n[ \"{0}\" ''{0}'' {1} ./{1} ]", "-a.".repeat(2000), "a".repeat(6000)), "words"),
+        ] {
+            assert!(nesting(&text).unwrap() < 10, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_goes_on_without_a_break_takes_no_longer_than_to_read_it() {
+        for unit in ["1.", "a.", "-", "+", "<", "a+", "1"] {
+            let text = format!("[ {} ]", unit.repeat(2_000_000));
+            let began = std::time::Instant::now();
+            assert_eq!(nesting(&text).is_err(), unit != "1", "{unit}");
+            // Where each token looks as far as the end these are hours.
+            assert!(began.elapsed() < std::time::Duration::from_mins(2), "{unit}: {:?}", began.elapsed());
+        }
     }
 
     #[test]
@@ -127,7 +171,9 @@ mod tests {
             "${",
         ] {
             let text = unit.repeat(1000);
-            assert!(nesting(&text) >= 999, "{unit}: {}", nesting(&text));
+            // What is too long is refused as what is too deep.
+            let levels = nesting(&text).unwrap_or(usize::MAX);
+            assert!(levels >= 999, "{unit}: {levels}");
         }
     }
 }

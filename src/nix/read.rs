@@ -3,7 +3,7 @@
 use rnix::ast::AstNode;
 use rnix::{ParseError, Root, SyntaxKind, SyntaxNode, TextRange};
 
-use super::nesting::nesting;
+use super::nesting::{MAX_RUN, nesting};
 
 /// The deepest nesting that is read, as levels of brackets and links of operator chains. The long chains of `++` in
 /// nixpkgs stay below 500; what rnix reads within this bound fits a thread's stack of 2 MiB without optimisation.
@@ -26,16 +26,40 @@ pub struct NixSyntaxError {
 impl NixSyntaxError {
     /// Makes an error at a range, moved onto character boundaries within the text.
     pub(super) fn new(text: &str, message: impl Into<String>, start: usize, end: usize) -> Self {
-        let start = text.floor_char_boundary(start.min(text.len()));
-        let end = text.ceil_char_boundary(end.clamp(start, text.len()));
-        let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
-        Self { message: message.into(), line, start, end }
+        Errors { text, at: 0, line: 1 }.error(message, start, end)
     }
 }
 
-/// Returns how deeply text nests; the error is text that nests too deeply to be read.
+/// Makes the errors of a text. It counts the lines between one error and the next: a file can have as many errors as words.
+struct Errors<'t> {
+    text: &'t str,
+    /// A place, and the line that it stands in.
+    at: usize,
+    line: usize,
+}
+
+impl Errors<'_> {
+    /// Makes an error at a range, moved onto character boundaries within the text.
+    fn error(&mut self, message: impl Into<String>, start: usize, end: usize) -> NixSyntaxError {
+        let start = self.text.floor_char_boundary(start.min(self.text.len()));
+        let end = self.text.ceil_char_boundary(end.clamp(start, self.text.len()));
+        if start < self.at {
+            (self.at, self.line) = (0, 1);
+        }
+        let between = self.text.as_bytes().get(self.at..start).unwrap_or_default();
+        self.line += memchr::memchr_iter(b'\n', between).count();
+        self.at = start;
+        NixSyntaxError { message: message.into(), line: self.line, start, end }
+    }
+}
+
+/// Returns how deeply text nests; the error is text that nests too deeply to be read, or goes on too long without a
+/// break.
 pub(super) fn bounded_nesting(text: &str) -> Result<usize, NixSyntaxError> {
-    let levels = nesting(text);
+    let levels = nesting(text).map_err(|place| {
+        let message = format!("more than {MAX_RUN} characters without a space between them");
+        NixSyntaxError::new(text, message, place.start, place.end)
+    })?;
     if levels <= MAX_NESTING {
         return Ok(levels);
     }
@@ -49,7 +73,8 @@ pub fn parse(text: &str) -> Result<SyntaxNode, Vec<NixSyntaxError>> {
     if parsed.errors().is_empty() {
         return Ok(parsed.syntax());
     }
-    Err(parsed.errors().iter().map(|error| from_rnix(text, error)).collect())
+    let mut errors = Errors { text, at: 0, line: 1 };
+    Err(parsed.errors().iter().map(|error| from_rnix(&mut errors, error)).collect())
 }
 
 /// Returns a node as one of rnix's types, if it is of that kind.
@@ -68,21 +93,21 @@ pub fn syntax_errors(text: &str) -> Vec<NixSyntaxError> {
 }
 
 /// Says an error of rnix in words.
-fn from_rnix(text: &str, error: &ParseError) -> NixSyntaxError {
-    let at = |range: &TextRange, message: String| {
-        NixSyntaxError::new(text, message, range.start().into(), range.end().into())
+fn from_rnix(errors: &mut Errors<'_>, error: &ParseError) -> NixSyntaxError {
+    let whole = (0, errors.text.len());
+    let end = (errors.text.trim_end().len(), errors.text.len());
+    let of = |range: &TextRange| (range.start().into(), range.end().into());
+    let (message, (start, end)) = match error {
+        ParseError::Unexpected(range) => ("unexpected text".to_owned(), of(range)),
+        ParseError::UnexpectedExtra(range) => ("text after the end of the expression".to_owned(), of(range)),
+        ParseError::UnexpectedWanted(_, range, wanted) => (format!("expected {}", words(wanted)), of(range)),
+        ParseError::UnexpectedDoubleBind(range) => ("the argument set is named twice".to_owned(), of(range)),
+        ParseError::UnexpectedEOF => ("the file ends within an expression".to_owned(), end),
+        ParseError::UnexpectedEOFWanted(wanted) => (format!("the file ends where {} is expected", words(wanted)), end),
+        ParseError::DuplicatedArgs(range, name) => (format!("the argument `{name}` is named twice"), of(range)),
+        other => (other.to_string(), whole),
     };
-    let end = |message: String| NixSyntaxError::new(text, message, text.trim_end().len(), text.len());
-    match error {
-        ParseError::Unexpected(range) => at(range, "unexpected text".to_owned()),
-        ParseError::UnexpectedExtra(range) => at(range, "text after the end of the expression".to_owned()),
-        ParseError::UnexpectedWanted(_, range, wanted) => at(range, format!("expected {}", words(wanted))),
-        ParseError::UnexpectedDoubleBind(range) => at(range, "the argument set is named twice".to_owned()),
-        ParseError::UnexpectedEOF => end("the file ends within an expression".to_owned()),
-        ParseError::UnexpectedEOFWanted(wanted) => end(format!("the file ends where {} is expected", words(wanted))),
-        ParseError::DuplicatedArgs(range, name) => at(range, format!("the argument `{name}` is named twice")),
-        other => NixSyntaxError::new(text, other.to_string(), 0, text.len()),
-    }
+    errors.error(message, start, end)
 }
 
 /// Names what a parser expected, as it is written.
@@ -129,7 +154,20 @@ fn word(kind: SyntaxKind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_methods, reason = "a test measures time")]
+
     use super::*;
+
+    #[test]
+    fn as_many_errors_as_words_take_no_longer_than_to_read_them() {
+        let began = std::time::Instant::now();
+        let errors = syntax_errors(&format!("{{ a = [ {}", ")\n".repeat(300_000)));
+        assert!(errors.len() > 250_000, "{}", errors.len());
+        let lines: Vec<usize> = errors.iter().take(250_000).map(|error| error.line).collect();
+        assert!(lines.is_sorted() && lines.last() > Some(&200_000), "{:?}", lines.last());
+        // Where each counted the lines before it these were half an hour.
+        assert!(began.elapsed() < std::time::Duration::from_mins(4), "{:?}", began.elapsed());
+    }
 
     #[test]
     fn an_error_lies_within_the_text_and_says_what_is_missing() {
