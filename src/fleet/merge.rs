@@ -7,6 +7,7 @@
 
 use super::shape::Shape;
 use crate::source::{Diagnostic, Diagnostics, Entry, Item, Kind, NORMAL, Node, ORDER, Place, Table};
+use crate::source::secret::masked;
 
 /// Priority of `mkDefault` (`lib.mkDefault`).
 const DEFAULT: u32 = 1000;
@@ -274,11 +275,11 @@ fn is_same(one: &Node, other: &Node) -> bool {
 
 fn shown(node: &Node) -> String {
     match &node.kind {
-        Kind::Str(text) => format!("{text:?}"),
+        Kind::Str(text) => masked(&format!("{text:?}")).into_owned(),
         Kind::Int(value) => value.to_string(),
         Kind::Float(value) => value.to_string(),
         Kind::Bool(value) => value.to_string(),
-        Kind::Date(text) | Kind::Nix(text) => text.clone(),
+        Kind::Date(text) | Kind::Nix(text) => masked(text).into_owned(),
         Kind::Null | Kind::List(_) | Kind::Table(_) => node.describe().to_owned(),
     }
 }

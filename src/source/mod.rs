@@ -16,6 +16,7 @@ mod load;
 mod manifests;
 mod node;
 mod quote;
+pub mod secret;
 mod toml;
 
 pub use assets::{Asset, AssetFile, MAX_ASSET_BYTES, MAX_FOLDER_BYTES, MAX_FOLDER_FILES, OWN_FOLDERS};

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::secret::masked;
+
 /// The longest piece of foreign text that a message repeats, in characters.
 const LONGEST: usize = 80;
 
@@ -35,9 +37,9 @@ pub fn joined<T: AsRef<str>>(phrases: &[T], most: usize) -> String {
     }
 }
 
-/// Returns the text in backticks, escaped and cut to a length that fits a message.
+/// Returns the text in backticks, escaped, without what is told to be a secret, and cut to a length that fits a message.
 pub fn quoted(text: &str) -> String {
-    let mut shown = printable(text);
+    let mut shown = printable(&masked(text));
     if let Some((cut, _)) = shown.char_indices().nth(LONGEST) {
         shown.truncate(cut);
         shown.push('…');
@@ -73,6 +75,11 @@ mod tests {
     #[test]
     fn no_control_or_bidi_character_reaches_a_message() {
         assert_eq!(quoted("a\u{1b}[31m\u{202e}b\n"), "`a\\u{1b}[31m\\u{202e}b\\u{a}`");
+    }
+
+    #[test]
+    fn no_part_of_a_secret_is_quoted_however_long_it_is() {
+        assert_eq!(quoted(&format!("x = ghp_{}", "a1".repeat(100))), "`x = [secret]`");
     }
 
     #[test]
