@@ -6,8 +6,8 @@
 //! each of its keys (as NixOS pushes properties down); on a table of free names it decides about the table as a whole.
 
 use super::shape::Shape;
-use crate::source::{Diagnostic, Diagnostics, Entry, Item, Kind, NORMAL, Node, ORDER, Place, Table};
 use crate::source::secret::masked;
+use crate::source::{Diagnostic, Diagnostics, Entry, Item, Kind, NORMAL, Node, ORDER, Place, Table};
 
 /// Priority of `mkDefault` (`lib.mkDefault`).
 const DEFAULT: u32 = 1000;

@@ -27,5 +27,5 @@ pub use json::parse_json;
 pub use load::{FleetFiles, LoadError, MAX_FILE_BYTES, load, load_nix};
 pub use manifests::{ManifestFile, load_manifests, load_named};
 pub use node::{Entry, Item, Kind, NORMAL, Node, ORDER, Table};
-pub use quote::{joined, nearest, printable, quoted};
+pub use quote::{joined, nearest, pretty_json, printable, printable_lines, quoted};
 pub use toml::parse_toml;

@@ -103,7 +103,8 @@ pub fn find(text: &str) -> Option<Inline> {
 fn keys(text: &str) -> impl Iterator<Item = Range<usize>> {
     let pem = text.match_indices("-----BEGIN ").filter_map(|(at, begin)| {
         let rest = text.get(at + begin.len()..)?;
-        let title = rest.find(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == ' ')).unwrap_or(rest.len());
+        let title =
+            rest.find(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == ' ')).unwrap_or(rest.len());
         rest.get(..title).filter(|title| title.contains("PRIVATE KEY"))?;
         let body = rest.get(title..).map_or(title, |rest| title + rest.len() - rest.trim_start_matches('-').len());
         let end = rest.find("-----END ").filter(|end| *end >= body).unwrap_or(rest.len());
@@ -313,14 +314,23 @@ mod tests {
         let token = "glpat-zL1YX7ZedMZR70CDmjJM";
         for (text, left) in [
             (format!("a = [ \"{token}\" ], b.\"{token}\" = 1"), "a = [ \"[secret]\" ], b.\"[secret]\" = 1"),
-            ("postgres://forge:horse@db/forge https://a:b@c".to_owned(), "postgres://forge:[secret]@db/forge https://a:[secret]@c"),
+            (
+                "postgres://forge:horse@db/forge https://a:b@c".to_owned(),
+                "postgres://forge:[secret]@db/forge https://a:[secret]@c",
+            ),
             ("services.x.adminPassword = \"correct horse\";".to_owned(), "services.x.adminPassword = \"[secret]\";"),
             ("{\"apiToken\": \"x1\", \"n\": 1}".to_owned(), "{\"apiToken\": \"[secret]\", \"n\": 1}"),
             ("run --db-password=horse --port=1".to_owned(), "run --db-password=[secret] --port=1"),
             ("DB_PASSWORD: horse # x".to_owned(), "DB_PASSWORD: [secret] # x"),
             ("what prints the token: a word".to_owned(), "what prints the token: a word"),
-            ("-----BEGIN PRIVATE KEY-----\nMC4C\n-----END PRIVATE KEY-----\nx".to_owned(), "-----BEGIN PRIVATE KEY-----[secret]-----END PRIVATE KEY-----\nx"),
-            ("passwordFile = \"x\"; token = \"${x}\"; secretPath = /run/x; password = /run/y".to_owned(), "passwordFile = \"x\"; token = \"${x}\"; secretPath = /run/x; password = /run/y"),
+            (
+                "-----BEGIN PRIVATE KEY-----\nMC4C\n-----END PRIVATE KEY-----\nx".to_owned(),
+                "-----BEGIN PRIVATE KEY-----[secret]-----END PRIVATE KEY-----\nx",
+            ),
+            (
+                "passwordFile = \"x\"; token = \"${x}\"; secretPath = /run/x; password = /run/y".to_owned(),
+                "passwordFile = \"x\"; token = \"${x}\"; secretPath = /run/x; password = /run/y",
+            ),
         ] {
             assert_eq!(masked(&text), left);
         }
@@ -328,7 +338,8 @@ mod tests {
 
     #[test]
     fn a_line_of_a_private_key_is_stars_and_keeps_its_length() {
-        let text = "a = ''\n  -----BEGIN OPENSSH PRIVATE KEY-----\n  b3Blbn\n  -----END OPENSSH PRIVATE KEY-----\n  b3Blbn\n";
+        let text =
+            "a = ''\n  -----BEGIN OPENSSH PRIVATE KEY-----\n  b3Blbn\n  -----END OPENSSH PRIVATE KEY-----\n  b3Blbn\n";
         let lines: Vec<String> = text
             .split_inclusive('\n')
             .scan(0, |at, line| {

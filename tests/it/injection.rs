@@ -3,14 +3,18 @@
 //!
 //! The judges are those languages themselves (`judges`), and each has to notice a text that does what it wants before it is asked.
 
+mod fields;
 mod judges;
+mod machines;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::sync::OnceLock;
 
-use hostwright::check::{SCAFFOLD, check_files};
+use hostwright::check::{SCAFFOLD, check_files, rules};
 use hostwright::compile::compile;
 use hostwright::facts::Facts;
+use hostwright::fleet::schema::documents;
 use hostwright::kubernetes::context::Target;
 use hostwright::kubernetes::ledger::Outcome;
 use hostwright::kubernetes::tree::Node as YamlNode;
@@ -20,7 +24,7 @@ use hostwright::propose::{Machine, Wishes, host_toml};
 use hostwright::report::migrate::{MigrateFormat, MigrateOptions};
 use hostwright::report::plan::PlanFormat;
 use hostwright::report::{self, CheckReport, Format, Options, Verbosity};
-use hostwright::source::{FleetFiles, Kind, Level, ManifestFile, Node, Place, Sources, parse_json, parse_toml};
+use hostwright::source::{FleetFiles, Level, ManifestFile, Node, Place, Sources, parse_json, parse_toml};
 use hostwright::text::Templates;
 use rayon::prelude::*;
 
@@ -130,43 +134,28 @@ fn is_whole() -> bool {
     std::env::var_os("HOSTWRIGHT_ALL").is_some()
 }
 
-/// Returns the texts of a field: all of them, or of a sample a few, and others for the next field.
-fn texts_of(turn: usize, every: usize) -> Vec<String> {
-    let step = if is_whole() { 1 } else { every };
-    corpus().into_iter().skip(turn % step).step_by(step).collect()
+/// Returns a text of the corpus, another one at each turn.
+fn text_of(turn: usize) -> String {
+    let all = corpus();
+    all[turn % all.len()].clone()
 }
 
 /// Takes a sample out of cases, evenly; all of them where everything is wanted.
 fn some<T>(cases: Vec<T>, most: usize) -> Vec<T> {
     let step = if is_whole() { 1 } else { cases.len().div_ceil(most).max(1) };
-    // A step that shares no factor with the number of texts meets all of them.
     cases.into_iter().step_by(step).collect()
 }
 
-/// Returns the places of every string and every key of a file of TOML or JSON.
-fn places(path: &str, text: &str) -> Vec<Place> {
-    fn collect(node: &Node, places: &mut Vec<Place>) {
-        match &node.kind {
-            Kind::Str(_) => places.push(node.place),
-            Kind::List(items) => items.iter().for_each(|item| collect(&item.node, places)),
-            Kind::Table(table) => table.values().for_each(|entry| {
-                places.push(entry.key);
-                collect(&entry.node, places);
-            }),
-            _ => {}
-        }
-    }
+/// Reads a file of TOML or JSON.
+fn tree(path: &str, text: &str) -> Node {
     let mut sources = Sources::default();
     let file = sources.add(path, text);
-    let (mut found, mut places) = (Vec::new(), Vec::new());
+    let mut found = Vec::new();
     if path.ends_with(".json") {
-        collect(&parse_json(&sources, file, "input", &mut found).unwrap(), &mut places);
+        parse_json(&sources, file, "input", &mut found).unwrap()
     } else {
-        collect(&parse_toml(&sources, file, &mut found), &mut places);
+        parse_toml(&sources, file, &mut found)
     }
-    places.sort();
-    places.dedup();
-    places
 }
 
 /// Puts texts into a file, each as a string at its place; places must not overlap.
@@ -210,19 +199,18 @@ fn take(files: &Files, what: &str, facts: &Facts, pages: bool) -> Came {
         assert_eq!(judges::steers_a_terminal(&human), None, "{what}");
         assert!(!human.contains("internal error"), "{what}: {human}");
         assert_eq!(judges::is_no_annotation(&written(Format::Github)), None, "{what}");
-        let errors = outcome
-            .checked
-            .findings
-            .iter()
-            .filter(|finding| finding.level == Level::Error && finding.allowed.is_none());
-        let Some(fleet) = fleet.filter(|_| errors.count() == 0) else {
-            came.refused = 1;
-            return;
-        };
         for format in [Format::Json, Format::Sarif] {
             serde_json::from_str::<serde_json::Value>(&written(format)).unwrap_or_else(|why| panic!("{what}: {why}"));
         }
         roxmltree::Document::parse(&written(Format::Junit)).unwrap_or_else(|why| panic!("{what}: {why}"));
+        // What breaks a rule may be allowed by its author, what cannot be read goes nowhere.
+        let is_input = |rule: &str| rules::find(rule).is_some_and(|rule| rule.group.as_str() == "input");
+        let findings = outcome.checked.findings.iter();
+        let stops = findings.filter(|finding| finding.level == Level::Error && is_input(finding.rule)).count() > 0;
+        let Some(fleet) = fleet.filter(|_| !stops) else {
+            came.refused = 1;
+            return;
+        };
         let none: [(String, String); 0] = [];
         let Ok(compiled) = compile(fleet, &[], facts, sources, &Templates::new(none).unwrap()) else {
             came.refused = 1;
@@ -255,186 +243,239 @@ fn take(files: &Files, what: &str, facts: &Facts, pages: bool) -> Came {
                 }
                 let human = report::plan::write(&made, PlanFormat::Human, false).unwrap();
                 assert_eq!(judges::steers_a_terminal(&human), None, "{what}");
-                if !pages {
-                    continue;
-                }
                 let markdown = report::plan::write(&made, PlanFormat::Markdown, false).unwrap();
                 assert_eq!(judges::is_more_than_words(&markdown), None, "{what}");
                 let page = report::plan::write(&made, PlanFormat::Html, false).unwrap();
                 assert_eq!(judges::is_more_than_text(&page), None, "{what}");
-                came.pages.insert(page, what.to_owned());
+                if pages {
+                    came.pages.insert(page, what.to_owned());
+                }
             }
         }
     });
     came
 }
 
-/// A fleet, and which of its files get texts.
+/// A fleet whose strings are changed.
 struct Subject {
-    name: &'static str,
+    name: String,
     files: Files,
-    changed: Vec<&'static str>,
+    sound: OnceLock<bool>,
 }
 
+impl Subject {
+    fn new(name: &str, files: Files) -> Self {
+        Self { name: name.to_owned(), files, sound: OnceLock::new() }
+    }
+
+    /// Returns the fleet with texts in one of its files.
+    fn with(&self, file: usize, at: &[(Place, &str)]) -> Files {
+        let mut files = self.files.clone();
+        files[file].1 = put(&self.files[file].1, at);
+        files
+    }
+
+    /// Tells whether the fleet as it is goes the whole way.
+    fn is_sound(&self, facts: &Facts) -> bool {
+        *self.sound.get_or_init(|| take(&self.files, &self.name, facts, false).refused == 0)
+    }
+}
+
+/// Returns the files of a folder that a fleet is made of, by their paths in it.
+fn files_below(folder: &str) -> Files {
+    let root = repository().join(folder);
+    let mut files: Files = ["fleet.toml", "hosts", "modules", "nixos"]
+        .iter()
+        .flat_map(|part| walkdir::WalkDir::new(root.join(part)).into_iter().filter_map(Result::ok))
+        .filter(|entry| entry.file_type().is_file() && !entry.path().components().any(|part| part.as_os_str() == "nix"))
+        .filter_map(|entry| {
+            let path = entry.path().strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+            Some((path, fs::read_to_string(entry.path()).ok()?))
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+/// Returns fleets of one host each: those of the tests, the example, and for each module one that has nothing else.
 fn subjects() -> Vec<Subject> {
-    let read = |path: &str| fs::read_to_string(repository().join(path)).unwrap();
-    let of = |folder: &str, paths: &[&str]| -> Files {
-        paths.iter().map(|path| ((*path).to_owned(), read(&format!("{folder}{path}")))).collect()
-    };
     let scaffold: Files = SCAFFOLD.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
-    let mut names = scaffold.clone();
-    names.push(("hosts/a/host.toml".to_owned(), crate::hostile::NAMES.to_owned()));
-    let example = [
-        "fleet.toml",
-        "hosts/lufta/host.toml",
-        "hosts/attic/host.toml",
-        "modules/base/module.toml",
-        "modules/gitea/module.toml",
+    let with = |more: &[(&str, &str)]| -> Files {
+        scaffold
+            .iter()
+            .cloned()
+            .chain(more.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())))
+            .collect()
+    };
+    let mut all = vec![
+        Subject::new("tests/strings", files_below("tests/strings")),
+        Subject::new("names of everything", with(&[("hosts/a/host.toml", crate::hostile::NAMES)])),
     ];
-    let today = ["fleet.toml", "hosts/lufta/host.toml", "hosts/lufta/facts.json"];
-    let mut with_facts = of("tests/fleets/lufta-today/", &today);
-    // What that fleet is there to show is an error, and what has one is not compiled.
-    with_facts[1].1 = with_facts[1].1.replace("rescue = { zfs = \"2.1\" }", "rescue = { zfs = \"2.4\" }");
-    vec![
-        Subject { name: "the example", files: of("", &example), changed: example.to_vec() },
-        Subject { name: "names of everything", files: names, changed: vec!["hosts/a/host.toml"] },
-        Subject {
-            name: "backups",
-            files: of(
-                "tests/fleets/backup/",
-                &["fleet.toml", "hosts/restic/host.toml", "hosts/borg/host.toml", "hosts/snapshots/host.toml"],
-            ),
-            changed: vec!["hosts/restic/host.toml", "hosts/borg/host.toml", "hosts/snapshots/host.toml"],
-        },
-        Subject {
-            name: "services",
-            files: of(
-                "tests/fleets/services/",
-                &["fleet.toml", "hosts/timers/host.toml", "hosts/pods/host.toml", "hosts/web/host.toml"],
-            ),
-            changed: vec!["hosts/timers/host.toml", "hosts/pods/host.toml", "hosts/web/host.toml"],
-        },
-        Subject { name: "facts", files: with_facts, changed: vec!["hosts/lufta/facts.json"] },
-    ]
+    let other = fs::read_to_string(repository().join("tests/strings/other-fleet.toml")).unwrap();
+    all.push(Subject::new("tests/strings/other-fleet.toml", vec![("fleet.toml".to_owned(), other)]));
+    let mut folders: Vec<String> = fs::read_dir(repository().join("tests/fleets"))
+        .unwrap()
+        .map(|entry| format!("tests/fleets/{}", entry.unwrap().file_name().to_str().unwrap()))
+        .collect();
+    folders.sort();
+    for folder in folders.iter().map(String::as_str).chain([""]) {
+        let files = files_below(folder);
+        let host_of =
+            |path: &str| path.strip_prefix("hosts/").and_then(|rest| Some(rest.split_once('/')?.0.to_owned()));
+        let hosts: BTreeSet<String> = files.iter().filter_map(|(path, _)| host_of(path)).collect();
+        // The repository's own modules are embedded.
+        let is_own = |path: &str| !folder.is_empty() || !path.starts_with("modules/");
+        for host in hosts {
+            let is_its = |path: &str| host_of(path).is_none_or(|other| other == host) && is_own(path);
+            let own = files.iter().filter(|(path, _)| is_its(path)).cloned().collect();
+            all.push(Subject::new(&format!("{folder} {host}"), own));
+        }
+    }
+    for (path, text) in files_below("").into_iter().filter(|(path, _)| path.ends_with("/module.toml")) {
+        let name = path.split('/').nth(1).unwrap();
+        let is_profile = text.contains("kind = \"profile\"");
+        let host = if is_profile {
+            format!("imports = [\"{name}\"]\n")
+        } else {
+            format!("[services.{name}]\nkind = \"native\"\n")
+        };
+        all.push(Subject::new(&path, with(&[(&path, &text), ("hosts/a/host.toml", &host)])));
+    }
+    all.sort_by_key(|subject| subject.files.iter().map(|(_, text)| text.len()).sum::<usize>());
+    all
+}
+
+/// Returns the schema of a file, by its path in a fleet.
+fn schema_of(path: &str) -> Option<(&'static str, serde_json::Value)> {
+    match path.rsplit('/').next()? {
+        "fleet.toml" => Some(("fleet", documents::fleet())),
+        "host.toml" => Some(("host", documents::host())),
+        "facts.json" => Some(("facts", documents::facts())),
+        "module.toml" => Some(("module", documents::module())),
+        _ => None,
+    }
+}
+
+/// Where a string stands: the number of a fleet, that of one of its files, and the place there.
+type Spot = (usize, usize, Place);
+
+/// Returns every string and free name of all fleets, by its name in the schemas; what stands in the smallest fleet first.
+fn spots(subjects: &[Subject]) -> BTreeMap<String, Vec<Spot>> {
+    let mut all: BTreeMap<String, Vec<Spot>> = BTreeMap::new();
+    for (number, subject) in subjects.iter().enumerate() {
+        for (file, (path, text)) in subject.files.iter().enumerate() {
+            let Some((kind, schema)) = schema_of(path) else { continue };
+            for (field, place) in fields::of_file(&schema, &tree(path, text)) {
+                all.entry(format!("{kind}{field}")).or_default().push((number, file, place));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn every_string_that_a_schema_allows_stands_in_a_file_of_the_tests() {
+    let spots = spots(&subjects());
+    let mut missing = Vec::new();
+    let mut strings = 0;
+    for path in ["fleet.toml", "host.toml", "facts.json", "module.toml"] {
+        let (kind, schema) = schema_of(path).unwrap();
+        for field in fields::of_schema(&schema) {
+            strings += 1;
+            let name = format!("{kind}{field}");
+            if !spots.contains_key(&name) {
+                missing.push(name);
+            }
+        }
+    }
+    assert_eq!(missing, Vec::<String>::new(), "no file of the tests has these; write them into tests/strings");
+    println!("{strings} strings of schemas; {} with those of few words", spots.len());
+    assert!(strings > 300);
 }
 
 /// Judges what all cases brought, and says how much there was.
 fn judge(came: &Came, test: &str, lines: usize) {
     let all = is_whole();
-    // The judges see what they are there for.
-    assert!(judges::steers_a_terminal("a\u{1b}[31m").is_some() && judges::steers_a_terminal("a\nb").is_none());
-    assert!(judges::is_no_annotation("::error file=a::b\n::stop-commands::x\n").is_some());
-    assert!(
-        judges::is_more_than_text("<p>a<script>b").is_some()
-            && judges::is_more_than_text("<p title=\"a\" onclick=b>").is_some()
-    );
-    assert!(
-        judges::is_more_than_words("a <b>c").is_some() && judges::is_more_than_words("| a | b |\n| a |\n").is_some()
-    );
+    // Those first that hold a text.
+    let first = |texts: &BTreeMap<String, String>, most: usize| -> Vec<String> {
+        let (with, without): (Vec<&String>, Vec<&String>) = texts.keys().partition(|text| text.contains(CANARY));
+        with.into_iter().chain(without).take(if all { usize::MAX } else { most }).cloned().collect()
+    };
     if let Some(files) = judges::nix_reads(&came.nix, test) {
-        let mut texts: Vec<&String> = came.nix.keys().filter(|text| text.contains(CANARY)).collect();
-        texts.extend(came.nix.keys().filter(|text| !text.contains(CANARY)));
-        let evaluated = judges::nix_evaluates(texts.into_iter().take(if all { usize::MAX } else { 60 }));
+        let evaluated = judges::nix_evaluates(&first(&came.nix, 60));
         assert!(evaluated > 5, "{evaluated} files are evaluated");
         println!("nix-instantiate --parse {files} files, --eval {evaluated} of them to the end");
     }
-    let Some(cage) = Cage::new(test) else {
-        eprintln!("skipped: {test}: nobody may enter a root of their own");
-        return;
-    };
-    // A sample of the lines, those first that hold a text.
-    let mut chosen: Vec<&String> = came.lines.keys().filter(|line| line.contains(CANARY)).collect();
-    chosen.extend(came.lines.keys().filter(|line| !line.contains(CANARY)));
-    let chosen: Vec<String> = chosen.into_iter().take(if all { usize::MAX } else { lines }).cloned().collect();
-    if let Some(line) = cage.run(&chosen) {
-        panic!("{:?}: a line did what a text of it says: {line}", came.lines.get(&line));
-    }
-    let mut scripts: Vec<&String> = came.scripts.keys().filter(|text| text.contains(CANARY)).collect();
-    scripts.extend(came.scripts.keys().filter(|text| !text.contains(CANARY)));
-    let scripts: Vec<String> = scripts.into_iter().take(if all { usize::MAX } else { lines / 4 }).cloned().collect();
-    if let Some(script) = cage.run(&scripts) {
-        panic!("{:?}: a script did what a text of it says:\n{script}", came.scripts.get(&script));
-    }
-    let calls = cage.calls();
-    let known = BTreeSet::from([vec!["-oProxyCommand=touch hwcanary".to_owned(), "--".to_owned(), "h".to_owned()]]);
-    if judges::ssh_starts_something(&known, test).is_some() {
-        let few: BTreeSet<Vec<String>> = calls.iter().take(if all { usize::MAX } else { 200 }).cloned().collect();
-        assert_eq!(judges::ssh_starts_something(&few, test), None);
+    if let Some(cage) = Cage::new(test) {
+        let (lines, scripts) = (first(&came.lines, lines), first(&came.scripts, lines / 8));
+        if let Some(line) = cage.run(&lines) {
+            panic!("{:?}: a line did what a text of it says: {line}", came.lines.get(&line));
+        }
+        if let Some(script) = cage.run(&scripts) {
+            panic!("{:?}: a script did what a text of it says:\n{script}", came.scripts.get(&script));
+        }
+        let (ssh, kubectl) = (cage.calls("ssh"), cage.calls("kubectl"));
+        assert_eq!(judges::kubectl_takes_an_option(&kubectl), None);
+        let few: BTreeSet<Vec<String>> = ssh.into_iter().take(if all { usize::MAX } else { 60 }).collect();
+        assert_eq!(judges::ssh_starts_something(&few), None);
+        let (lines, scripts) = (lines.len(), scripts.len());
         println!(
-            "run {} lines and {} scripts; {} calls of ssh judged by ssh -G",
-            chosen.len(),
-            scripts.len(),
-            few.len()
+            "run {lines} lines and {scripts} scripts; {} calls of ssh by ssh -G, {} of kubectl",
+            few.len(),
+            kubectl.len()
         );
     }
     let mut pages: Vec<String> = came.pages.keys().cloned().collect();
     if !pages.is_empty() && is_installed("chromium", "chromium", test) {
-        let bad =
-            "<html><head><title>x</title></head><body><img src=x onerror=window.hwcanary=1></body></html>".to_owned();
-        assert!(judges::browser_runs(&[bad]).is_some(), "the browser does not notice a page that runs something");
         pages.sort_by_key(|page| !page.contains(CANARY));
-        pages.truncate(if all { 200 } else { 4 });
+        pages.truncate(if all { 200 } else { 3 });
         assert_eq!(judges::browser_runs(&pages), None);
         println!("{} pages opened in a browser", pages.len());
     }
 }
 
 #[test]
-fn a_text_in_any_field_of_definitions_and_facts_is_refused_or_stays_a_text_in_every_language() {
-    let test = "a_text_in_any_field_of_definitions_and_facts_is_refused_or_stays_a_text_in_every_language";
+fn a_text_in_any_string_of_definitions_modules_and_facts_is_refused_or_stays_a_text() {
+    let test = "a_text_in_any_string_of_definitions_modules_and_facts_is_refused_or_stays_a_text";
     let facts = Facts::embedded();
-    let mut whole = Came::default();
-    for subject in subjects() {
-        let own = take(&subject.files, subject.name, &facts, false);
-        assert_eq!(own.refused, 0, "{} itself is sound", subject.name);
-        let mut cases = Vec::new();
-        let mut fields = 0;
-        for (number, (path, text)) in
-            subject.files.iter().enumerate().filter(|(_, (path, _))| subject.changed.contains(&path.as_str()))
-        {
-            for (turn, place) in places(path, text).into_iter().enumerate() {
-                fields += 1;
-                for hostile in texts_of(turn, 21) {
-                    cases.push((number, place, hostile));
-                }
-            }
-        }
-        let cases = some(cases, 90);
-        let one = |(number, place, hostile): &(usize, Place, String)| {
-            let mut files = subject.files.clone();
-            files[*number].1 = put(&subject.files[*number].1, &[(*place, hostile)]);
-            let what = format!(
-                "{} at {} as {:?}",
-                files[*number].0,
-                place.start,
-                hostile.chars().take(60).collect::<String>()
-            );
-            take(&files, &what, &facts, false)
-        };
-        let came: Vec<Came> = cases.par_iter().map(one).collect();
-        // Each text once more, at all places of a file at once that took one: what pages show.
-        let mut places_of: BTreeMap<(usize, &str), Vec<Place>> = BTreeMap::new();
-        for ((number, place, hostile), came) in cases.iter().zip(&came) {
-            if came.refused == 0 {
-                places_of.entry((*number, hostile)).or_default().push(*place);
-            }
-        }
-        let together = |((number, hostile), places): (&(usize, &str), &Vec<Place>)| {
-            let mut files = subject.files.clone();
-            let at: Vec<(Place, &str)> = places.iter().map(|place| (*place, *hostile)).collect();
-            files[*number].1 = put(&subject.files[*number].1, &at);
-            take(&files, &format!("{} everywhere as {hostile:?}", files[*number].0), &facts, true)
-        };
-        let at_once: Vec<Came> = some(places_of.iter().collect(), 8).into_par_iter().map(together).collect();
-        let mut all = Came::default();
-        for came in came.into_iter().chain(at_once) {
-            all = all.add(came);
-        }
-        all.counted(subject.name, fields);
-        assert!(all.refused > 10 && all.cases - all.refused > 5, "both ways must have been seen with {}", subject.name);
-        whole = whole.add(all);
+    let subjects = subjects();
+    let spots = spots(&subjects);
+    // Of each string the place in the smallest fleet that goes the whole way.
+    let best = |spots: &Vec<Spot>| -> Spot {
+        let sound = spots.iter().find(|(subject, ..)| subjects[*subject].is_sound(&facts));
+        *sound.unwrap_or(&spots[0])
+    };
+    let strings: Vec<(&String, Spot)> = spots.par_iter().map(|(name, spots)| (name, best(spots))).collect();
+    let mut cases: Vec<(String, Spot, String)> = Vec::new();
+    for (turn, (name, spot)) in strings.iter().enumerate() {
+        let texts = if is_whole() { corpus() } else { vec![text_of(turn)] };
+        cases.extend(texts.into_iter().map(|text| ((*name).clone(), *spot, text)));
     }
-    judge(&whole, test, 1_200);
+    let one = |(name, (subject, file, place), text): &(String, Spot, String)| {
+        let files = subjects[*subject].with(*file, &[(*place, text)]);
+        take(&files, &format!("{name} of {} as {text:.60?}", subjects[*subject].name), &facts, false)
+    };
+    let came: Vec<Came> = cases.par_iter().map(one).collect();
+    // What each file took by itself, all at once: what pages show.
+    let mut taken: BTreeMap<(usize, usize), BTreeMap<Place, &str>> = BTreeMap::new();
+    for ((_, (subject, file, place), text), came) in cases.iter().zip(&came) {
+        if came.refused == 0 && text.len() < 1000 {
+            taken.entry((*subject, *file)).or_default().insert(*place, text);
+        }
+    }
+    let together = |((subject, file), texts): (&(usize, usize), &BTreeMap<Place, &str>)| {
+        let texts: Vec<(Place, &str)> = texts.iter().map(|(place, text)| (*place, *text)).collect();
+        let what = format!("all strings of {}", subjects[*subject].name);
+        take(&subjects[*subject].with(*file, &texts), &what, &facts, true)
+    };
+    let mut most: Vec<_> = taken.iter().collect();
+    most.sort_by_key(|(_, texts)| std::cmp::Reverse(texts.len()));
+    most.truncate(if is_whole() { usize::MAX } else { 4 });
+    let at_once: Vec<Came> = most.into_par_iter().map(together).collect();
+    let all = came.into_iter().chain(at_once).fold(Came::default(), Came::add);
+    all.counted("definitions, modules and facts", strings.len());
+    assert!(all.refused > 50 && all.cases - all.refused > 50, "both ways must have been seen");
+    judge(&all, test, 600);
 }
 
 /// Returns where every scalar and every key of manifests stands.
@@ -510,18 +551,15 @@ fn a_text_in_any_field_of_manifests_is_refused_or_stays_a_text_in_every_language
         .iter()
         .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(path).unwrap()))
         .collect();
-    let every = corpus().len();
     for (number, (_, text)) in texts.iter().enumerate() {
         let places = yaml_places(text);
         for (turn, place) in places.iter().enumerate() {
             fields += 1;
-            // Every field gets one text; with `HOSTWRIGHT_ALL` all of them.
-            for hostile in texts_of(turn + number * 7, every * 3) {
-                cases.push((number, vec![*place], hostile));
-            }
+            cases.push((number, vec![*place], text_of(turn + number * 7)));
         }
         // All values at once, those alone that no other holds: what a page shows.
-        for hostile in texts_of(number, every) {
+        let short = |text: &String| text.len() < 1000;
+        for hostile in if is_whole() { corpus() } else { vec![text_of(number)] }.into_iter().filter(short) {
             let leaves: Vec<(u32, u32)> =
                 places.iter().filter(|(start, end)| *end - *start > 3 && start % 3 == 0).copied().collect();
             at_once.push((number, leaves, hostile));
@@ -537,21 +575,22 @@ fn a_text_in_any_field_of_manifests_is_refused_or_stays_a_text_in_every_language
         let what = format!("{name} at {:?} as {:?}", at.first(), hostile.chars().take(60).collect::<String>());
         take_manifests(&changed, &what, &facts, pages)
     };
-    let (cases, at_once) = (some(cases, 250), some(at_once, 12));
+    let (cases, at_once) = (some(cases, 120), some(at_once, 8));
     let mut came: Vec<Came> = cases.par_iter().map(|case| one(case, false)).collect();
     came.extend(at_once.par_iter().map(|case| one(case, true)).collect::<Vec<_>>());
     let all = came.into_iter().fold(Came::default(), Came::add);
     all.counted("manifests", fields);
     assert!(all.cases > all.refused, "nothing passed through");
-    judge(&all, test, 600);
+    judge(&all, test, 300);
 }
 
 #[test]
 fn a_text_in_any_fact_becomes_a_proposal_that_says_no_more_than_it() {
     let (path, text) = ("facts.json", crate::new::FACTS);
     let (mut cases, mut proposals) = (0, 0);
-    for (turn, place) in places(path, text).into_iter().enumerate() {
-        for hostile in texts_of(turn, 9) {
+    let spots = fields::of_file(&documents::facts(), &tree(path, text));
+    for (turn, (_, place)) in spots.into_iter().enumerate() {
+        for hostile in if is_whole() { corpus() } else { (0..4).map(|more| text_of(turn * 5 + more * 11)).collect() } {
             cases += 1;
             let Ok(machine) = Machine::read(&put(text, &[(place, &hostile)])) else { continue };
             let wishes = Wishes { channel: "stable".to_owned(), release: "26.05".to_owned(), ..Wishes::default() };
@@ -566,5 +605,5 @@ fn a_text_in_any_fact_becomes_a_proposal_that_says_no_more_than_it() {
         }
     }
     println!("proposals: {cases} cases, {proposals} proposals");
-    assert!(proposals > 50);
+    assert!(proposals > 30);
 }

@@ -144,6 +144,11 @@ fn holds_none(sandbox: &Sandbox, folder: &str, secrets: &[Planted], what: &str) 
     tree.len()
 }
 
+/// Tells whether everything is wanted, else a sample.
+fn whole() -> bool {
+    std::env::var_os("HOSTWRIGHT_ALL").is_some()
+}
+
 /// A value in quotes of both YAML and TOML.
 fn quoted(value: &str) -> String {
     serde_json::Value::from(value).to_string()
@@ -172,7 +177,22 @@ fn a_secret_in_a_definition_is_an_error_that_no_command_repeats() {
             "[services.e]\nkind = \"command\"\nexec = \"/bin/e\"\nenvironment = {{ {} = {value} }}\n",
             secret.name
         );
-        let mut places = vec![variable];
+        let name = secret.name;
+        let service = "[services.e]\nkind = \"container\"\nimage = \"example.org/e:1\"\n";
+        let flag = quoted(&format!("--{}={}", name.to_lowercase().replace('_', "-"), secret.value));
+        // A secret of several words or lines on a command line is one of a quoted word.
+        let is_word = !secret.value.contains(char::is_whitespace);
+        let mut places = vec![
+            variable,
+            format!("nixos.environment.variables.{name} = {value}\n"),
+            format!("[services.gitea]\nkind = \"native\"\noptions = {{ settings.x.{name} = {value} }}\n"),
+            format!("{service}files = [{{ path = \"/etc/e/{name}\", content = {value} }}]\n"),
+            format!(
+                "{service}files = [{{ path = \"/etc/e.ini\", content = {} }}]\n",
+                quoted(&format!("a = b\n{name} = {value}\n"))
+            ),
+        ];
+        places.extend(is_word.then(|| format!("{service}args = [{flag}]\n")));
         if secret.is_told {
             places.extend([
                 format!("role = {value}\n"),
@@ -186,9 +206,10 @@ fn a_secret_in_a_definition_is_an_error_that_no_command_repeats() {
             sandbox.write("hosts/a/host.toml", &text);
             let formats = ["human", "json", "sarif", "github", "junit"];
             // Each format with some kinds, all of them with every kind together.
-            for format in formats.iter().skip(at % 2).step_by(2) {
+            for format in formats.iter().skip(at % 5).step_by(if whole() { 1 } else { 5 }) {
                 let run = sandbox.run(&["check", "-v", "--format", format, TODAY[0], TODAY[1]]);
                 assert!(run.status == 1 || run.status == 2, "{}: {text}\n{}", secret.kind, run.out);
+                assert!(run.out.contains("secret-inline") || run.err.contains("secret-inline"), "{text}\n{}", run.out);
                 keeps(&run, &secrets, &format!("check --format {format}: {text}"));
                 seen += 1;
             }
@@ -209,14 +230,27 @@ fn a_secret_in_a_nix_file_is_not_repeated() {
     let sandbox = Sandbox::small();
     for (at, secret) in secrets.iter().enumerate() {
         let value = quoted(&secret.value);
-        // Where it is right, where its type is wrong, where nothing has the name, and where the syntax ends.
+        // Where it is right, where its type is wrong, where nothing has the name, and where the syntax ends. What neither its form nor
+        // its name tells is a text like any other.
         let text = format!(
-            "{{ ... }}: {{\n  services.gitea.enable = {value};\n  networking.firewall.allowedTCPPorts = [ {value} ];\n  \
-             services.gitea.tokn = {value};\n  users.users.a.hashedPassword = {value};\n  environment.etc.x.text = {value};\n}}\n"
+            "{{ ... }}: {{\n  environment.variables.{} = {value};\n  users.users.a.hashedPassword = {value};\n  \
+             services.keycloak.initialAdminPassword = [ {value} ];\n  services.gitea.apiToken = {value};\n}}\n",
+            secret.name
         );
         sandbox.write(&format!("nix/{at}.nix"), &text);
-        sandbox.write(&format!("nix/{at}-broken.nix"), format!("{{ ... }}: {{ a = {value} b; }}\n"));
+        sandbox.write(&format!("nix/{at}-broken.nix"), format!("{{ ... }}: {{ password = {value} = b; }}\n"));
         if secret.is_told {
+            let anywhere = format!(
+                "{{ ... }}: {{\n  services.gitea.enable = {value};\n  networking.firewall.allowedTCPPorts = [ {value} ];\n  \
+                 services.gitea.tokn = {value};\n  environment.etc.x.text = {value};\n}}\n"
+            );
+            sandbox.write(&format!("nix/{at}-anywhere.nix"), &anywhere);
+            sandbox.write(
+                &format!("nix/{at}-lines.nix"),
+                format!("{{ ... }}: {{\n  a = ''\n{}'' = b;\n}}\n", secret.value),
+            );
+            // In the midst of a key the syntax ends, too.
+            sandbox.write(&format!("nix/{at}-bare.nix"), format!("{{ ... }}: {{\n  a = \n{}=;\n}}\n", secret.value));
             sandbox.write(&format!("hosts/a/{at}.nix"), &text);
         }
     }

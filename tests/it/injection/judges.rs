@@ -183,6 +183,10 @@ pub(crate) fn is_more_than_words(markdown: &str) -> Option<String> {
             fence = Some("`".repeat(ticks));
             continue;
         }
+        // Headings are ours, and none of ours is a text.
+        if line.trim_start_matches('#').trim() == CANARY && line.starts_with('#') {
+            return Some(format!("a heading: {}", shown()));
+        }
         let mut bare = without_code(line);
         if line.starts_with('|') {
             let count = cells(line);
@@ -282,7 +286,7 @@ pub(crate) fn outside_of_strings(printed: &str) -> String {
 
 /// Evaluates files as far as they go without a tree of nixpkgs, each by itself. Returns how many went to their end: what is not there
 /// ends an evaluation, but no expression of a text may.
-pub(crate) fn nix_evaluates<'t>(texts: impl Iterator<Item = &'t String>) -> usize {
+pub(crate) fn nix_evaluates(texts: &[String]) -> usize {
     // What is asked of `lib` is what a module's settings are written with; all else is not there, which `tryEval` takes.
     let lib = "lib = { mkOverride = p: v: v; mkForce = v: v; mkDefault = v: v; mkBefore = v: v; mkAfter = v: v; mkOrder = n: v: v; mkMerge = v: v; \
                mkIf = c: v: v; optionalAttrs = c: v: v; optional = c: v: [ v ]; optionals = c: v: v; optionalString = c: v: v; };";
@@ -321,14 +325,14 @@ pub(crate) struct Cage {
 /// Programs that lines and scripts of ours start, all of which do nothing here.
 const PROGRAMS: &str = "scp rsync nix nix-store nix-build nix-env nix-collect-garbage tar sed awk grep cat tee mkdir rm cp mv chmod chown ln ls head tail sort uniq wc \
     cut tr date sleep systemctl systemd-run journalctl zpool zfs mount umount mountpoint wipefs sgdisk parted partprobe partx udevadm blkid lsblk \
-    findmnt cryptsetup kubectl helm ssh-keygen ssh-keyscan sha256sum sha512sum hostname uname stat readlink realpath mktemp find dd sync reboot \
+    findmnt cryptsetup helm ssh-keygen ssh-keyscan sha256sum sha512sum hostname uname stat readlink realpath mktemp find dd sync reboot \
     modprobe mdadm swapon swapoff mkswap curl ping jq borg restic pg_dump pg_restore psql mysql mysqldump mongodump mongorestore redis-cli podman age sops \
     mkfs.ext4 mkfs.xfs mkfs.btrfs mkfs.vfat mkfs.fat btrfs efibootmgr bootctl grub-reboot grub-editenv nixos-install nixos-enter nixos-rebuild \
     switch-to-configuration id getent kexec zdb zgenhostid install flock setsid logger dirname basename seq od xxd base64 getfacl setfacl comm diff cmp \
     xargs whoami openssl wg ip nc timedatectl loginctl dmesg df du true false yes expr";
 
 impl Cage {
-    /// Makes one, or says why there is none: it takes `chroot`, which not everybody may.
+    /// Makes one, or says that there is none: it takes `chroot`, which not everybody may.
     pub(crate) fn new(test: &str) -> Option<Self> {
         let root = tempfile::tempdir().unwrap();
         let path = |name: &str| root.path().join(name);
@@ -346,7 +350,11 @@ impl Cage {
         for word in String::from_utf8_lossy(&needed.stdout).split_whitespace().filter(|word| word.starts_with('/')) {
             put(Path::new(word), word);
         }
-        let cage = Self { words: Self::way(&root)?, root };
+        let Some(words) = Self::way(&root) else {
+            eprintln!("skipped: {test}: nobody may enter a root of their own");
+            return None;
+        };
+        let cage = Self { words, root };
         let stub = |name: &str, text: &str| {
             let path = cage.root.path().join("stub").join(name);
             std::fs::write(&path, format!("#!/bin/sh\n{text}")).unwrap();
@@ -361,24 +369,23 @@ impl Cage {
             "ssh",
             "printf '%s\\0' \"$#\" \"$@\" >>/ssh\nwhile [ $# -gt 0 ] && [ \"$1\" != -- ]; do shift; done\nshift 2\nexec /bin/sh -c \"$*\"\n",
         );
+        stub("kubectl", "printf '%s\\0' \"$#\" \"$@\" >>/kubectl\n");
         stub("sudo", "while :; do case $1 in -*) shift ;; *) break ;; esac; done\nexec \"$@\"\n");
         stub("env", "while :; do case $1 in -*|*=*) shift ;; *) break ;; esac; done\nexec \"$@\"\n");
         stub("timeout", "while :; do case $1 in -*) shift ;; *) break ;; esac; done\nshift\nexec \"$@\"\n");
         for name in ["sh", "bash"] {
             stub(name, "exec /bin/sh \"$@\"\n");
         }
-        // What would steal the stage: the judge must see what it is there for.
-        let seen = cage.run(&[format!("echo $(touch /{CANARY})")]).is_some();
-        assert!(seen, "the cage does not notice a file that comes to be");
-        let far = cage.run(&[format!("ssh -p 22 -- root@h 'sudo sh -c '\\''touch /{CANARY}'\\'")]).is_some();
-        assert!(far, "the cage does not notice what a remote shell does");
-        eprintln!("{test}: commands run in a root of their own");
         Some(cage)
     }
 
     /// Returns the words that a root is entered by.
     fn way(root: &tempfile::TempDir) -> Option<Vec<&'static str>> {
-        let ways: [Vec<&'static str>; 2] = [vec!["chroot"], vec!["unshare", "--user", "--map-root-user", "chroot"]];
+        // By their paths: what runs in there finds nothing but stand-ins.
+        let chroot =
+            *["/usr/sbin/chroot", "/usr/bin/chroot", "/sbin/chroot"].iter().find(|path| Path::new(path).exists())?;
+        let ways: [Vec<&'static str>; 2] =
+            [vec![chroot], vec!["/usr/bin/unshare", "--user", "--map-root-user", chroot]];
         ways.into_iter().find(|words| {
             let output =
                 Command::new(words[0]).args(&words[1..]).arg(root.path()).args(["/bin/sh", "-c", "echo in"]).output();
@@ -407,7 +414,6 @@ impl Cage {
             .env("PATH", "/stub")
             .stdin(Stdio::null())
             .output();
-        // `chroot` itself is found by our own PATH.
         let output = output.unwrap();
         let _ = std::fs::remove_file(&canary);
         let _ = std::fs::remove_file(self.root.path().join("tmp").join(CANARY));
@@ -417,9 +423,9 @@ impl Cage {
         index.map(|index| scripts[index].clone())
     }
 
-    /// Returns the words that ssh was started with since the last time, each list once.
-    pub(crate) fn calls(&self) -> BTreeSet<Vec<String>> {
-        let path = self.root.path().join("ssh");
+    /// Returns the words that a program was started with since the last time, each list once.
+    pub(crate) fn calls(&self, program: &str) -> BTreeSet<Vec<String>> {
+        let path = self.root.path().join(program);
         let bytes = std::fs::read(&path).unwrap_or_default();
         let _ = std::fs::remove_file(&path);
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -433,11 +439,7 @@ impl Cage {
 }
 
 /// Asks the real ssh what it makes of words; returns those that would start something of a text.
-pub(crate) fn ssh_starts_something(calls: &BTreeSet<Vec<String>>, test: &str) -> Option<Vec<String>> {
-    if Command::new("ssh").arg("-V").output().is_err() {
-        eprintln!("skipped: {test}: ssh is not installed");
-        return None;
-    }
+pub(crate) fn ssh_starts_something(calls: &BTreeSet<Vec<String>>) -> Option<Vec<String>> {
     let home = tempfile::tempdir().unwrap();
     for words in calls {
         // Up to the target: what follows is the remote shell's.
@@ -460,6 +462,44 @@ pub(crate) fn ssh_starts_something(calls: &BTreeSet<Vec<String>>, test: &str) ->
         }
     }
     None
+}
+
+/// Options of kubectl that our lines have with a value of their own.
+const KUBECTL: &[&str] = &[
+    "-n",
+    "--namespace",
+    "--context",
+    "-l",
+    "--selector",
+    "-o",
+    "--output",
+    "-c",
+    "--container",
+    "-p",
+    "--patch",
+    "--type",
+    "--timeout",
+    "--for",
+    "--replicas",
+    "-f",
+    "--filename",
+    "--field-selector",
+    "--request-timeout",
+    "--image",
+    "--overrides",
+];
+
+/// Returns words with which kubectl would take a text for an option: one that begins with a dash, is none of ours, and is no value of one.
+pub(crate) fn kubectl_takes_an_option(calls: &BTreeSet<Vec<String>>) -> Option<Vec<String>> {
+    let is_taken = |words: &&Vec<String>| {
+        let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+        (0..end).any(|at| {
+            let name = words[at].split('=').next().unwrap_or_default();
+            let is_value = at > 0 && KUBECTL.contains(&words[at - 1].as_str());
+            words[at].starts_with('-') && words[at].contains(CANARY) && !KUBECTL.contains(&name) && !is_value
+        })
+    };
+    calls.iter().find(is_taken).cloned()
 }
 
 /// Opens pages in a real browser without their own policy; returns the first in which something ran.
@@ -510,4 +550,67 @@ fn without_policy(page: &str) -> String {
     };
     let end = policy + page[policy..].find('>').unwrap();
     [&page[..policy], &page[end + 1..]].concat()
+}
+
+#[test]
+fn each_judge_finds_a_text_that_does_what_it_says() {
+    let test = "each_judge_finds_a_text_that_does_what_it_says";
+    assert!(steers_a_terminal("a\u{1b}[31m").is_some() && steers_a_terminal("a\u{202e}b").is_some());
+    assert_eq!(steers_a_terminal("a\nb"), None);
+    let sound = "::error file=a,line=1::b\n";
+    assert_eq!(is_no_annotation(sound), None);
+    for forged in ["::stop-commands::x\n", "::error::b\n", "b\n"] {
+        assert!(is_no_annotation(&format!("{sound}{forged}")).is_some(), "{forged}");
+    }
+    for page in ["<p>a<script>b", "<p title=\"a\" onclick=b>", "<a href=\"javascript:x\">", "<p><img src=x>"] {
+        assert!(is_more_than_text(page).is_some(), "{page}");
+    }
+    assert_eq!(is_more_than_text("<p title=\"&lt;\">a &lt;script&gt; <a href=\"#x\">"), None);
+    for markdown in ["a <b>c", "| a | b |\n| a |\n", "[x](javascript:y)", "```\na\n", "a\rb", "a\n# hwcanary\n"] {
+        assert!(is_more_than_words(markdown).is_some(), "{markdown}");
+    }
+    assert_eq!(is_more_than_words("# a\n\n| a | `<b>` |\n| a | [b](#c) |\n\n```sh\n<b>\n```\n"), None);
+    let calls = |words: &[&str]| BTreeSet::from([words.iter().map(|word| (*word).to_owned()).collect()]);
+    assert!(kubectl_takes_an_option(&calls(&["get", "--kubeconfig=/hwcanary"])).is_some());
+    assert_eq!(
+        kubectl_takes_an_option(&calls(&["get", "-n", "-x hwcanary", "--context=hwcanary", "--", "-hwcanary"])),
+        None
+    );
+    assert!(ssh_starts_something(&calls(&["-oProxyCommand=touch hwcanary", "--", "h"])).is_some());
+    assert_eq!(ssh_starts_something(&calls(&["-p", "22", "--", "h", "-oProxyCommand=touch hwcanary"])), None);
+    if is_installed("nix-instantiate", "nix", test) {
+        let caught = |text: &str, judge: &(dyn Fn(&str) + std::panic::RefUnwindSafe)| {
+            std::panic::catch_unwind(|| judge(text)).is_err()
+        };
+        let read = |text: &str| {
+            let _ = nix_reads(&BTreeMap::from([(text.to_owned(), String::new())]), test);
+        };
+        assert!(caught("{ a = x: x.hwcanary; }", &read) && caught("{ a = \"", &read));
+        assert!(!caught("{ a = \"hwcanary\"; }", &read));
+        let evaluate = |text: &str| {
+            let _ = nix_evaluates(&[text.to_owned()]);
+        };
+        assert!(caught("{ ... }: { a = builtins.abort \"hwcanary\"; }", &evaluate));
+        assert!(!caught("{ ... }: { a = \"hwcanary\"; }", &evaluate));
+        assert_eq!(nix_evaluates(&["{ lib, ... }: { a = lib.mkForce \"x\"; }".to_owned()]), 1);
+    }
+    if let Some(cage) = Cage::new(test) {
+        let far = "ssh -p 22 -- root@h 'sudo sh -c '\\''touch /hwcanary'\\'''";
+        for line in ["echo $(touch /hwcanary)", far, "timeout 5 env A=b touch /hwcanary", "cd /tmp && touch hwcanary"] {
+            assert!(cage.run(&["true".to_owned(), line.to_owned()]).is_some(), "{line}");
+        }
+        assert_eq!(cage.run(&["echo '$(touch /hwcanary)'".to_owned()]), None);
+        let _ = cage.calls("ssh");
+        assert_eq!(cage.run(&["kubectl -n a get 'b c'; ssh -- h true".to_owned()]), None);
+        assert_eq!(
+            (cage.calls("kubectl"), cage.calls("ssh")),
+            (calls(&["-n", "a", "get", "b c"]), calls(&["--", "h", "true"]))
+        );
+    }
+    if is_installed("chromium", "chromium", test) {
+        let page = |body: &str| vec![format!("<html><head><title>x</title></head><body>{body}</body></html>")];
+        assert!(browser_runs(&page("<img src=x onerror=window.hwcanary=1>")).is_some());
+        assert!(browser_runs(&page("<script>window.hwcanary=1</script>")).is_some());
+        assert_eq!(browser_runs(&page("&lt;script&gt;window.hwcanary=1")), None);
+    }
 }

@@ -219,7 +219,9 @@ mod tests {
             "nixos.users.users.xe.hashedPassword = '!'\n".to_owned(),
             "nixos.services.grafana.settings.security.admin_password = '$__file{/run/x}'\n".to_owned(),
             format!("{service}args = ['--db-password-file=/run/x', '--token=$TOKEN', '--max-token=4096']\n"),
-            format!("{service}files = [{{ path = '/etc/app.ini', content = \"# password = horse\\npassword = \\n\" }}]\n"),
+            format!(
+                "{service}files = [{{ path = '/etc/app.ini', content = \"# password = horse\\npassword = \\n\" }}]\n"
+            ),
         ] {
             assert_eq!(of(&host), Vec::<String>::new(), "{host}");
         }
