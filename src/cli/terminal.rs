@@ -100,3 +100,15 @@ impl Terminal {
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 }
+
+/// Prints what is wrong with the arguments, or help. An argument that is repeated may hold what a terminal acts on.
+pub(super) fn usage(error: &clap::Error) {
+    let text = error.render().to_string();
+    let shown = printable_lines(&text);
+    // A pipe that was closed while help is printed is nobody's error.
+    let _ = if error.use_stderr() && shown != text {
+        io::stderr().lock().write_all(shown.as_bytes())
+    } else {
+        error.print()
+    };
+}

@@ -336,9 +336,11 @@ impl Cage {
     pub(crate) fn new(test: &str) -> Option<Self> {
         let root = tempfile::tempdir().unwrap();
         let path = |name: &str| root.path().join(name);
-        for folder in ["bin", "stub", "lines", "tmp", "etc", "var", "run"] {
+        for folder in ["bin", "dev", "stub", "lines", "tmp", "etc", "var", "run"] {
             std::fs::create_dir_all(path(folder)).unwrap();
         }
+        // Whoever is not root makes no devices; what is written there is read by nobody.
+        std::fs::write(path("dev/null"), "").unwrap();
         let shell = std::fs::canonicalize("/bin/sh").unwrap();
         let put = |from: &Path, to: &str| {
             let to = root.path().join(to.trim_start_matches('/'));
@@ -403,7 +405,7 @@ impl Cage {
             std::fs::write(lines.join(format!("{at:06}")), text).unwrap();
         }
         let each = format!(
-            "cd /tmp; for f in /lines/*; do ( ulimit -t 2; exec /bin/sh \"$f\" ) </dev/null >/dev/null 2>&1; \
+            "cd /tmp; for f in /lines/*; do ( ulimit -t 2; exec /bin/sh \"$f\" ) >/log 2>&1; \
              [ ! -e /{CANARY} ] && [ ! -e /tmp/{CANARY} ] || {{ echo \"$f\"; exit; }}; done"
         );
         let output = Command::new(self.words[0])
