@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use super::{ColorWhen, Failure};
 use crate::report::Verbosity;
+use crate::source::printable_lines;
 
 /// Where a command prints to, and how.
 #[derive(Debug)]
@@ -91,11 +92,23 @@ impl Terminal {
     /// Prints what ended the run, and the ways out.
     pub(super) fn failure(&self, failure: &Failure) {
         let (red, bold, reset) = if self.color_err { ("\u{1b}[1;31m", "\u{1b}[1m", "\u{1b}[0m") } else { ("", "", "") };
-        let mut text = format!("{red}error{reset}{bold}: {}{reset}\n", failure.message);
+        let mut text = format!("{red}error{reset}{bold}: {}{reset}\n", printable_lines(&failure.message));
         for help in &failure.help {
-            text.push_str(&format!("  = help: {help}\n"));
+            text.push_str(&format!("  = help: {}\n", printable_lines(help)));
         }
         // Nothing can be done about a standard error that cannot be written.
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
+}
+
+/// Prints what is wrong with the arguments, or help. An argument that is repeated may hold what a terminal acts on.
+pub(super) fn usage(error: &clap::Error) {
+    let text = error.render().to_string();
+    let shown = printable_lines(&text);
+    // A pipe that was closed while help is printed is nobody's error.
+    let _ = if error.use_stderr() && shown != text {
+        io::stderr().lock().write_all(shown.as_bytes())
+    } else {
+        error.print()
+    };
 }

@@ -13,7 +13,7 @@ use super::options::{Alias, AliasKind, OptionIndex, Spot, flag};
 use super::pattern;
 use super::section::SectionCheck;
 use super::types::{Literal, Shape, Type};
-use crate::source::{Kind, Node, Place, nearest, quoted};
+use crate::source::{Kind, Node, Place, nearest, quoted, secret};
 
 /// How many unknown options of one value get suggestions.
 const SUGGESTED: usize = 20;
@@ -374,7 +374,9 @@ impl<'a> Checker<'a> {
 
     fn wrong(&mut self, ty: Type<'a>, node: &Node, near: Vec<String>) {
         let wanted = ty.describe();
-        let message = format!("{} cannot be {}", self.name(), shown(node));
+        let is_secret = self.route.last().is_some_and(|name| secret::is_called(name));
+        let value = if is_secret { node.describe().to_owned() } else { shown(node) };
+        let message = format!("{} cannot be {value}", self.name());
         self.fault(Fault::Type, node.place, message, wanted, near);
     }
 }

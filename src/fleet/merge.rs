@@ -6,6 +6,7 @@
 //! each of its keys (as NixOS pushes properties down); on a table of free names it decides about the table as a whole.
 
 use super::shape::Shape;
+use crate::source::secret::masked;
 use crate::source::{Diagnostic, Diagnostics, Entry, Item, Kind, NORMAL, Node, ORDER, Place, Table};
 
 /// Priority of `mkDefault` (`lib.mkDefault`).
@@ -274,11 +275,11 @@ fn is_same(one: &Node, other: &Node) -> bool {
 
 fn shown(node: &Node) -> String {
     match &node.kind {
-        Kind::Str(text) => format!("{text:?}"),
+        Kind::Str(text) => masked(&format!("{text:?}")).into_owned(),
         Kind::Int(value) => value.to_string(),
         Kind::Float(value) => value.to_string(),
         Kind::Bool(value) => value.to_string(),
-        Kind::Date(text) | Kind::Nix(text) => text.clone(),
+        Kind::Date(text) | Kind::Nix(text) => masked(text).into_owned(),
         Kind::Null | Kind::List(_) | Kind::Table(_) => node.describe().to_owned(),
     }
 }

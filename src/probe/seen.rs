@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::live::Live;
 use super::sections::Sections;
 use super::{blocks, interfaces, machine, nixos, pci, pools};
+use crate::source::pretty_json;
 
 /// What was seen of a machine. A field that the machine did not tell is absent.
 #[derive(Debug, Clone, Serialize)]
@@ -53,7 +54,7 @@ impl Seen {
                 prune(value);
             }
         }
-        serde_json::to_string_pretty(&value).unwrap_or_default() + "\n"
+        pretty_json(&value)
     }
 }
 

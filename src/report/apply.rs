@@ -6,7 +6,7 @@ use super::words::{width, wrap};
 use crate::apply::{Ask, Awaited, Ending, Failed, Row, Standing, Status};
 use crate::plan::gates::restore;
 use crate::plan::{Plan, Scenario, Step};
-use crate::source::printable;
+use crate::source::{pretty_json, printable};
 use crate::text::ShellCommand;
 use crate::units::TimeSpan;
 
@@ -134,12 +134,12 @@ fn failure(failed: &Failed, again: &str) -> String {
 
 /// Returns where a plan stands, as JSON.
 pub fn status_json(status: &Status) -> String {
-    serde_json::to_string_pretty(status).map_or_else(|_| "{}\n".to_owned(), |json| format!("{json}\n"))
+    pretty_json(status)
 }
 
 /// Returns where several plans stand, as an array in JSON.
 pub fn statuses_json(all: &[Status]) -> String {
-    serde_json::to_string_pretty(all).map_or_else(|_| "[]\n".to_owned(), |json| format!("{json}\n"))
+    pretty_json(&all)
 }
 
 /// Returns where a plan stands, as a table.

@@ -6,7 +6,7 @@ use super::Verbosity;
 use super::pen::{DIM, EMPHASIS, Pen, level_style};
 use super::words::wrap;
 use crate::drift::{Comparison, Defined, Difference, Group, NotCompared};
-use crate::source::{Level, Sources, printable};
+use crate::source::{Level, Sources, pretty_json, printable};
 
 const WIDTH: usize = super::WIDTH;
 
@@ -141,7 +141,7 @@ pub fn json(report: &DriftReport<'_>) -> String {
         hosts.push(document);
     }
     let document = Document { version: 1, fleet: report.fleet, hosts, summary };
-    serde_json::to_string_pretty(&document).map_or_else(|_| "{}\n".to_owned(), |text| text + "\n")
+    pretty_json(&document)
 }
 
 /// Returns the comparison in words; notes only for those who want to hear more.

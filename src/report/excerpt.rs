@@ -16,6 +16,7 @@ use annotate_snippets::{AnnotationKind, Group, Level as DrawnLevel, Renderer, Sn
 use super::line::cut;
 use super::pen::{CONTEXT, FRAME, Pen, level_style};
 use super::words::{width, wrap};
+use crate::source::secret::covered as covered_line;
 use crate::source::{Diagnostic, FileId, Label, Level, Position, Sources, printable};
 
 /// Marks of one file that lie further apart than this, in lines, are drawn apart.
@@ -178,12 +179,16 @@ impl<'m, 'a> Block<'m, 'a> {
         let text = marks.first().map_or("", |mark| mark.text);
         let marked = |number: u32| marks.iter().any(|mark| mark.at.line == number);
         let mut block = Self { first, last, source: String::new(), spans: Vec::new() };
+        let mut next = begin;
         for (number, line) in (first..=last).zip(text.get(begin..).unwrap_or("").split('\n')) {
+            let at = next;
+            next += line.len() + 1;
             let here: Vec<_> = marks.iter().copied().filter(|mark| mark.at.line == number).collect();
             // The library shows a single line between two marked ones and folds longer gaps.
             if !here.is_empty() || (marked(number.saturating_sub(1)) && marked(number.saturating_add(1))) {
                 let ranges: Vec<_> = here.iter().map(|mark| mark.range.clone()).collect();
-                let (shown, bytes) = cut(line.strip_suffix('\r').unwrap_or(line), &ranges, columns);
+                let line = covered_line(line.strip_suffix('\r').unwrap_or(line), text, at);
+                let (shown, bytes) = cut(&line, &ranges, columns);
                 let before = block.source.len();
                 block.spans.extend(here.into_iter().zip(bytes).map(|(mark, bytes)| {
                     let column = |at| width(shown.get(..at).unwrap_or(&shown));

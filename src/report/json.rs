@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::CheckReport;
-use crate::source::{Diagnostic, Label, Level, Sources};
+use crate::source::{Diagnostic, Label, Level, Sources, pretty_json};
 
 /// The version of the document.
 const VERSION: u32 = 1;
@@ -91,16 +91,7 @@ pub(super) fn write(report: &CheckReport<'_>) -> String {
             allowed: counts.allowed,
         },
     };
-    pretty(&document)
-}
-
-/// Returns a value as JSON with an indentation of two spaces and a final line break.
-pub(super) fn pretty(document: &impl Serialize) -> String {
-    // Strings, numbers and structs always become JSON: only maps with other keys than strings and failing
-    // implementations of Serialize do not, and the documents here have neither.
-    let mut text = serde_json::to_string_pretty(document).unwrap_or_default();
-    text.push('\n');
-    text
+    pretty_json(&document)
 }
 
 impl<'a> Finding<'a> {

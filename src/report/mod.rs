@@ -5,7 +5,7 @@
 //! Not here: what a rule says (`check`), whether the terminal has colour and what the exit status is (`cli`).
 //!
 //! Invariant: a report becomes a string that depends on the arguments alone. Text from outside reaches a terminal, a
-//! workflow log or XML with its control and invisible characters written as escapes; JSON carries it unchanged.
+//! workflow log, XML or JSON with its control and invisible characters written as escapes, which in JSON say the same.
 
 pub mod apply;
 mod check;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::junit::{Attribute, Text};
 use crate::apply::{Boot, Outcome, Summary, Verdict};
-use crate::source::printable;
+use crate::source::{pretty_json, printable};
 use crate::units::TimeSpan;
 
 /// Returns a verdict as people read it; it ends with a line break.
@@ -39,7 +39,7 @@ pub fn human(verdict: &Verdict) -> String {
 
 /// Returns a verdict as state/HOST/reboot-test.json has it; it ends with a line break.
 pub fn json(verdict: &Verdict) -> String {
-    serde_json::to_string_pretty(verdict).map_or_else(|_| "{}\n".to_owned(), |json| format!("{json}\n"))
+    pretty_json(verdict)
 }
 
 /// Returns how long the host was away in the boots of a verdict, held against how long it may be, as a phrase.

@@ -7,10 +7,9 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::json::pretty;
 use super::plain::excuse;
 use super::{CheckReport, Options, RuleText, from_root, ways_out};
-use crate::source::{Diagnostic, Label, Level, Place, Sources};
+use crate::source::{Diagnostic, Label, Level, Place, Sources, pretty_json};
 
 /// §3.13 sarifLog object.
 #[derive(Serialize)]
@@ -233,7 +232,7 @@ pub(super) fn write(report: &CheckReport<'_>, options: &Options<'_>) -> String {
         .findings
         .iter()
         .map(|finding| RunResult::new(finding, index(finding.rule), report.sources, options.folder));
-    pretty(&Log {
+    pretty_json(&Log {
         schema: "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
         version: "2.1.0",
         runs: [Run {

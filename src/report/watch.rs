@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::WIDTH;
 use super::words::wrap;
+use crate::source::pretty_json;
 use crate::text::{chat_code, mail_header};
 use crate::watch::{Drill, Finding, HostNews, Look, News};
 
@@ -193,6 +194,5 @@ pub fn json(report: &WatchReport<'_>, unsent: usize) -> String {
         left_out: report.left_out.iter().map(|(host, why)| json!({ "host": host, "why": why })).collect(),
         summary: json!({ "findings": found, "new": new, "resolved": resolved, "unsent": unsent }),
     };
-    // Only maps with other keys than strings cannot be written, and there are none.
-    serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+    pretty_json(&document)
 }

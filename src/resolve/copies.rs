@@ -7,7 +7,7 @@ use crate::fleet::schema::host::HostFile;
 use crate::fleet::schema::service_parts::FileHolds;
 use crate::fleet::schema::services::Work;
 use crate::fleet::schema::workloads::{Site, SiteFiles};
-use crate::source::{Asset, Diagnostic, Diagnostics, Sources, Spanned, quoted};
+use crate::source::{Asset, Diagnostic, Diagnostics, Sources, Spanned, quoted, secret};
 
 /// A file or folder of the fleet that is copied as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +92,7 @@ fn file_of(path: &Spanned<FleetPath>, sources: &Sources, found: &mut Diagnostics
 fn plain(path: &Spanned<FleetPath>, asset: Option<Asset>, found: &mut Diagnostics) -> Option<Asset> {
     let asset = asset?;
     for (name, file) in asset.files(path.as_str()) {
-        let Some(what) = std::str::from_utf8(&file.bytes).ok().and_then(inline::find) else { continue };
+        let Some(what) = std::str::from_utf8(&file.bytes).ok().and_then(secret::find) else { continue };
         found.push(inline::finding(&quoted(&name), what.as_str(), path.place));
         return None;
     }

@@ -16,6 +16,7 @@ mod load;
 mod manifests;
 mod node;
 mod quote;
+pub mod secret;
 mod toml;
 
 pub use assets::{Asset, AssetFile, MAX_ASSET_BYTES, MAX_FOLDER_BYTES, MAX_FOLDER_FILES, OWN_FOLDERS};
@@ -26,5 +27,5 @@ pub use json::parse_json;
 pub use load::{FleetFiles, LoadError, MAX_FILE_BYTES, load, load_nix};
 pub use manifests::{ManifestFile, load_manifests, load_named};
 pub use node::{Entry, Item, Kind, NORMAL, Node, ORDER, Table};
-pub use quote::{joined, nearest, printable, quoted};
+pub use quote::{joined, nearest, pretty_json, printable, printable_lines, quoted};
 pub use toml::parse_toml;

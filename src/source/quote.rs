@@ -2,6 +2,10 @@
 
 use std::fmt::Write as _;
 
+use serde::Serialize;
+
+use super::secret::masked;
+
 /// The longest piece of foreign text that a message repeats, in characters.
 const LONGEST: usize = 80;
 
@@ -9,11 +13,41 @@ const LONGEST: usize = 80;
 pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        let hidden =
-            matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-        if c.is_control() || hidden {
+        if is_hidden(c) {
             // Writing to a String cannot fail.
             let _ = write!(out, "{}", c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Tells whether a terminal acts on a character, or does not show it.
+fn is_hidden(c: char) -> bool {
+    let hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    c.is_control() || hidden
+}
+
+/// Returns text of several lines, each as [`printable`] has it.
+pub fn printable_lines(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<String>>().join("\n")
+}
+
+/// Returns a value as JSON, indented by two spaces, with a final line break. What a terminal acts on or does not show is an escape in it,
+/// which says the same.
+pub fn pretty_json(value: &impl Serialize) -> String {
+    // Strings, numbers and structs always become JSON: only maps with other keys than strings and failing implementations of
+    // Serialize do not, and no document here has either.
+    let text = serde_json::to_string_pretty(value).unwrap_or_default() + "\n";
+    if !text.contains(|c| c != '\n' && is_hidden(c)) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if c != '\n' && is_hidden(c) {
+            // Outside of strings JSON has none of these, and all of them are below U+10000.
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
         } else {
             out.push(c);
         }
@@ -35,9 +69,9 @@ pub fn joined<T: AsRef<str>>(phrases: &[T], most: usize) -> String {
     }
 }
 
-/// Returns the text in backticks, escaped and cut to a length that fits a message.
+/// Returns the text in backticks, escaped, without what is told to be a secret, and cut to a length that fits a message.
 pub fn quoted(text: &str) -> String {
-    let mut shown = printable(text);
+    let mut shown = printable(&masked(text));
     if let Some((cut, _)) = shown.char_indices().nth(LONGEST) {
         shown.truncate(cut);
         shown.push('…');
@@ -73,6 +107,19 @@ mod tests {
     #[test]
     fn no_control_or_bidi_character_reaches_a_message() {
         assert_eq!(quoted("a\u{1b}[31m\u{202e}b\n"), "`a\\u{1b}[31m\\u{202e}b\\u{a}`");
+    }
+
+    #[test]
+    fn json_says_the_same_with_nothing_hidden_in_it() {
+        let value = vec!["a\u{202e}b\u{9b}31m\u{feff}", "\u{1b}é\u{10ffff}\n"];
+        let text = pretty_json(&value);
+        assert!(!text.contains(|c| c != '\n' && is_hidden(c)), "{text:?}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&text).unwrap(), value);
+    }
+
+    #[test]
+    fn no_part_of_a_secret_is_quoted_however_long_it_is() {
+        assert_eq!(quoted(&format!("x = ghp_{}", "a1".repeat(100))), "`x = [secret]`");
     }
 
     #[test]

@@ -3,9 +3,8 @@
 //! Of a definition it is reported while that is read, and the host is not compiled; here the .nix files beside it are looked at.
 
 use crate::check::rule::{Check, Finding, Findings, Group, HostCx, Rule};
-use crate::fleet::decode::inline;
 use crate::fleet::schema::service_parts::Text;
-use crate::source::{Level, Spanned, quoted};
+use crate::source::{Kind, Level, Node, Place, Spanned, quoted, secret};
 
 pub(super) static RULE: Rule = Rule {
     id: "secret-inline",
@@ -21,11 +20,35 @@ pub(super) static RULE: Rule = Rule {
 const WHY: &str =
     "it lands in the store of every machine that builds or runs the host, where every account and program reads it";
 
+/// What of a service is written into what is compiled, beside its variables and files.
+const WRITTEN: [&str; 4] = ["args", "command", "exec", "options"];
+
 fn check(cx: &HostCx<'_>, found: &mut Findings) {
     for service in &cx.host.services {
         for (name, value) in service.def.environment.iter() {
             variable(service.name, name, value, found);
         }
+    }
+    let mut places = Vec::new();
+    cx.host.def.nixos.iter().for_each(|nixos| settings(nixos, "", &mut places));
+    for (_, service) in cx.host.source.tree.at(&["services"]).and_then(Node::as_table).into_iter().flatten() {
+        for part in WRITTEN {
+            service.node.at(&[part]).iter().for_each(|node| settings(node, "", &mut places));
+        }
+        for file in service.node.at(&["files"]).and_then(Node::as_list).into_iter().flatten() {
+            let name = file.node.at(&["path"]).and_then(Node::as_str).and_then(|path| path.rsplit('/').next());
+            file.node.at(&["content"]).iter().for_each(|node| settings(node, name.unwrap_or_default(), &mut places));
+        }
+    }
+    for (place, name) in places {
+        let name = if name.is_empty() { "a text".to_owned() } else { quoted(&name) };
+        found.report(
+            Finding::at(place, format!("{name} holds what is called a secret"))
+                .label("a secret in a definition")
+                .why(WHY)
+                .help("make a new one: this one is known to everybody who has the definition")
+                .help("an option that takes a file on the host, such as `passwordFile`, or `secrets` of the service"),
+        );
     }
     for (name, file) in &cx.host.source.nix {
         let text = cx.sources.text(*file);
@@ -37,7 +60,7 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
             if code.starts_with('#') {
                 continue;
             }
-            if let Some(what) = inline::find(line) {
+            if let Some(what) = secret::find(line) {
                 found.report(
                     Finding::at(place, format!("{} holds {}", quoted(name), what.as_str()))
                         .label("a secret in Nix")
@@ -59,11 +82,26 @@ fn check(cx: &HostCx<'_>, found: &mut Findings) {
     }
 }
 
+/// Adds the texts at and below a value that hold a secret by its form or by the name before it, each with the name that it has.
+fn settings(node: &Node, name: &str, places: &mut Vec<(Place, String)>) {
+    match &node.kind {
+        Kind::Str(text) => {
+            let is_named = secret::is_called_secret(name, text.trim()) && !secret::is_filled_in(text);
+            if is_named || secret::in_lines(text) {
+                places.push((node.place, name.to_owned()));
+            }
+        }
+        Kind::List(items) => items.iter().for_each(|item| settings(&item.node, name, places)),
+        Kind::Table(table) => table.iter().for_each(|(name, entry)| settings(&entry.node, name, places)),
+        _ => {}
+    }
+}
+
 /// Reports a variable of a service that holds a secret by its name, or an address with a password.
 fn variable(service: &str, name: &str, value: &Spanned<Text>, found: &mut Findings) {
-    let what = if inline::holds_password(value.as_str()) {
+    let what = if secret::holds_password(value.as_str()) {
         "an address with its password"
-    } else if inline::is_called_secret(name, value.as_str()) {
+    } else if secret::is_called_secret(name, value.as_str()) {
         "a secret"
     } else {
         return;
@@ -160,6 +198,32 @@ mod tests {
             ("X", "postgres://forge@db/forge"),
         ] {
             assert!(of(name, value).is_empty(), "{name} = {value}");
+        }
+    }
+
+    #[test]
+    fn a_setting_an_argument_and_a_file_that_hold_what_is_called_a_secret_are_found_once() {
+        let of = |host: &str| said_of("secret-inline", &[("hosts/a/host.toml", host)]);
+        let service = "[services.a]\nkind = 'container'\nimage = 'example.org/a:1'\n";
+        for host in [
+            "nixos.services.keycloak.initialAdminPassword = 'correct horse'\n".to_owned(),
+            "nixos.systemd.services.x.script = \"\"\"\ncurl \\\n  -d token=horse1 https://a\n\"\"\"\n".to_owned(),
+            format!("{service}args = ['--db-password=horse']\n"),
+            format!("{service}files = [{{ path = '/etc/app.ini', content = \"[smtp]\\npassword = horse\\n\" }}]\n"),
+            format!("{service}files = [{{ path = '/etc/SMTP_PASSWORD', content = 'horse' }}]\n"),
+        ] {
+            let said = of(&host);
+            assert!(said.len() == 1 && !said[0].contains("horse"), "{host}: {said:?}");
+        }
+        for host in [
+            "nixos.users.users.xe.hashedPassword = '!'\n".to_owned(),
+            "nixos.services.grafana.settings.security.admin_password = '$__file{/run/x}'\n".to_owned(),
+            format!("{service}args = ['--db-password-file=/run/x', '--token=$TOKEN', '--max-token=4096']\n"),
+            format!(
+                "{service}files = [{{ path = '/etc/app.ini', content = \"# password = horse\\npassword = \\n\" }}]\n"
+            ),
+        ] {
+            assert_eq!(of(&host), Vec::<String>::new(), "{host}");
         }
     }
 

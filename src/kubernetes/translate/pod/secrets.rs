@@ -2,9 +2,9 @@
 //!
 //! Invariant: no value passes through here into a definition, a question or a reason.
 
-use crate::fleet::decode::inline;
 use crate::kubernetes::context::{Cx, as_name};
 use crate::kubernetes::translate::external_secret;
+use crate::source::secret;
 
 /// Returns the item of `[secrets.items]` for a key of a Secret, and adds it where it is not there.
 pub fn of_key(cx: &mut Cx<'_, '_>, namespace: &str, secret: &str, key: &str) -> String {
@@ -89,10 +89,10 @@ pub fn is_secret(name: &str, value: &str) -> bool {
 /// Tells whether a variable is called a secret here, where more names than in a definition count: a question costs less than a secret
 /// that everybody reads.
 fn is_called_secret(name: &str, value: &str) -> bool {
-    let is_pass = name.ends_with("PASS") && !name.ends_with("BYPASS") && inline::is_called_secret("PASSWORD", value);
+    let is_pass = name.ends_with("PASS") && !name.ends_with("BYPASS") && secret::is_called_secret("PASSWORD", value);
     let is_key = name.ends_with("_KEY") && !name.ends_with("PUBLIC_KEY") && value.len() >= 12;
     let is_word = !value.starts_with('/') && !value.contains(char::is_whitespace);
-    inline::is_called_secret(name, value) || is_pass || is_key && is_word
+    secret::is_called_secret(name, value) || is_pass || is_key && is_word
 }
 
 /// Tells whether a word of a command line, behind the word before it, holds a secret: by the flag's name, or by its own form.
@@ -102,7 +102,7 @@ pub fn is_secret_word(before: Option<&str>, word: &str) -> bool {
         let is_flag = flag.starts_with('-')
             || !name.is_empty() && !name.contains(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         let is_value = !value.starts_with(['$', '-', '<']) && !value.contains(char::is_whitespace);
-        is_flag && is_value && inline::is_called_secret(&name, value)
+        is_flag && is_value && secret::is_called_secret(&name, value)
     };
     let is_called = match word.split_once('=') {
         Some((flag, value)) => called(flag, value),
@@ -116,17 +116,20 @@ pub fn is_secret_text(text: &str) -> bool {
     is_plain_secret(text) || is_random(text)
 }
 
-/// Says which secret a file holds, by forms that nothing else has. An address with a password in a comment is an example.
-pub fn in_file(text: &str) -> Option<&'static str> {
-    let is_comment = |line: &str| ["#", ";", "//"].iter().any(|start| line.trim_start().starts_with(start));
-    let mut words = text.lines().filter(|line| !is_comment(line)).flat_map(str::split_whitespace);
-    let address = || words.any(inline::holds_password).then_some("an address with its password");
-    inline::find(text).map(inline::Inline::as_str).or_else(address)
+/// Says which secret a file of a name holds: by the forms of secrets, by its own name, or by a name in it. An address with a password
+/// in a comment is an example.
+pub fn in_file(name: &str, text: &str) -> Option<&'static str> {
+    let is_comment = |line: &&str| ["#", ";", "//"].iter().any(|start| line.trim_start().starts_with(start));
+    let lines = || text.lines().filter(|line| !is_comment(line));
+    let address = || lines().any(secret::holds_password).then_some("an address with its password");
+    let is_called = || is_called_secret(&name.to_ascii_uppercase(), text.trim()) || is_random(text.trim());
+    let called = || (is_called() || secret::in_lines(text)).then_some("what is called a secret");
+    secret::find(text).map(secret::Inline::as_str).or_else(address).or_else(called)
 }
 
 /// Tells whether a text is a secret by a form that nothing else has.
 fn is_plain_secret(text: &str) -> bool {
-    inline::find(text).is_some() || text.split_whitespace().any(inline::holds_password)
+    secret::find(text).is_some() || text.split_whitespace().any(secret::holds_password)
 }
 
 /// Tells whether a text looks as if it was drawn at random: one long word without any order, which names and paths are not.
@@ -192,10 +195,14 @@ mod tests {
     #[test]
     fn a_file_holds_a_secret_where_an_address_has_its_password_outside_of_comments() {
         let file = "[db]\nurl = postgres://web:horse@db/web\n";
-        assert_eq!(in_file(file), Some("an address with its password"));
-        assert_eq!(in_file(&file.replace("url", "# url")), None);
-        assert_eq!(in_file("url = postgres://web:${PASSWORD}@db/web\n"), None);
-        assert_eq!(in_file("-----BEGIN PRIVATE KEY-----\nMC4CAQ\n"), Some("a private key"));
+        assert_eq!(in_file("a.ini", file), Some("an address with its password"));
+        assert_eq!(in_file("a.ini", &file.replace("url", "# url")), None);
+        assert_eq!(in_file("a.ini", "url = postgres://web:${PASSWORD}@db/web\n"), None);
+        assert_eq!(in_file("a.pem", "-----BEGIN PRIVATE KEY-----\nMC4CAQ\n"), Some("a private key"));
+        let called = Some("what is called a secret");
+        assert_eq!(in_file("SMTP_PASSWORD", "horse\n"), called);
+        assert_eq!(in_file("a.ini", "[smtp]\npassword = horse\n"), called);
+        assert_eq!(in_file("a.ini", "[smtp]\npassword_file = horse\n; password = horse\npassword = /run/x\n"), None);
     }
 
     #[test]

@@ -4,12 +4,12 @@ use super::files::{self, Held};
 use super::mounts::{Bind, OF_THE_HOST, SEES_THE_HOST, Source};
 use super::{Act, Plan, SecretOf};
 use crate::facts::join_name;
-use crate::fleet::decode::inline;
 use crate::fleet::schema::module_file::{DataRule, FileFormat, MovedFile, MovedVolume, StateKind};
 use crate::kubernetes::claims::{Key, claim_name, claim_of_template, templates};
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::translate::pod::secrets;
 use crate::kubernetes::tree::{Node, Pair};
+use crate::source::secret;
 use crate::units::lies_in;
 
 /// A claim whose data a module takes over.
@@ -312,7 +312,7 @@ impl<'w, 's> Plan<'_, 'w, 's> {
             return;
         };
         let option = rule.option.value.as_str();
-        if rule.format.value == FileFormat::Text && inline::find(text).is_some() {
+        if rule.format.value == FileFormat::Text && secret::find(text).is_some() {
             self.lack(format!("the file {path}, which holds what looks like a secret"), &[node]);
             return;
         }

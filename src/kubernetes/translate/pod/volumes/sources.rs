@@ -157,7 +157,7 @@ fn config_map<'w, 's>(
             files.push(later());
             continue;
         };
-        let secret = std::str::from_utf8(&content).ok().and_then(secrets::in_file);
+        let secret = std::str::from_utf8(&content).ok().and_then(|text| secrets::in_file(key, text));
         let holds = match secret {
             None => Holds::Content { node, content },
             Some(what) => {
