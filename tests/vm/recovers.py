@@ -36,6 +36,7 @@ kind = "restic"
 repository = "rest:http://{REPOSITORY}:{PORT}/lab"
 password = "restic-password"
 schedule = "daily"
+paths = ["/home"]
 
 [services.notes]
 kind = "command"
