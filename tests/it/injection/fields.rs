@@ -78,9 +78,9 @@ pub(crate) fn of_file(root: &Value, node: &Node) -> Vec<(String, Place)> {
         let below = |path: &str, found: Vec<&Value>, node: &Node, all: &mut Vec<(String, Place)>| {
             // Below what takes anything all is one field.
             if found.is_empty() && is_any {
-                walk(root, &[&Value::Bool(true)], node, path, all)
+                walk(root, &[&Value::Bool(true)], node, path, all);
             } else {
-                walk(root, &found, node, path, all)
+                walk(root, &found, node, path, all);
             }
         };
         match &node.kind {
@@ -89,7 +89,9 @@ pub(crate) fn of_file(root: &Value, node: &Node) -> Vec<(String, Place)> {
                 let found: Vec<&Value> =
                     schemas.iter().map(|one| &one["items"]).filter(|one| one.is_object()).collect();
                 let at = if found.is_empty() { path.to_owned() } else { format!("{path}[]") };
-                items.iter().for_each(|item| below(&at, found.clone(), &item.node, all));
+                for item in items {
+                    below(&at, found.clone(), &item.node, all);
+                }
             }
             Kind::Table(table) => {
                 for (name, entry) in table.iter().filter(|(name, _)| !WRAPPERS.contains(&name.as_str())) {

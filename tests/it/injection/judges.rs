@@ -63,7 +63,7 @@ fn tags(page: &str) -> Vec<(String, Vec<(String, String)>)> {
                     Some(quote @ ('"' | '\'')) => (1, after[1..].find(quote).map_or(after.len(), |end| end + 1)),
                     _ => (0, after.find(|c: char| c.is_whitespace() || c == '>').unwrap_or(after.len())),
                 };
-                value = after[from..until].to_owned();
+                after[from..until].clone_into(&mut value);
                 rest = &after[(until + from).min(after.len())..];
             }
             attributes.push((key, value));
@@ -356,7 +356,7 @@ impl Cage {
             eprintln!("skipped: {test}: nobody may enter a root of their own");
             return None;
         };
-        let cage = Self { words, root };
+        let cage = Self { root, words };
         let stub = |name: &str, text: &str| {
             let path = cage.root.path().join("stub").join(name);
             std::fs::write(&path, format!("#!/bin/sh\n{text}")).unwrap();
