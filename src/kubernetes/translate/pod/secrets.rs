@@ -101,7 +101,10 @@ pub fn is_secret_word(before: Option<&str>, word: &str) -> bool {
         let name = flag.trim_start_matches('-').replace(['-', '.'], "_");
         let is_flag = flag.starts_with('-')
             || !name.is_empty() && !name.contains(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        let is_value = !value.starts_with(['$', '-', '<']) && !value.contains(char::is_whitespace);
+        // A passphrase of several words is one behind a flag; elsewhere several words are a sentence or a script.
+        let is_one =
+            !flag.contains(char::is_whitespace) && flag.starts_with('-') || !value.contains(char::is_whitespace);
+        let is_value = !value.starts_with(['$', '-', '<']) && is_one;
         is_flag && is_value && secret::is_called_secret(&name, value)
     };
     let is_called = match word.split_once('=') {
@@ -207,9 +210,12 @@ mod tests {
 
     #[test]
     fn a_secret_on_a_command_line_is_told_by_its_flag() {
-        for (before, word) in
-            [(None, "--password=hunter2"), (Some("--api-token"), "x1y2"), (None, "ROOT_PASSWORD=horse")]
-        {
+        for (before, word) in [
+            (None, "--password=hunter2"),
+            (Some("--api-token"), "x1y2"),
+            (None, "ROOT_PASSWORD=horse"),
+            (None, "--passphrase=correct horse"),
+        ] {
             assert!(is_secret_word(before, word), "{word}");
         }
         for (before, word) in [
