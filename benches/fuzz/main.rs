@@ -138,7 +138,9 @@ fn outer(wanted: &Wanted, target: Target) -> bool {
                 let at = at(&wanted.folder, target, wanted.jobs);
                 println!("{}: the process ended with {status:?} at the inputs {at:?}", target.name());
                 // Several were at hand: which of them it was shows when each runs alone. One that hangs has been kept by its process.
-                for index in &at {
+                let known = fs::read_to_string(&finds).unwrap_or_default();
+                let is_new = |index: &&u64| !known.contains(&format!(": FOUND the input {index} of "));
+                for index in at.iter().filter(is_new) {
                     let alone = run(*index, 1, 1);
                     if !matches!(alone, Some(0 | 1 | process::HUNG)) {
                         let input = mutate::input(&Corpus::of(target, &Program::new()), wanted.seed, *index);

@@ -5,7 +5,7 @@
 //! text would end the program.
 //!
 //! And how far text goes on without a break: rnix looks from each token ahead to where a path would end, so that a megabyte of `1.1.1`
-//! would take it hours.
+//! would take it half an hour.
 
 use std::ops::Range;
 
@@ -140,7 +140,7 @@ mod tests {
             let text = format!("[ {} ]", unit.repeat(2_000_000));
             let began = std::time::Instant::now();
             assert_eq!(nesting(&text).is_err(), unit != "1", "{unit}");
-            // Where each token looks as far as the end these are hours.
+            // Where each token looks as far as the end these take hours.
             assert!(began.elapsed() < std::time::Duration::from_mins(2), "{unit}: {:?}", began.elapsed());
         }
     }
