@@ -1,6 +1,6 @@
 //! Ports of the host: who has which, and which are free.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeBounds;
 use std::sync::OnceLock;
 
@@ -16,9 +16,8 @@ pub(super) const FIRST: u16 = 20_000;
 #[derive(Debug, Default)]
 pub(super) struct Ports {
     taken: BTreeMap<(Protocol, u16), Vec<String>>,
-    /// Whether each port from [`FIRST`] on is free, once somebody asked for one: 1 where it is. Bytes in a row are searched in no time,
-    /// where a set of all these ports takes as long to make as a small cluster to read.
-    free: OnceLock<BTreeMap<Protocol, Vec<u8>>>,
+    /// From [`FIRST`] on, once somebody asked for one.
+    free: OnceLock<BTreeMap<Protocol, BTreeSet<u16>>>,
 }
 
 impl Ports {
@@ -28,32 +27,17 @@ impl Ports {
             owners.push(service.to_owned());
         }
         if let Some(free) = self.free.get_mut().and_then(|free| free.get_mut(&port.protocol)) {
-            occupy(free, port.port);
+            free.remove(&port.port);
         }
     }
 
-    /// Returns the free ports of a protocol, from [`FIRST`] on, in order.
-    fn free(&self, protocol: Protocol) -> impl Iterator<Item = u16> {
+    fn free(&self, protocol: Protocol) -> Option<&BTreeSet<u16>> {
         let free = self.free.get_or_init(|| {
-            let mut free: BTreeMap<_, _> = [Protocol::Tcp, Protocol::Udp]
-                .map(|protocol| (protocol, vec![1; usize::from(u16::MAX - FIRST) + 1]))
-                .into();
-            for (protocol, port) in self.taken.keys() {
-                if let Some(free) = free.get_mut(protocol) {
-                    occupy(free, *port);
-                }
-            }
-            free
+            let of =
+                |protocol| (FIRST..=u16::MAX).filter(|port| !self.taken.contains_key(&(protocol, *port))).collect();
+            [Protocol::Tcp, Protocol::Udp].map(|protocol| (protocol, of(protocol))).into()
         });
-        let ports = free.get(&protocol).map_or(&[][..], Vec::as_slice);
-        memchr::memchr_iter(1, ports).filter_map(|at| FIRST.checked_add(u16::try_from(at).ok()?))
-    }
-}
-
-/// Notes that a port is taken; those below [`FIRST`] are nobody's to give.
-fn occupy(free: &mut [u8], port: u16) {
-    if let Some(free) = port.checked_sub(FIRST).and_then(|at| free.get_mut(usize::from(at))) {
-        *free = 0;
+        free.get(&protocol)
     }
 }
 
@@ -86,8 +70,8 @@ impl Cx<'_, '_> {
 
     /// Returns the first of some ports from [`FIRST`] on that nobody has.
     pub fn free_port(&self, service: &str, protocol: Protocol, among: impl RangeBounds<u16>) -> Option<u16> {
-        let mut free = self.ports.free(protocol).filter(|port| among.contains(port));
-        free.find(|port| self.owner_of_port(service, protocol, *port).is_none())
+        let mut free = self.ports.free(protocol)?.range(among);
+        free.find(|port| self.owner_of_port(service, protocol, **port).is_none()).copied()
     }
 
     /// Returns the service of a module that listens at a port of the host of a service.

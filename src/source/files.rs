@@ -33,9 +33,9 @@ pub struct Position {
 }
 
 /// How many bytes lie between two marks: what is counted again for each position.
-const BETWEEN_MARKS: usize = 512;
+const BETWEEN_MARKS: usize = 4096;
 
-/// What lies before a byte of a text. With one every few lines a position is found at once, in a file of a million lines as in
+/// What lies before a byte of a text. With one every few kilobytes a position is found at once, in a file of a million lines as in
 /// one whose only line has a hundred megabytes.
 #[derive(Debug, Clone, Copy, Default)]
 struct Mark {

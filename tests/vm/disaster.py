@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """`hostwright apply` that is killed, and a machine that loses its power, over real ssh: nothing is lost, and nothing is destroyed twice.
 
-  disaster.py [--kills N] [--cuts N] [--seed N] [--base FOLDER] [--record] [CASE...]
+  disaster.py [--kills N] [--cuts N] [--skip N] [--seed N] [--base FOLDER] [--record] [CASE...]
 
   kills  an installation onto two blank disks, whose `apply` is killed (kill -9) at step boundaries and at random moments within steps
   cuts   an update of the host that was installed, whose machine loses its power while the system is copied, while the trial is armed
@@ -299,8 +299,9 @@ def cuts(options, checks):
               "promotion": [("reboot-test", promote)] * 5}
         done = {name: 0 for name in of}
         chosen = [(name, place) for name, places in of.items() for place in places]
+        chosen = chosen[options.skip:]
         # As many as there is to be, of each kind in its share.
-        chosen = [chosen[number * len(chosen) // options.cuts] for number in range(min(options.cuts, len(chosen)))]
+        chosen = [chosen[number * len(chosen) // options.cuts] for number in range(options.cuts)] if options.cuts < len(chosen) else chosen
         for name, (step, line) in chosen:
             place = Place("line-began", step, line, dice.uniform(0.05, 0.95) * took[step, line])
             run, came = at(desk, "update", place, [place.key()])
@@ -320,7 +321,7 @@ def cuts(options, checks):
         checks.that(f"{cut} power cuts, and the last run comes to its end", said == 0, desk.last_words())
         checks.same("the machine is as after an undisturbed update", runs(lab), wanted)
         for name, count in ((name, count) for name, count in done.items() if count):
-            record(options, checks, f"power cut, {name}", ", ".join(sorted({step for step, _ in of[name]})), count, said)
+            record(options, checks, f"power cut, {name}, seed {options.seed}", ", ".join(sorted({step for step, _ in of[name]})), count, said)
     finally:
         lab.__exit__()
 
@@ -372,6 +373,7 @@ def main():
     parser.add_argument("--hostwright", default=os.path.join(ROOT, "target/debug/hostwright"))
     parser.add_argument("--kills", type=int, default=20, help="how often apply is killed [20]")
     parser.add_argument("--cuts", type=int, default=20, help="how often the power is cut [20]")
+    parser.add_argument("--skip", type=int, default=0, help="power cuts of an earlier run, which are not made again [0]")
     parser.add_argument("--seed", type=int, default=1, help="the same moments for the same number [1]")
     parser.add_argument("--base", help="where the installed host is kept between runs")
     parser.add_argument("--record", action="store_true", help="keep the figures for docs/evidence/ (records.py)")

@@ -86,7 +86,8 @@
             echo "drill of $name: nothing came back" >&2
             exit 1
           fi
-          for path in /var/lib/gitea; do
+          paths=(/var/lib/gitea)
+          for path in "''${paths[@]}"; do
             if ! [ -e ".$path" ]; then
               echo "drill of $name: $path did not come back" >&2
               exit 1
