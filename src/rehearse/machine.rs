@@ -9,6 +9,7 @@ use crate::fleet::schema::machine::Firmware;
 use crate::fleet::schema::network::{Link, Match};
 use crate::resolve::{ResolvedHost, ResolvedPool};
 use crate::source::quoted;
+use crate::text::ShellCommand;
 
 /// The least and the most memory of the machine, in bytes: NixOS's installer needs the one, nobody's deployer has much more than the other to spare.
 const MEMORY: (u64, u64) = (3 << 30, 8 << 30);
@@ -289,22 +290,21 @@ impl Machine {
         );
         for way in &self.ways {
             // A process a connection: QEMU splits the command into words as a shell does.
-            let words = [
-                value(files.program),
-                "lead-out".to_owned(),
-                value(files.closed),
-                way.host.clone(),
-                way.port.to_string(),
-            ];
-            let quoted: Vec<String> =
-                words.iter().map(|word| crate::text::ShellCommand::new(word).as_str().to_owned()).collect();
-            net += &format!(",guestfwd=tcp:{}:{}-cmd:{}", way.address, way.port, quoted.join(" "));
+            let lead = ShellCommand::new(files.program.display().to_string())
+                .arg("lead-out")
+                .arg(files.closed.display().to_string());
+            let lead = lead.args([&way.host, &way.port.to_string()]);
+            net += &format!(",guestfwd=tcp:{}:{}-cmd:{}", way.address, way.port, escaped(lead.as_str()));
         }
         net
     }
 }
 
-/// Returns a path as a value among QEMU's options, in which a comma is written twice.
 fn value(path: &Path) -> String {
-    path.display().to_string().replace(',', ",,")
+    escaped(&path.display().to_string())
+}
+
+/// Returns a text as a value among QEMU's options, in which a comma is written twice.
+fn escaped(text: &str) -> String {
+    text.replace(',', ",,")
 }

@@ -115,6 +115,17 @@ fn what_a_rehearsal_cannot_do_is_told_before_anything_is_made() {
     let words: Vec<&str> = REHEARSE.into_iter().chain(["--installer", "installer.iso"]).collect();
     let _ =
         sandbox.run_with(&[("PATH", "/nonexistent")], &words).ends(2).complains("qemu-system-x86_64 is not installed");
+    // What wins over the changed definition would lead the plan to the host itself.
+    let text = sandbox.read("hosts/lighthouse/host.toml");
+    sandbox.write("hosts/lighthouse/host.toml", format!("imports = [\"strong\"]\n{text}"));
+    let strong = "kind = \"profile\"\nsummary = \"wins\"\n\n[host.deploy]\ntarget = { mkOverride = { priority = 10, value = \"root@192.0.2.84\" } }\n";
+    sandbox.write("modules/strong/module.toml", strong);
+    refused(&words, "`deploy.target` does not lead to the rehearsal's machine");
+    let left = sandbox.tree("state/lighthouse/rehearsal");
+    assert!(!left.keys().any(|path| path.contains("secrets")), "{:?}", left.keys());
+    assert!(!sandbox.path().join("machine").exists());
+    fs::remove_dir_all(sandbox.path().join("state/lighthouse/rehearsal")).unwrap();
+    sandbox.write("hosts/lighthouse/host.toml", text);
     sandbox.edit("hosts/lighthouse/host.toml", "\"192.0.2.84/24\"", "\"192.0.2.86/30\"");
     sandbox.edit("hosts/lighthouse/host.toml", "gateways = [\"192.0.2.1\"]", "gateways = [\"192.0.2.85\"]");
     refused(&words, "no room for a gateway");

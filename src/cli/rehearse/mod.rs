@@ -46,20 +46,27 @@ pub(super) fn run(terminal: &Terminal, folder: &Path, wanted: &Wanted<'_>) -> Re
         Ok(machine) => machine,
         Err(status) => return Ok(status),
     };
-    let print = |text: &str| if terminal.is_quiet() { Ok(()) } else { terminal.print(text) };
-    print(&format!(
-        "machine  {} disks, {} MiB of memory, {}; {}\n",
-        machine.drives.len(),
-        machine.memory >> 20,
-        if machine.uefi { "UEFI" } else { "BIOS" },
-        reaches(&machine)
-    ))?;
+    say(
+        terminal,
+        &format!(
+            "machine  {} disks, {} MiB of memory, {}; {}\n",
+            machine.drives.len(),
+            machine.memory >> 20,
+            if machine.uefi { "UEFI" } else { "BIOS" },
+            reaches(&machine)
+        ),
+    )?;
     if let Err(status) = leads_to_it(terminal, wanted, &fleet, &machine, ports)? {
         return Ok(status);
     }
     let built = build::run(terminal, &fleet, &build::Args::of(wanted.host, wanted.today))?;
     if built != ExitStatus::Success {
         return Ok(built);
+    }
+    let own = fleet.join("state").join(wanted.host);
+    private(&own)?;
+    for name in KEPT {
+        copy_private(&state.join(name), &own.join(name))?;
     }
     let scenario = context::Wanted::Scenario(Some(Scenario::Recover));
     let status = context::with_plan(terminal, &fleet, wanted.host, scenario, wanted.today, |plan| {
@@ -69,7 +76,7 @@ pub(super) fn run(terminal: &Terminal, folder: &Path, wanted: &Wanted<'_>) -> Re
     });
     // Whatever came of it: what opens repositories and disks has no business there any longer.
     for name in KEPT {
-        remove(&fleet.join("state").join(wanted.host).join(name))?;
+        remove(&own.join(name))?;
     }
     status
 }
@@ -133,11 +140,6 @@ fn prepare(
         output::replace(&fleet.join(path), &output::read(&folder.join(path)))?;
     }
     output::replace(&fleet.join(&definition), text.as_bytes())?;
-    let (from, to) = (folder.join("state").join(wanted.host), fleet.join("state").join(wanted.host));
-    private(&to)?;
-    for name in KEPT {
-        copy_private(&from.join(name), &to.join(name))?;
-    }
     Ok(Ok(machine))
 }
 
@@ -247,7 +249,10 @@ impl Rehearsal<'_> {
         drop(guest);
         match &ended {
             Ok(ExitStatus::Success) => {
-                self.say("rehearsed the host came back from its definition and its backups on a blank machine\n")?;
+                say(
+                    self.terminal,
+                    "rehearsed the host came back from its definition and its backups on a blank machine\n",
+                )?;
             }
             _ => self.terminal.error(&format!(
                 "rehearsal the recovery did not come to its end; the machine's console: {}\n",
@@ -321,8 +326,8 @@ impl Rehearsal<'_> {
             .find(|path| path.extension().is_some_and(|ending| ending == "iso"))
             .ok_or_else(|| Failure::new(format!("no image was built: {} holds no ISO", shown(&folder))))
     }
+}
 
-    fn say(&self, text: &str) -> Result<(), Failure> {
-        if self.terminal.is_quiet() { Ok(()) } else { self.terminal.print(text) }
-    }
+fn say(terminal: &Terminal, text: &str) -> Result<(), Failure> {
+    if terminal.is_quiet() { Ok(()) } else { terminal.print(text) }
 }
