@@ -25,7 +25,7 @@ pub fn printable(text: &str) -> String {
 
 /// Tells whether a terminal acts on a character, or does not show it.
 fn is_hidden(c: char) -> bool {
-    let hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let hidden = matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
     c.is_control() || hidden
 }
 
@@ -46,8 +46,10 @@ pub fn pretty_json(value: &impl Serialize) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         if c != '\n' && is_hidden(c) {
-            // Outside of strings JSON has none of these, and all of them are below U+10000.
-            let _ = write!(out, "\\u{:04x}", u32::from(c));
+            // Outside of strings JSON has none of these.
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
         } else {
             out.push(c);
         }
@@ -111,7 +113,7 @@ mod tests {
 
     #[test]
     fn json_says_the_same_with_nothing_hidden_in_it() {
-        let value = vec!["a\u{202e}b\u{9b}31m\u{feff}", "\u{1b}é\u{10ffff}\n"];
+        let value = vec!["a\u{202e}b\u{9b}31m\u{feff}", "\u{1b}é\u{10ffff}\n", "\u{e0041}\u{61c}"];
         let text = pretty_json(&value);
         assert!(!text.contains(|c| c != '\n' && is_hidden(c)), "{text:?}");
         assert_eq!(serde_json::from_str::<Vec<String>>(&text).unwrap(), value);

@@ -75,11 +75,17 @@ const SECRETS: &[&str] = &[
     "MASTER_KEY",
 ];
 
+/// Names that end as those of secrets do, and say where nginx passes requests on to (`proxy_pass`, in NixOS `proxyPass`).
+const NGINX: &[&str] = &["PROXY_PASS", "FASTCGI_PASS", "GRPC_PASS", "MEMCACHED_PASS", "SCGI_PASS", "UWSGI_PASS"];
+
 /// The length of the shortest secret that is known. Nearly all texts of a definition are shorter.
 const SHORTEST: usize = 20;
 
 /// What may begin where a value would: something else fills the value in.
 const FILLED_IN: &[char] = &['$', '<', '{', '%'];
+
+/// What stands in a definition for a secret of a manifest's command line, until a person has put it where nobody reads it.
+pub const PLACEHOLDER: &str = "SECRET";
 
 /// How far before a line the begin of a key is looked for, in bytes: private keys are shorter.
 const LONGEST_KEY: usize = 16 << 10;
@@ -137,15 +143,17 @@ pub fn is_called(name: &str) -> bool {
         variable.push(if c == '-' { '_' } else { c.to_ascii_uppercase() });
         before = c;
     }
-    SECRETS.iter().any(|end| variable.ends_with(end))
+    SECRETS.iter().any(|end| variable.ends_with(end)) && !NGINX.contains(&variable.as_str())
 }
 
-/// Tells whether a variable's name says that it holds a secret, and its value may be one: not a path, a number or a switch.
+/// Tells whether a variable's name says that it holds a secret, and its value may be one: not a path, an address, a number or a switch.
+/// An address is judged by the password in it ([`holds_password`]).
 pub fn is_called_secret(name: &str, value: &str) -> bool {
+    let is_address = ["http://", "https://", "unix:"].iter().any(|scheme| value.starts_with(scheme));
     let is_switch = ["true", "false", "yes", "no", "on", "off"].iter().any(|word| value.eq_ignore_ascii_case(word));
     // An account that nobody can log in to has the hash `!`.
     let is_word = value.contains(char::is_alphanumeric) && !value.starts_with('/');
-    is_word && value.parse::<i64>().is_err() && !is_switch && is_called(name)
+    is_word && !is_address && value.parse::<i64>().is_err() && !is_switch && is_called(name)
 }
 
 /// Tells whether a text of several lines holds a secret by its form or by the name before it, outside of comments.
@@ -154,9 +162,9 @@ pub fn in_lines(text: &str) -> bool {
     text.lines().filter(|line| !is_comment(line)).any(|line| !places(line).is_empty())
 }
 
-/// Tells whether something else fills a value in: `$TOKEN`, `{token}`, `<token>`.
+/// Tells whether something else fills a value in: `$TOKEN`, `{token}`, `<token>`, or the word that `migrate` writes.
 pub fn is_filled_in(value: &str) -> bool {
-    value.starts_with(FILLED_IN)
+    value.starts_with(FILLED_IN) || value == PLACEHOLDER
 }
 
 /// Tells whether a text is an address with an account and its password: `postgres://forge:horse@db/forge`. A place that something
@@ -174,7 +182,7 @@ fn passwords(text: &str) -> impl Iterator<Item = Range<usize>> {
         let (account, _) = authority.rsplit_once('@')?;
         let (user, password) = account.split_once(':')?;
         let from = from + user.len() + 1;
-        (!password.is_empty() && !password.starts_with(FILLED_IN)).then_some(from..from + password.len())
+        (!password.is_empty() && !is_filled_in(password)).then_some(from..from + password.len())
     })
 }
 
@@ -198,7 +206,7 @@ fn named(text: &str) -> impl Iterator<Item = Range<usize>> {
         };
         let found = value.get(..end.unwrap_or(value.len()))?;
         let from = text.len() - value.len();
-        (is_called_secret(name, found) && !found.starts_with(FILLED_IN)).then_some(from..from + found.len())
+        (is_called_secret(name, found) && !is_filled_in(found)).then_some(from..from + found.len())
     })
 }
 
@@ -278,6 +286,12 @@ mod tests {
             assert!(!holds_password(text), "{text}");
         }
         assert!(is_called_secret("DB_PASSWORD", "horse"));
+        assert!(is_called_secret("smtpPass", "horse"));
+        assert!(
+            !is_called_secret("proxyPass", "upstream")
+                && !is_called_secret("oidcToken", "https://id.example.org/token")
+        );
+        assert!(is_filled_in(PLACEHOLDER) && !is_filled_in("SECRETS"));
         for switch in ["yes", "True", "OFF", "1", ""] {
             assert!(!is_called_secret("ALLOW_EMPTY_PASSWORD", switch), "{switch}");
         }

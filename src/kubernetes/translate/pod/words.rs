@@ -9,6 +9,7 @@ use super::{Container, Workload, secrets};
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::draft::Draft;
 use crate::kubernetes::tree::Node;
+use crate::source::secret::PLACEHOLDER;
 
 /// A word of a command line.
 #[derive(Debug, Clone)]
@@ -137,7 +138,7 @@ fn one<'w, 's>(
             Some(answer) => return answer.to_owned(),
             None => {
                 let flag = word.text.split_once('=').filter(|_| word.text.starts_with('-')).map(|(flag, _)| flag);
-                return flag.map_or_else(|| "SECRET".to_owned(), |flag| format!("{flag}=SECRET"));
+                return flag.map_or_else(|| PLACEHOLDER.to_owned(), |flag| format!("{flag}={PLACEHOLDER}"));
             }
         }
     }
