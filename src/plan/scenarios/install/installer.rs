@@ -158,15 +158,20 @@ fn contact(cx: &PlanCx<'_>, method: Method) -> (ScanKey, CompareFingerprint) {
 /// Makes the step that brings the scripts onto the installer.
 pub(super) fn copy_scripts(cx: &PlanCx<'_>) -> CopyScripts {
     CopyScripts::new("Copy the install scripts", |step| {
-        let there = ["partition", "pools", "mount", "install"]
-            .iter()
-            .fold(ShellCommand::new("ls"), |line, name| line.arg(script_path(cx, name)));
+        let own = cx.reach.out("");
+        let there = format!("{FOLDER}/hosts/{}", cx.host.name);
+        // Of the files here, since a copy that was cut off leaves a file that is there, and shorter.
+        let list = ShellCommand::new("cd")
+            .arg(&own)
+            .then("&&", &ShellCommand::new("find").args(["-L", ".", "-type", "f", "-exec", "sha256sum", "{}", "+"]));
+        let list = ShellCommand::new("sh").arg("-c").arg(list.as_str());
+        let check = ShellCommand::new("sha256sum").args(["-c", "--quiet", "-"]);
+        let check = ShellCommand::new("cd").arg(&there).then("&&", &check);
         // What builds on the host evaluates there, which takes all of out/.
-        let from = if builds_on_host(cx) { "out".to_owned() } else { cx.reach.out("") };
-        let to = if builds_on_host(cx) { FOLDER.to_owned() } else { format!("{FOLDER}/hosts/{}", cx.host.name) };
+        let (from, to) = if builds_on_host(cx) { ("out", FOLDER) } else { (own.as_str(), there.as_str()) };
         step.why("The scripts are those of out/, which were built from the definition that was checked.")
-            .run(&cx.reach.copy_folder(Who::Installer, &from, &to))
-            .after(&cx.reach.run(Who::Installer, &there))
+            .run(&cx.reach.copy_folder(Who::Installer, from, to))
+            .after(&list.then("|", &cx.reach.run(Who::Installer, &check)))
             .undo(&cx.reach.run(Who::Installer, &ShellCommand::new("rm").args(["-rf", "--", FOLDER])))
             .takes(seconds::LOOK)
     })
