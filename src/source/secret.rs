@@ -99,7 +99,7 @@ pub fn find(text: &str) -> Option<Inline> {
         return Some(Inline::PrivateKey);
     }
     let any = |forms: &[(&str, usize)]| forms.iter().any(|(prefix, least)| word(text, prefix, *least).next().is_some());
-    if any(METHODS) {
+    if text.contains('$') && any(METHODS) {
         return Some(Inline::Hash);
     }
     any(TOKENS).then_some(Inline::Token)

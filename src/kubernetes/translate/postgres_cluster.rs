@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use serde_json::json;
 
 use super::{Stage, Translator, service};
+use crate::facts::join_name;
 use crate::kubernetes::claims::{Rights, bytes};
 use crate::kubernetes::context::Cx;
 use crate::kubernetes::draft::{Draft, MigrationDraft, MovedClaim, NativeDraft, Protocol, WorkDraft};
@@ -73,8 +74,10 @@ fn run<'w, 's>(cx: &mut Cx<'w, 's>, object: &'w Object<'s>) {
             }) else {
                 continue;
             };
-            options.insert(format!("settings.{}", pair.key), json!(text));
-            cx.books.translated(&pair.node, to(&format!("options.settings.{}", pair.key)));
+            // Parameters of extensions have a dot: `pg_stat_statements.max` is one setting.
+            let option = join_name(&["settings", &*pair.key]);
+            cx.books.translated(&pair.node, to(&format!("options.{option}")));
+            options.insert(option, json!(text));
         }
     }
     let libraries = spec.at(&["postgresql", "shared_preload_libraries"]);
@@ -228,7 +231,7 @@ mod tests {
     use super::*;
     use crate::kubernetes::sample::{leaf, translated};
 
-    const CLUSTER: &str = "apiVersion: postgresql.cnpg.io/v1\nkind: Cluster\nmetadata: { name: forge-db, namespace: git }\nspec:\n  instances: 3\n  imageName: ghcr.io/cloudnative-pg/postgresql:16.3-1\n  bootstrap: { initdb: { database: forge, owner: forge, secret: { name: forge-login } } }\n  storage: { size: 10Gi, storageClass: fast }\n  resources: { limits: { memory: 1Gi }, requests: { cpu: 100m } }\n  postgresql: { parameters: { max_connections: '200' } }\n  monitoring: { enablePodMonitor: true }\n  backup: { retentionPolicy: 30d, barmanObjectStore: { destinationPath: s3://b/c } }\n";
+    const CLUSTER: &str = "apiVersion: postgresql.cnpg.io/v1\nkind: Cluster\nmetadata: { name: forge-db, namespace: git }\nspec:\n  instances: 3\n  imageName: ghcr.io/cloudnative-pg/postgresql:16.3-1\n  bootstrap: { initdb: { database: forge, owner: forge, secret: { name: forge-login } } }\n  storage: { size: 10Gi, storageClass: fast }\n  resources: { limits: { memory: 1Gi }, requests: { cpu: 100m } }\n  postgresql: { parameters: { max_connections: '200', pg_stat_statements.max: '10000' } }\n  monitoring: { enablePodMonitor: true }\n  backup: { retentionPolicy: 30d, barmanObjectStore: { destinationPath: s3://b/c } }\n";
 
     #[test]
     fn a_cluster_becomes_the_postgresql_of_the_host() {
@@ -245,7 +248,7 @@ mod tests {
             migration.volumes.first().map(|claim| (&claim.claim, claim.dump)),
         );
         insta::assert_snapshot!(shown, @r#"
-        forge-db = postgresql Some("postgresql_16") ensureDatabases=["forge"] ensureUsers=[{"name":"forge","ensureDBOwnership":true}] settings.max_connections="200"
+        forge-db = postgresql Some("postgresql_16") ensureDatabases=["forge"] ensureUsers=[{"name":"forge","ensureDBOwnership":true}] settings.max_connections="200" settings."pg_stat_statements.max"="10000"
         memory Some("1GiB")
         claim Some(("forge-db-1", Some("postgresql")))
         "#);
