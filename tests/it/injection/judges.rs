@@ -264,10 +264,15 @@ pub(crate) fn nix_reads(texts: &BTreeMap<String, String>, test: &str) -> Option<
         let at = said.split(".nix").next().and_then(|said| said.rsplit('/').next()?.parse::<usize>().ok());
         assert!(output.status.success(), "{said}\n{:?}", at.and_then(|at| texts.values().nth(at)));
         let read = String::from_utf8_lossy(&output.stdout);
-        let names = outside_of_strings(&read);
-        if let Some(at) = names.find(CANARY) {
-            let around: String =
-                names.chars().skip(names[..at].chars().count().saturating_sub(300)).take(400).collect();
+        let code = outside_of_strings(&read);
+        // A name that was made of a text may be one of a set: `podman-hwcanary = {`. Nothing may refer to one.
+        let refers = |at: &usize| {
+            let rest = &code[*at..];
+            let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "_-'".contains(c))).unwrap_or(rest.len());
+            !rest[end..].starts_with(" = ")
+        };
+        if let Some(at) = code.match_indices(CANARY).map(|(at, _)| at).find(refers) {
+            let around: String = code.chars().skip(code[..at].chars().count().saturating_sub(300)).take(400).collect();
             panic!("a text is a name: {around}");
         }
     }
@@ -593,7 +598,8 @@ fn each_judge_finds_a_text_that_does_what_it_says() {
             let _ = nix_reads(&BTreeMap::from([(text.to_owned(), String::new())]), test);
         };
         assert!(caught("{ a = x: x.hwcanary; }", &read) && caught("{ a = \"", &read));
-        assert!(!caught("{ a = \"hwcanary\"; }", &read));
+        assert!(caught("{ a = \"\"; hwcanary = hwcanary; x = \"\"; }", &read));
+        assert!(!caught("{ a = \"hwcanary\"; podman-hwcanary = { }; }", &read));
         let evaluate = |text: &str| {
             let _ = nix_evaluates(&[text.to_owned()]);
         };
