@@ -146,14 +146,12 @@ pub fn is_called(name: &str) -> bool {
     SECRETS.iter().any(|end| variable.ends_with(end)) && !NGINX.contains(&variable.as_str())
 }
 
-/// Tells whether a variable's name says that it holds a secret, and its value may be one: not a path, an address, a number or a switch.
-/// An address is judged by the password in it ([`holds_password`]).
+/// Tells whether a variable's name says that it holds a secret, and its value may be one: not a path, a number or a switch.
 pub fn is_called_secret(name: &str, value: &str) -> bool {
-    let is_address = ["http://", "https://", "unix:"].iter().any(|scheme| value.starts_with(scheme));
     let is_switch = ["true", "false", "yes", "no", "on", "off"].iter().any(|word| value.eq_ignore_ascii_case(word));
     // An account that nobody can log in to has the hash `!`.
     let is_word = value.contains(char::is_alphanumeric) && !value.starts_with('/');
-    is_word && !is_address && value.parse::<i64>().is_err() && !is_switch && is_called(name)
+    is_word && value.parse::<i64>().is_err() && !is_switch && is_called(name)
 }
 
 /// Tells whether a text of several lines holds a secret by its form or by the name before it, outside of comments.
@@ -286,11 +284,8 @@ mod tests {
             assert!(!holds_password(text), "{text}");
         }
         assert!(is_called_secret("DB_PASSWORD", "horse"));
-        assert!(is_called_secret("smtpPass", "horse"));
-        assert!(
-            !is_called_secret("proxyPass", "upstream")
-                && !is_called_secret("oidcToken", "https://id.example.org/token")
-        );
+        assert!(is_called_secret("CHAT_HOOK_TOKEN", "https://chat.example.org/hooks/1/x7") && is_called("smtpPass"));
+        assert!(!is_called_secret("proxyPass", "http://127.0.0.1:3000"));
         assert!(is_filled_in(PLACEHOLDER) && !is_filled_in("SECRETS"));
         for switch in ["yes", "True", "OFF", "1", ""] {
             assert!(!is_called_secret("ALLOW_EMPTY_PASSWORD", switch), "{switch}");
