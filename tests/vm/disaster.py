@@ -301,7 +301,8 @@ def cuts(options, checks):
         chosen = [(name, place) for name, places in of.items() for place in places]
         chosen = chosen[options.skip:]
         # As many as there is to be, of each kind in its share.
-        chosen = [chosen[number * len(chosen) // options.cuts] for number in range(options.cuts)] if options.cuts < len(chosen) else chosen
+        count = min(options.cuts, len(chosen))
+        chosen = [chosen[number * len(chosen) // count] for number in range(count)]
         for name, (step, line) in chosen:
             place = Place("line-began", step, line, dice.uniform(0.05, 0.95) * took[step, line])
             run, came = at(desk, "update", place, [place.key()])
