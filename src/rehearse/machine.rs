@@ -290,10 +290,12 @@ impl Machine {
         );
         for way in &self.ways {
             // A process a connection: QEMU splits the command into words as a shell does.
-            let lead = ShellCommand::new(files.program.display().to_string())
-                .arg("lead-out")
-                .arg(files.closed.display().to_string());
-            let lead = lead.args([&way.host, &way.port.to_string()]);
+            let lead = ShellCommand::new(files.program.display().to_string()).args([
+                "lead-out",
+                &files.closed.display().to_string(),
+                &way.host,
+                &way.port.to_string(),
+            ]);
             net += &format!(",guestfwd=tcp:{}:{}-cmd:{}", way.address, way.port, escaped(lead.as_str()));
         }
         net
