@@ -29,6 +29,17 @@ static SCENARIOS: &[(Scenario, StepsOf)] = &[
     (Scenario::Retire, decommission::retire),
 ];
 
+/// Returns a command that fails unless the files of a folder have these sums, each a line as sha256sum(1) prints it.
+fn have_sums(folder: &str, sums: impl IntoIterator<Item = String>) -> ShellCommand {
+    let print = ShellCommand::new("printf").arg("%s\\n").args(sums);
+    ShellCommand::new("cd").arg(folder).then("&&", &print).then("|", &sums_hold())
+}
+
+/// Returns a command that holds files against the sums that it reads.
+fn sums_hold() -> ShellCommand {
+    ShellCommand::new("sha256sum").args(["-c", "--quiet", "-"])
+}
+
 /// Returns a command that runs another as root on the host's own system.
 fn on(cx: &PlanCx<'_>, command: &ShellCommand) -> ShellCommand {
     cx.reach.run(Who::System, command)

@@ -5,6 +5,7 @@ use crate::fleet::schema::fleet_file::BuildOn;
 use crate::fleet::schema::machine::Method;
 use crate::plan::parts::{BuildInstaller, CompareFingerprint, CopyScripts, Installer, ScanKey, StartInstaller};
 use crate::plan::reach::Who;
+use crate::plan::scenarios::sums_hold;
 use crate::plan::{PlanCx, installer_image, seconds};
 use crate::text::ShellCommand;
 
@@ -159,14 +160,13 @@ fn contact(cx: &PlanCx<'_>, method: Method) -> (ScanKey, CompareFingerprint) {
 pub(super) fn copy_scripts(cx: &PlanCx<'_>) -> CopyScripts {
     CopyScripts::new("Copy the install scripts", |step| {
         let own = cx.reach.out("");
-        let there = format!("{FOLDER}/hosts/{}", cx.host.name);
+        let there = folder(cx);
         // Of the files here, since a copy that was cut off leaves a file that is there, and shorter.
         let list = ShellCommand::new("cd")
             .arg(&own)
             .then("&&", &ShellCommand::new("find").args(["-L", ".", "-type", "f", "-exec", "sha256sum", "{}", "+"]));
         let list = ShellCommand::new("sh").arg("-c").arg(list.as_str());
-        let check = ShellCommand::new("sha256sum").args(["-c", "--quiet", "-"]);
-        let check = ShellCommand::new("cd").arg(&there).then("&&", &check);
+        let check = ShellCommand::new("cd").arg(&there).then("&&", &sums_hold());
         // What builds on the host evaluates there, which takes all of out/.
         let (from, to) = if builds_on_host(cx) { ("out", FOLDER) } else { (own.as_str(), there.as_str()) };
         step.why("The scripts are those of out/, which were built from the definition that was checked.")
@@ -182,13 +182,14 @@ pub(in crate::plan::scenarios) fn builds_on_host(cx: &PlanCx<'_>) -> bool {
     cx.host.build_on(cx.fleet) == BuildOn::Target
 }
 
-fn script_path(cx: &PlanCx<'_>, name: &str) -> String {
-    format!("{FOLDER}/hosts/{}/install/{name}.sh", cx.host.name)
+/// Returns where what was compiled of the host lies on the installer.
+fn folder(cx: &PlanCx<'_>) -> String {
+    format!("{FOLDER}/hosts/{}", cx.host.name)
 }
 
 /// Returns an install script on the installer, as a command there.
 pub(super) fn script(cx: &PlanCx<'_>, name: &str) -> ShellCommand {
-    let path = script_path(cx, name);
+    let path = format!("{}/install/{name}.sh", folder(cx));
     if name != "pools" && super::keys::has_luks_files(cx) {
         let keys = format!("HOSTWRIGHT_KEYS={}", super::keys::KEYS);
         return ShellCommand::new("env").arg(keys).args(["bash", &path]);

@@ -12,7 +12,7 @@ use crate::plan::parts::{
 };
 use crate::plan::reach::Who;
 use crate::plan::role::{BootKind, Role};
-use crate::plan::scenarios::on;
+use crate::plan::scenarios::{have_sums, on};
 use crate::plan::scripts::{ON_HOST, WAIT, certificates_to_come, names_to_come};
 use crate::plan::seconds::{self, Times};
 use crate::plan::step::{RunsOn, Step, StepKind};
@@ -238,9 +238,7 @@ pub(in crate::plan::scenarios) fn copy_scripts(cx: &PlanCx<'_>) -> CopyRebootScr
         let name = file.path.rsplit('/').next().filter(|name| ON_HOST.contains(name))?;
         Some(format!("{}  {name}", sha256(&file.text)))
     });
-    let print = ShellCommand::new("printf").arg("%s\\n").args(sums);
-    let check = ShellCommand::new("cd").arg(FOLDER).then("&&", &print);
-    let check = check.then("|", &ShellCommand::new("sha256sum").args(["-c", "--quiet", "-"]));
+    let check = have_sums(FOLDER, sums);
     CopyRebootScripts::new("Copy the scripts of the reboot test", |step| {
         step.why("They arm, judge, confirm and promote on the host itself. An edited script stops the plan.")
             .run(&cx.reach.copy_folder(Who::System, &cx.reach.out("reboot"), FOLDER))

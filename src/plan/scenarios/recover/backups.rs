@@ -6,7 +6,7 @@ use crate::fleet::schema::backup::{Backup, BackupKind};
 use crate::plan::gates::{id, restore};
 use crate::plan::reach::Who;
 use crate::plan::scenarios::migrate::hold;
-use crate::plan::scenarios::on;
+use crate::plan::scenarios::{have_sums, on};
 use crate::plan::step::{RunsOn, Step, StepKind};
 use crate::plan::{PlanCx, seconds};
 use crate::source::sha256;
@@ -106,9 +106,7 @@ pub(super) fn bring(cx: &PlanCx<'_>, sources: &Sources<'_>) -> Option<Step> {
         let Ok(text) = text(cx.host, source) else { continue };
         sums.push(format!("{}  {}.sh", sha256(&text), source.name));
     }
-    let print = ShellCommand::new("printf").arg("%s\\n").args(sums);
-    let check = ShellCommand::new("cd").arg(ON_HOST).then("&&", &print);
-    let check = check.then("|", &ShellCommand::new("sha256sum").args(["-c", "--quiet", "-"]));
+    let check = have_sums(ON_HOST, sums);
     let step = Step::new(
         id::COPY_RECOVER_SCRIPTS,
         StepKind::Copy,
